@@ -1,0 +1,3 @@
+//! The `pql` program.
+
+fn main() {}

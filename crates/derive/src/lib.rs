@@ -1,0 +1,1 @@
+//! #[derive(Table)]: an application schema from Rust structs.

@@ -1,0 +1,1 @@
+//! Backends, journal, lease, runner, backfill and verification.

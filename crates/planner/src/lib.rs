@@ -1,0 +1,1 @@
+//! AST, schema and capabilities to operations and a plan; pure.

@@ -1,0 +1,1 @@
+//! The embedded query API: sessions, settings, jobs and typed calls.

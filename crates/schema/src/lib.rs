@@ -1,0 +1,1 @@
+//! The schema model, its operations, diff and fingerprint.

@@ -1,0 +1,1 @@
+//! PQL text to a lossless tree, a typed AST, diagnostics and a formatter.
