@@ -1,1 +1,15 @@
-//! AST, schema and capabilities to operations and a plan; pure.
+//! From statements to plans, purely: no clock, no driver, no global state.
+//!
+//! - [`lower`]: AST and schema to operations, names resolved, spans kept;
+//! - [`rules`]: one file per operation: what it needs, which ladder of steps it takes;
+//! - [`plan()`]: operations to a [`Plan`], data that can be stored, shown and executed;
+//! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
+
+mod capabilities;
+pub mod plan;
+
+pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
+pub use plan::{
+    Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan, Rebuild, RowKey,
+    Severity, Step,
+};

@@ -1,1 +1,38 @@
-//! The schema model, its operations, diff and fingerprint.
+//! The schema model of PQL, its operations, and what can be computed from them alone.
+//!
+//! - [`Schema`], [`Table`], [`Column`], [`Constraint`], [`Index`], [`View`], [`Trigger`]: what a database looks like.
+//! - [`MigrationOp`]: one change, a closed and serialisable vocabulary; [`Migration`]: a saved list of them.
+//! - [`apply`](Schema::apply): the schema after an operation; [`diff`]: the operations between two schemas.
+//! - [`Fingerprint`]: whether two schemas, or parts of them, are the same.
+//!
+//! Nothing here knows a database, a file or a clock, and nothing parses PQL: expressions are kept as the token text
+//! of the database that owns them (see [`Expr`]), already lowered.
+
+mod apply;
+mod column;
+mod constraint;
+mod data_type;
+mod diff;
+mod expr;
+mod exprs;
+mod fingerprint;
+mod index;
+mod migration;
+mod name;
+mod op;
+mod schema;
+mod table;
+
+
+pub use column::{Column, Conflict, Generated, Identity};
+pub use constraint::{Action, Constraint, ConstraintKind, Deferrable, ForeignKey, KeyPart, PrimaryKey, Unique};
+pub use data_type::DataType;
+
+pub use expr::{Expr, Token, TokenKind, tokens};
+pub use fingerprint::Fingerprint;
+pub use index::{Index, IndexPart, NullsOrder, SortOrder};
+pub use migration::{Migration, MigrationId, MigrationStatus, MigrationStrategy};
+pub use name::{NameRule, ObjectName, quote_ident};
+pub use op::{MigrationOp, ObjectRef};
+pub use schema::{Schema, Trigger, View};
+pub use table::{Table, TableOptions};

@@ -1,0 +1,1 @@
+//! A schema after an operation.
