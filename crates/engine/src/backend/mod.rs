@@ -1,0 +1,120 @@
+//! What the engine asks of a database. One folder per database, with the same file names in each.
+
+pub mod sqlite;
+
+use std::time::Duration;
+
+use pql_planner::{Action, Capabilities, Plan, Statistics};
+use pql_schema::{ObjectName, Schema};
+
+use crate::{Result, ResultSet, Value};
+
+/// A connection on which statements can be run; the journal is written through it, inside the transaction of the
+/// work that it records.
+pub trait Connection {
+    /// Runs one statement and gives the number of rows it changed.
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64>;
+    /// Runs one statement and gives its rows.
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet>;
+}
+
+/// A database that PQL can change.
+pub trait Backend: Send {
+    /// What it can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Its schema as it is, retained columns included, PQL's own objects not.
+    fn introspect(&mut self) -> Result<Schema>;
+
+    /// How large these tables are.
+    fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics>;
+
+    /// The exact statements that an action will run, for showing; values that only the run knows stand as `:name`.
+    fn statements(&self, plan: &Plan, action: &Action) -> Vec<String>;
+
+    /// Whether the database already is as the action leaves it; asked when a run is resumed and the journal cannot
+    /// tell. `None`: the database cannot tell either, and the action must be repeatable.
+    fn probe(&mut self, plan: &Plan, action: &Action) -> Result<Option<bool>>;
+
+    /// Does it. Every write transaction calls [`Step::commit`] as its last act before COMMIT, so that work and
+    /// journal commit together; a resumed action starts from [`Step::cursor`].
+    fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()>;
+
+    /// Removes what an applied migration retained (hidden tables, columns and indexes, reverse logs), in small
+    /// pieces, by the actions of its plan.
+    fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()>;
+
+    /// Runs one transaction around `work`: the writer's lock is taken first, with the usual patience.
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()>;
+
+    /// The connection outside any transaction of ours.
+    fn connection(&mut self) -> &mut dyn Connection;
+}
+
+/// The runner's side of an action that is being executed.
+pub trait Step {
+    /// Where a former attempt stopped; the backend's own words.
+    fn cursor(&self) -> Option<&str>;
+
+    /// Records progress in the transaction that is about to commit. Fails when the lease is lost.
+    fn commit(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<()>;
+
+    /// Called between transactions: shows progress and gives the time to pause or cancel, as an error of the codes
+    /// in [`crate::error::codes`].
+    fn breathe(&mut self, progress: &Progress) -> Result<()>;
+
+    /// How to go about it.
+    fn options(&self) -> &RunOptions;
+
+    /// Reports a lock that was held for this long.
+    fn held(&mut self, lock: Duration);
+
+    /// Reports what is being waited for.
+    fn waiting(&mut self, what: &str);
+}
+
+/// How far an action is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// Where to go on after a crash, in the backend's own words.
+    pub cursor: Option<String>,
+    /// Rows done so far.
+    pub rows: u64,
+    /// Rows in all, when known.
+    pub total: Option<u64>,
+    /// The action is complete with this commit.
+    pub done: bool,
+}
+
+/// How a migration is run; from the session's settings and the statement's WITH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOptions {
+    /// How long one attempt may queue for a lock.
+    pub lock_timeout: Duration,
+    /// How long to try in all.
+    pub retry_for: Duration,
+    /// How long a statement may run, when limited.
+    pub statement_timeout: Option<Duration>,
+    /// Rows a batch; `None`: adapted to the time it holds the lock.
+    pub batch_rows: Option<u64>,
+    /// The fraction of time left to others, 0 to 0.95, beyond the gaps that pacing leaves anyway.
+    pub throttle: f64,
+    /// The longest lock that a single statement of ours may be predicted to hold before the online way is taken.
+    pub max_stall: Duration,
+    /// Compare rows before cut-over.
+    pub verify: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            lock_timeout: Duration::from_secs(2),
+            retry_for: Duration::from_secs(60),
+            statement_timeout: None,
+            batch_rows: None,
+            throttle: 0.0,
+            max_stall: Duration::from_millis(10),
+            verify: true,
+        }
+    }
+}
