@@ -7,4 +7,4 @@ pub mod error;
 mod value;
 
 pub use error::{Error, Result};
-pub use value::{ResultSet, Value};
+pub use value::{ResultSet, SqlOutcome, Value};
