@@ -179,21 +179,18 @@ impl Reader<'_> {
         Ok(self.lowered)
     }
 
-    /// Takes the foreign keys of a table off and puts them on again, now that everything they refer to is known.
+    /// Looks at the foreign keys of a table, now that everything they may refer to is known.
     fn check_references(&mut self, name: &ObjectName, span: &Range<usize>) {
         // ALTER TABLE … RENAME in the text may have taken the name away; then there was an operation for it.
         let Some(table) = self.lowering.schema.table(name) else { return };
-        let keys: Vec<_> = table
+        let errors: Vec<_> = table
             .constraints
             .iter()
-            .filter(|it| matches!(it.kind, ConstraintKind::ForeignKey(_)))
-            .cloned()
+            .filter(|constraint| matches!(constraint.kind, ConstraintKind::ForeignKey(_)))
+            .filter_map(|constraint| self.lowering.schema.check_constraint(table, constraint).err())
             .collect();
-        for constraint in keys {
-            if let Err(error) = self.lowering.schema.check_foreign_key(name, &constraint) {
-                self.lowering.report(super::findings::refused(&error, span.clone()));
-            }
+        for error in errors {
+            self.lowering.report(super::findings::refused(&error, span.clone()));
         }
     }
 }
-
