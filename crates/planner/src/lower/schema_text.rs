@@ -97,7 +97,9 @@ impl Reader<'_> {
             self.lowered.renamed_tables.push((former, name.clone()));
         }
         let Some(body) = create.body() else { return };
-        let Some(lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else { return };
+        let Some(lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else {
+            return;
+        };
         // An isolated table shows what is wrong with the table itself; who it refers to is looked at in the end.
         let mut alone = lowered.table.clone();
         alone.constraints.retain(|it| !matches!(it.kind, ConstraintKind::ForeignKey(_)));
