@@ -199,7 +199,7 @@ pub(super) fn rename_table(db: &Db, from: &ObjectName, to: &ObjectName) -> Resul
     } else {
         rename(&from.name, &to.name)?;
     }
-    move_statistics(db, &from.name, &to.name, false)?;
+    move_statistics(db, &from.name, &to.name, true)?;
     retained::change_owner(db, &from.name, &to.name)
 }
 

@@ -529,26 +529,55 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// The source joined with its rows in the target, `_pql_t`.
-    pub(super) fn joined(&self) -> String {
+    /// The query for the keys of a range that are not in the log and whose row in the target is missing or other than
+    /// it should be.
+    pub(super) fn different(&self, range: &Range, limit: usize) -> (String, Vec<Value>) {
         let source = ident(self.source);
-        let target = ident(self.target);
-        match &self.tie {
-            Tie::Same { .. } => format!(
-                "main.{source} JOIN main.{target} AS _pql_t ON {}",
-                self.target_key.same("_pql_t", &source, &self.source_key)
-            ),
-            Tie::Pairs(name) => {
-                let side = self.side();
-                format!(
-                    "main.{source} JOIN main.{} AS _pql_p ON {} JOIN main.{target} AS _pql_t ON {}",
-                    ident(name),
-                    self.source_key.equal(&source, side.columns("_pql_p", self.source_key.len()).into_iter()),
-                    self.target_key
-                        .equal("_pql_t", side.other().columns("_pql_p", self.target_key.len()).into_iter()),
-                )
+        let (condition, params) = self.source_key.within(&source, range, 1);
+        let keys: Vec<String> = (0..self.source_key.len()).map(log_column).collect();
+        // The values are computed where no other table's columns are in sight. A bare `+` takes a value's own affinity
+        // away, so that it is compared as the target's column would store it.
+        let mut columns: Vec<String> = (self.source_key.names().zip(&keys))
+            .map(|(name, key)| format!("{} AS {key}", qualified(&source, name)))
+            .collect();
+        let mut equal = Vec::new();
+        for (at, map) in self.mapping.iter().enumerate() {
+            if !map.unstable && exprs::is_stable(&map.from) {
+                columns.push(format!("+({}) AS _pql_v{at}", map.from));
+                equal.push(format!("_pql_t.{} COLLATE BINARY IS _pql_s._pql_v{at}", ident(&map.column)));
             }
         }
+        let own: Vec<String> = keys.iter().map(|key| format!("_pql_s.{key}")).collect();
+        let target = ident(self.target);
+        let (from, same) = match &self.tie {
+            Tie::Same { .. } => {
+                (format!("main.{target} AS _pql_t"), self.target_key.equal("_pql_t", own.iter().cloned()))
+            }
+            Tie::Pairs(name) => {
+                let side = self.side();
+                let there = side.other().columns("_pql_p", self.target_key.len());
+                let here: Vec<String> = (side.columns("_pql_p", own.len()).iter().zip(&own))
+                    .map(|(pair, own)| format!("{pair} = {own}"))
+                    .collect();
+                let tables = format!(
+                    "main.{} AS _pql_p JOIN main.{target} AS _pql_t ON {}",
+                    ident(name),
+                    self.target_key.equal("_pql_t", there.into_iter())
+                );
+                (tables, here.join(" AND "))
+            }
+        };
+        equal.insert(0, same);
+        let sql = format!(
+            "SELECT {} FROM (SELECT {} FROM main.{source} WHERE {condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l \
+             WHERE {})) AS _pql_s WHERE NOT EXISTS (SELECT 1 FROM {from} WHERE {}) LIMIT {limit}",
+            own.join(", "),
+            columns.join(", "),
+            ident(self.log),
+            self.source_key.is_logged(&source, "_pql_l"),
+            equal.join(" AND "),
+        );
+        (sql, params)
     }
 
     /// The query for how many logged keys have a row in the target.

@@ -46,37 +46,7 @@ pub(super) fn compare(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
 
 /// Rows of the source whose row in the target is missing or other than it should be.
 fn different(db: &Db, flow: &Flow<'_>, range: &Range) -> Result<()> {
-    let source = ident(flow.source);
-    let (condition, params) = flow.source_key.within(&source, range, 1);
-    let equal: Vec<String> = (flow.mapping.iter())
-        .filter(|map| !map.unstable && exprs::is_stable(&map.from))
-        .map(|map| {
-            // A bare `+` takes the value's own affinity away: it is compared as it would be stored in the column.
-            format!("_pql_t.{} COLLATE BINARY IS +({})", ident(&map.column), map.from)
-        })
-        .collect();
-    let equal = if equal.is_empty() { "1".to_owned() } else { equal.join(" AND ") };
-    let found = match &flow.tie {
-        Tie::Same { .. } => format!(
-            "EXISTS (SELECT 1 FROM main.{} AS _pql_t WHERE {} AND {equal})",
-            ident(flow.target),
-            flow.target_key.same("_pql_t", &source, &flow.source_key),
-        ),
-        Tie::Pairs(_) => format!(
-            "{} IN (SELECT {} FROM {} WHERE {equal})",
-            format!("({})", flow.source_key.columns(&source)),
-            flow.source_key.columns(&source),
-            flow.joined()
-        ),
-    };
-    let sql = format!(
-        "SELECT {} FROM main.{source} WHERE {condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {}) \
-         AND NOT ({found}) LIMIT {}",
-        flow.source_key.columns(&source),
-        ident(flow.log),
-        flow.source_key.is_logged(&source, "_pql_l"),
-        NAMED + 1
-    );
+    let (sql, params) = flow.different(range, NAMED + 1);
     let width = flow.source_key.len();
     let mut statement = db.prepare_cached(&sql)?;
     let mut unlike = statement.query(params_from_iter(params))?;
@@ -89,7 +59,7 @@ fn different(db: &Db, flow: &Flow<'_>, range: &Range) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    Err(rows.error(codes::VERIFY, &format!("Rows of {source} are not what they should be in the new table")).with_help(
+    Err(rows.error(codes::VERIFY, &format!("Rows of {} are not what they should be in the new table", ident(flow.source))).with_help(
         "Nothing was swapped. An expression that gives another value each time cannot be verified; otherwise please report it.",
     ))
 }
