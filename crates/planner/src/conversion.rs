@@ -32,20 +32,20 @@ pub(crate) fn convert(raw: &Expr, column: &Column, table: &Table) -> Conversion 
             value: raw.clone(),
             fits: or_null(format!("(typeof({r}) = 'blob' AND length({r}) = {})", u64::from(n) * 4)),
         },
-        (DataType::Boolean, _) => Conversion {
-            value: cast("INTEGER"),
-            fits: or_null(format!("CAST({r} AS TEXT) IN ('0', '1')")),
-        },
+        (DataType::Boolean, _) => {
+            Conversion { value: cast("INTEGER"), fits: or_null(format!("CAST({r} AS TEXT) IN ('0', '1')")) }
+        }
         (DataType::SmallInt, Affinity::Integer) => {
             numeric("INTEGER", &format!(" AND CAST({r} AS INTEGER) BETWEEN -32768 AND 32767"))
         }
         // Text that looks like a number would become one.
-        (DataType::Date | DataType::Time | DataType::Timestamp | DataType::TimestampTz, Affinity::Numeric) => {
-            Conversion {
-                value: raw.clone(),
-                fits: or_null(format!("typeof({r}) <> 'text' OR CAST({r} AS NUMERIC) <> {r}")),
-            }
-        }
+        (
+            DataType::Date | DataType::Time | DataType::Timestamp | DataType::TimestampTz,
+            Affinity::Numeric,
+        ) => Conversion {
+            value: raw.clone(),
+            fits: or_null(format!("typeof({r}) <> 'text' OR CAST({r} AS NUMERIC) <> {r}")),
+        },
         (DataType::Native(_), Affinity::Numeric) => Conversion { value: raw.clone(), fits: None },
         (_, Affinity::Integer | Affinity::Real | Affinity::Numeric) => numeric(affinity.storage(), ""),
         (meant, Affinity::Text) => {
@@ -68,7 +68,9 @@ pub(crate) fn convert_using(using: &Expr, column: &Column, after: &Table, before
         conditions.push(Expr::statement(format!("{inner} IS NULL OR CAST({inner} AS NUMERIC) = {inner}")));
     }
     let says_null = tokens(using.as_str()).any(|token| {
-        ["null", "nullif", "case", "iif", "max", "min"].iter().any(|word| token.text.eq_ignore_ascii_case(word))
+        ["null", "nullif", "case", "iif", "max", "min"]
+            .iter()
+            .any(|word| token.text.eq_ignore_ascii_case(word))
     });
     let read = columns_in(using, before);
     if !says_null && !read.is_empty() {
@@ -105,10 +107,8 @@ fn numeric_cast(expr: &Expr) -> Option<String> {
     }
     let split = split?;
     let declared = text[split + 2..close.start].trim();
-    let numeric = matches!(
-        Affinity::of_declared(declared),
-        Affinity::Integer | Affinity::Real | Affinity::Numeric
-    );
+    let numeric =
+        matches!(Affinity::of_declared(declared), Affinity::Integer | Affinity::Real | Affinity::Numeric);
     numeric.then(|| operand(&Expr::new(&text[open.start + 1..split])))
 }
 
@@ -156,7 +156,10 @@ mod tests {
             converted("a", DataType::Date, false),
             is("a", "a IS NULL OR typeof(a) <> 'text' OR CAST(a AS NUMERIC) <> a")
         );
-        assert_eq!(converted("a", DataType::Date, true), is("CAST(a AS TEXT)", "a IS NULL OR typeof(a) <> 'blob'"));
+        assert_eq!(
+            converted("a", DataType::Date, true),
+            is("CAST(a AS TEXT)", "a IS NULL OR typeof(a) <> 'blob'")
+        );
         assert_eq!(
             converted("a", DataType::Varchar(Some(5)), false).1,
             "a IS NULL OR typeof(a) <> 'blob' AND length(CAST(a AS TEXT)) <= 5"

@@ -29,6 +29,12 @@ impl PlanError {
         self.op = Some(op);
         self
     }
+
+    /// The same, unless the position is known already.
+    pub(crate) fn or_at(mut self, op: usize) -> Self {
+        self.op = self.op.or(Some(op));
+        self
+    }
 }
 
 impl From<ApplyError> for PlanError {

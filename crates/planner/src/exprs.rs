@@ -52,7 +52,12 @@ pub(crate) fn is_unstable(expr: &Expr) -> bool {
 
 /// The columns of the table that it names, in the table's order.
 pub(crate) fn columns_in(expr: &Expr, table: &Table) -> Vec<String> {
-    table.columns.iter().filter(|column| expr.mentions(&column.name)).map(|column| column.name.clone()).collect()
+    table
+        .columns
+        .iter()
+        .filter(|column| expr.mentions(&column.name))
+        .map(|column| column.name.clone())
+        .collect()
 }
 
 /// The expression with some of its columns replaced by expressions. A qualifier goes with its column.
@@ -119,7 +124,9 @@ mod tests {
 
     #[test]
     fn the_clock_and_chance() {
-        for text in ["CURRENT_TIMESTAMP", "random() % 5", "datetime('now')", "strftime('%s', 'NOW')", "date()"] {
+        for text in
+            ["CURRENT_TIMESTAMP", "random() % 5", "datetime('now')", "strftime('%s', 'NOW')", "date()"]
+        {
             assert!(is_unstable(&Expr::new(text)), "{text}");
         }
         for text in ["date(a)", "now", "lower(random)", "'it is now'"] {
