@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use miette::{GraphicalReportHandler, GraphicalTheme};
 use pql_syntax::{Parse, SyntaxNode};
 use rowan::NodeOrToken;
 
@@ -50,6 +51,12 @@ fn tree(root: &SyntaxNode) -> String {
 
 /// The diagnostics as a terminal without colour shows them.
 fn diagnostics(fixture: &Fixture, source: &str, parse: &Parse) -> String {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(110);
     let name = format!("{}.pql", fixture.case());
-    parse.diagnostics().iter().map(|diagnostic| diagnostic.render(&name, source)).collect()
+    let mut out = String::new();
+    for diagnostic in parse.diagnostics() {
+        let report = diagnostic.clone().with_source(&name, source);
+        handler.render_report(&mut out, &report).expect("a string takes any text");
+    }
+    out
 }

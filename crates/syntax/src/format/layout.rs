@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rowan::{NodeOrToken, TextSize};
 
-use crate::{SyntaxKind as K, SyntaxNode, SyntaxToken};
+use crate::{SyntaxKind as K, SyntaxNode};
 
 /// A stretch of the text that is either on one line or has all its lines started.
 #[derive(Debug)]
@@ -39,11 +39,14 @@ impl Layout {
     /// Reads the layout of every statement.
     pub(super) fn of(root: &SyntaxNode) -> Self {
         let mut layout = Self::default();
-        for statement in root.children() {
-            if let Some(first) = first_token(&statement) {
-                layout.statements.insert(first.text_range().start());
+        let mut after_meta_line = false;
+        for element in root.children_with_tokens().filter(|element| !super::is_trivia(element.kind())) {
+            // A command of psql's takes its whole line: not even a semicolon may join it.
+            if element.as_node().is_some() || after_meta_line {
+                layout.statements.insert(element.text_range().start());
             }
-            for node in statement.descendants() {
+            after_meta_line = element.kind() == K::meta_line;
+            for node in element.into_node().iter().flat_map(SyntaxNode::descendants) {
                 layout.node(&node);
             }
         }
@@ -52,9 +55,9 @@ impl Layout {
 
     fn node(&mut self, node: &SyntaxNode) {
         match node.kind() {
-            K::alter_table => self.actions(node, |child| is_action(child.kind()), &[K::kw_concurrently]),
+            K::alter_table => self.actions(node),
             K::migrate_generate => self.operations(node),
-            K::table_body => self.list(node),
+            K::table_body => self.columns(node),
             K::create_view | K::op_create_view => self.query(node),
             K::with_options => self.options(node),
             K::migrate_detect
@@ -65,66 +68,63 @@ impl Layout {
             | K::column_def
             | K::field_def
             | K::table_constraint
-            | K::foreign_key
             | K::references
             | K::op_add_constraint
             | K::alter_column_type
             | K::modify_column
             | K::op_change_column
-            | K::op_execute
-            | K::index_def => self.clauses(node),
+            | K::op_execute => self.clauses(node),
+            K::index_def => self.index(node),
             _ => {}
         }
     }
 
-    fn group(&mut self, node: &SyntaxNode, hard: bool, list: bool) -> usize {
-        let range = node.text_range();
-        let start = first_token(node).map_or(range.start(), |token| token.text_range().start());
+    fn group(&mut self, start: TextSize, end: TextSize, hard: bool, list: bool) -> usize {
         let id = self.groups.len();
-        self.groups.push(Group { id, start, end: range.end(), hard, list });
+        self.groups.push(Group { id, start, end, hard, list });
         id
     }
 
-    fn line(&mut self, element: &NodeOrToken<SyntaxNode, SyntaxToken>, group: usize, outdent: bool) {
-        let start = match element {
-            NodeOrToken::Node(node) => first_token(node).map(|token| token.text_range().start()),
-            NodeOrToken::Token(token) => Some(token.text_range().start()),
-        };
-        if let Some(start) = start {
-            self.lines.insert(start, Line { group, outdent });
-        }
+    fn group_of(&mut self, node: &SyntaxNode, hard: bool, list: bool) -> usize {
+        self.group(start_of(node), node.text_range().end(), hard, list)
+    }
+
+    fn line(&mut self, start: TextSize, group: usize, outdent: bool) {
+        self.lines.insert(start, Line { group, outdent });
     }
 
     /// The actions of one ALTER, and what follows them.
-    fn actions(&mut self, node: &SyntaxNode, is_item: impl Fn(&SyntaxNode) -> bool, after: &[K]) {
-        let group = self.group(node, node.children().filter(&is_item).count() > 1, true);
-        for element in node.children_with_tokens() {
-            if after.contains(&element.kind()) || element.as_node().is_some_and(&is_item) {
-                self.line(&element, group, false);
-            }
+    fn actions(&mut self, node: &SyntaxNode) {
+        let actions = node.children().filter(|child| is_action(child.kind())).collect::<Vec<_>>();
+        let group = self.group_of(node, actions.len() > 1, true);
+        for action in &actions {
+            self.line(start_of(action), group, false);
+        }
+        let concurrently = node.children_with_tokens().find(|element| element.kind() == K::kw_concurrently);
+        if let Some(concurrently) = concurrently {
+            self.line(concurrently.text_range().start(), group, false);
         }
     }
 
     /// The operations of one migration; its name and options stand below them, further out.
     fn operations(&mut self, node: &SyntaxNode) {
-        let is_tail = |kind| matches!(kind, K::as_name | K::with_options);
-        let operations = node.children().filter(|child| !is_tail(child.kind())).count();
-        let group = self.group(node, operations > 1, true);
+        let is_tail = |child: &SyntaxNode| matches!(child.kind(), K::as_name | K::with_options);
+        let operations = node.children().filter(|child| !is_tail(child)).count();
+        let group = self.group_of(node, operations > 1, true);
         for child in node.children() {
-            let outdent = is_tail(child.kind());
-            self.line(&NodeOrToken::Node(child), group, outdent);
+            self.line(start_of(&child), group, is_tail(&child));
         }
     }
 
     /// Columns and constraints between their brackets.
-    fn list(&mut self, node: &SyntaxNode) {
-        let group = self.group(node, node.children().count() > 1, true);
-        for element in node.children_with_tokens() {
-            match element.kind() {
-                K::r_paren | K::r_brace => self.line(&element, group, true),
-                _ if element.as_node().is_some() => self.line(&element, group, false),
-                _ => {}
-            }
+    fn columns(&mut self, node: &SyntaxNode) {
+        let group = self.group_of(node, node.children().count() > 1, true);
+        for child in node.children() {
+            self.line(start_of(&child), group, false);
+        }
+        let close = node.last_token().filter(|token| matches!(token.kind(), K::r_paren | K::r_brace));
+        if let Some(close) = close {
+            self.line(close.text_range().start(), group, true);
         }
     }
 
@@ -132,32 +132,51 @@ impl Layout {
     fn query(&mut self, node: &SyntaxNode) {
         let is_query = |child: &SyntaxNode| matches!(child.kind(), K::query | K::op_query);
         let Some(query) = node.children().find(is_query) else { return };
-        let group = self.group(node, query.text().contains_char('\n'), false);
-        self.line(&NodeOrToken::Node(query), group, true);
+        let group = self.group_of(node, query.text().contains_char('\n'), false);
+        self.line(start_of(&query), group, true);
     }
 
     /// The options of WITH, when they do not fit.
     fn options(&mut self, node: &SyntaxNode) {
-        let group = self.group(node, false, true);
+        let group = self.group_of(node, false, true);
         for option in node.children() {
-            self.line(&NodeOrToken::Node(option), group, false);
+            self.line(start_of(&option), group, false);
         }
     }
 
     /// The clauses of one definition, when they do not fit.
     fn clauses(&mut self, node: &SyntaxNode) {
-        let group = self.group(node, false, false);
+        let start = start_of(node);
+        self.clauses_from(node, start);
+    }
+
+    fn clauses_from(&mut self, node: &SyntaxNode, start: TextSize) {
         let mut named = false;
-        let mut first = true;
-        for child in node.children() {
+        let clauses = node.children().filter(|child| {
             // `CONSTRAINT name` and what it names stay on one line.
-            let starts = is_clause(child.kind()) && !named && !(first && starts_with(node, &child));
+            let starts = is_clause(child.kind()) && !named && start_of(child) != start;
             named = child.kind() == K::constraint_name;
-            first = false;
-            if starts {
-                self.line(&NodeOrToken::Node(child), group, false);
+            starts
+        });
+        let clauses = clauses.collect::<Vec<_>>();
+        if !clauses.is_empty() {
+            let group = self.group(start, node.text_range().end(), false, false);
+            for clause in clauses {
+                self.line(start_of(&clause), group, false);
             }
         }
+    }
+
+    /// The keys of an index between their brackets, when they do not fit, then its clauses.
+    fn index(&mut self, node: &SyntaxNode) {
+        let bracket = |kind| node.children_with_tokens().find(|element| element.kind() == kind);
+        let (Some(open), Some(close)) = (bracket(K::l_paren), bracket(K::r_paren)) else { return };
+        let group = self.group(open.text_range().start(), close.text_range().end(), false, true);
+        for element in node.children().filter(|child| child.kind() == K::index_element) {
+            self.line(start_of(&element), group, false);
+        }
+        self.line(close.text_range().start(), group, true);
+        self.clauses_from(node, close.text_range().start());
     }
 }
 
@@ -191,6 +210,8 @@ fn is_clause(kind: K) -> bool {
                 | K::exclude
                 | K::reference_action
                 | K::reference_match
+                | K::not_valid
+                | K::not_enforced
                 | K::using
                 | K::revert_using
                 | K::revert
@@ -228,12 +249,9 @@ fn is_column_clause(kind: K) -> bool {
     )
 }
 
-fn starts_with(node: &SyntaxNode, child: &SyntaxNode) -> bool {
-    first_token(node) == first_token(child)
-}
-
-/// The first token that is printed.
-fn first_token(node: &SyntaxNode) -> Option<SyntaxToken> {
-    let tokens = node.descendants_with_tokens().filter_map(NodeOrToken::into_token);
-    tokens.into_iter().find(|token| !super::is_trivia(token.kind()))
+/// Where the first token that is printed stands.
+fn start_of(node: &SyntaxNode) -> TextSize {
+    let mut tokens = node.descendants_with_tokens().filter_map(NodeOrToken::into_token);
+    let first = tokens.find(|token| !super::is_trivia(token.kind()));
+    first.map_or(node.text_range().start(), |token| token.text_range().start())
 }

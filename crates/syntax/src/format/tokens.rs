@@ -3,7 +3,7 @@
 //! A blank is only left out where leaving it out cannot join two tokens into another: beside brackets,
 //! dots, commas and `::`, and after an operator that touched its operand in the source.
 
-use rowan::{NodeOrToken, TextSize};
+use rowan::{Direction, NodeOrToken, TextSize};
 
 use super::atoms::{Atom, Collector, Comment};
 use super::is_trivia;
@@ -78,7 +78,7 @@ impl Walk {
             return;
         }
         let space = self.wants_space(kind, parent.kind());
-        self.emit(token.text_range().start(), printed(token), space, kind);
+        self.emit(token.text_range().start(), printed(token, parent), space, kind);
     }
 
     fn emit(&mut self, start: TextSize, text: String, space: bool, kind: K) {
@@ -139,15 +139,16 @@ fn is_sugar(token: &SyntaxToken, parent: &SyntaxNode) -> bool {
     match token.kind() {
         K::colon => parent.kind() == K::field_def,
         K::comma => {
-            let next = std::iter::successors(token.next_sibling_or_token(), NodeOrToken::next_sibling_or_token);
-            next.into_iter().find(|element| !is_trivia(element.kind())).is_some_and(|it| it.kind() == K::r_brace)
+            let mut next = token.siblings_with_tokens(Direction::Next).skip(1);
+            next.find(|element| !is_trivia(element.kind())).is_some_and(|it| it.kind() == K::r_brace)
         }
         _ => false,
     }
 }
 
-fn printed(token: &SyntaxToken) -> String {
+fn printed(token: &SyntaxToken, parent: &SyntaxNode) -> String {
     match token.kind() {
+        K::name if is_type_word(token.text(), parent) => token.text().to_ascii_uppercase(),
         K::kw_collection => "TABLE".to_owned(),
         K::kw_modify => "ALTER".to_owned(),
         K::l_brace => "(".to_owned(),
@@ -157,6 +158,20 @@ fn printed(token: &SyntaxToken) -> String {
         kind if kind.is_keyword() => token.text().to_ascii_uppercase(),
         _ => token.text().to_owned(),
     }
+}
+
+/// The words of the built-in types and their aliases: keywords of the language, unlike the names of other types.
+const TYPE_WORDS: &[&str] = &[
+    "BIGINT", "BIGSERIAL", "BINARY", "BLOB", "BOOL", "BOOLEAN", "BYTEA", "BYTES", "CHAR", "CHARACTER", "DATE",
+    "DATETIME", "DECIMAL", "DOUBLE", "FLOAT", "FLOAT4", "FLOAT8", "INT", "INT2", "INT4", "INT8", "INTEGER",
+    "INTERVAL", "JSON", "JSONB", "NUMERIC", "PRECISION", "REAL", "SERIAL", "SMALLINT", "SMALLSERIAL", "STRING",
+    "TEXT", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ", "UUID", "VARCHAR", "VARYING", "VECTOR",
+];
+
+fn is_type_word(text: &str, parent: &SyntaxNode) -> bool {
+    matches!(parent.kind(), K::type_name | K::cast_type)
+        && TYPE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+        && !has(parent, K::dot)
 }
 
 /// Whether an operator after this stands between two operands.
