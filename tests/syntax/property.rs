@@ -78,7 +78,7 @@ fn significant(source: &str) -> Vec<String> {
 fn comments(source: &str) -> Vec<String> {
     let tokens = parse(source).syntax().descendants_with_tokens().filter_map(rowan::NodeOrToken::into_token);
     let comments = tokens.filter(|token| is_trivia(token.kind()) && !token.text().trim().is_empty());
-    comments.map(|token| token.text().replace("\r\n", "\n").trim_end().to_owned()).collect()
+    comments.map(|token| token.text().replace('\r', "").trim_end().to_owned()).collect()
 }
 
 /// The properties themselves.

@@ -7,6 +7,8 @@
 
 use rowan::TextSize;
 
+use super::with_plain_line_ends;
+
 /// A comment and how it stood among the lines.
 #[derive(Debug)]
 pub(super) struct Comment {
@@ -81,7 +83,7 @@ impl Collector {
 
     /// A comment with its marks.
     pub(super) fn comment(&mut self, text: &str) {
-        let text = text.replace("\r\n", "\n");
+        let text = with_plain_line_ends(text);
         let text = if text.starts_with("--") { text.trim_end() } else { &text };
         let after_line = self.comments.last().is_some_and(Comment::is_line);
         let own_line = self.newlines > 0 || after_line || (self.atoms.is_empty() && self.comments.is_empty());

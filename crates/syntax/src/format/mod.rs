@@ -29,3 +29,8 @@ pub fn format(source: &str) -> Result<String, Vec<Diagnostic>> {
 fn is_trivia(kind: SyntaxKind) -> bool {
     matches!(kind, SyntaxKind::whitespace | SyntaxKind::comment)
 }
+
+/// The text with every line end written as one character.
+fn with_plain_line_ends(text: &str) -> String {
+    text.split('\n').map(|line| line.trim_end_matches('\r')).collect::<Vec<_>>().join("\n")
+}

@@ -6,7 +6,7 @@
 use rowan::{Direction, NodeOrToken, TextSize};
 
 use super::atoms::{Atom, Collector, Comment};
-use super::is_trivia;
+use super::{is_trivia, with_plain_line_ends};
 use crate::{SyntaxKind as K, SyntaxNode, SyntaxToken};
 
 /// All atoms of the tree, and the comments after the last.
@@ -127,7 +127,7 @@ fn keeps_its_text(kind: K) -> bool {
 
 /// Line ends within strings belong to the string; between tokens they are the formatter's.
 fn verbatim_text(token: &SyntaxToken) -> String {
-    if is_trivia(token.kind()) { token.text().replace("\r\n", "\n") } else { token.text().to_owned() }
+    if is_trivia(token.kind()) { with_plain_line_ends(token.text()) } else { token.text().to_owned() }
 }
 
 fn has(node: &SyntaxNode, kind: K) -> bool {
