@@ -1,7 +1,8 @@
 //! What holds for every text, tried on generated ones: the tree keeps every byte, formatting twice is
 //! formatting once, and formatting changes neither a token nor a comment.
 
-use pql_syntax::{SyntaxKind, format, parse};
+use pql_syntax::ast::AstNode;
+use pql_syntax::{format, parse};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -72,12 +73,12 @@ fn edited(source: &str, edits: &[Edit]) -> String {
 /// Every token that means something, keywords in one case; trivia and the sugar's spelling left out.
 fn significant(source: &str) -> Vec<String> {
     let tokens = parse(source).syntax().descendants_with_tokens().filter_map(rowan::NodeOrToken::into_token);
-    tokens.filter(|token| !is_trivia(token.kind())).map(|token| token.text().to_ascii_uppercase()).collect()
+    tokens.filter(|token| !token.kind().is_trivia()).map(|token| token.text().to_ascii_uppercase()).collect()
 }
 
 fn comments(source: &str) -> Vec<String> {
     let tokens = parse(source).syntax().descendants_with_tokens().filter_map(rowan::NodeOrToken::into_token);
-    let comments = tokens.filter(|token| is_trivia(token.kind()) && !token.text().trim().is_empty());
+    let comments = tokens.filter(|token| token.kind().is_trivia() && !token.text().trim().is_empty());
     comments.map(|token| token.text().replace('\r', "").trim_end().to_owned()).collect()
 }
 

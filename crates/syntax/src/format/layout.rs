@@ -40,7 +40,7 @@ impl Layout {
     pub(super) fn of(root: &SyntaxNode) -> Self {
         let mut layout = Self::default();
         let mut after_meta_line = false;
-        for element in root.children_with_tokens().filter(|element| !super::is_trivia(element.kind())) {
+        for element in root.children_with_tokens().filter(|element| !element.kind().is_trivia()) {
             // A command of psql's takes its whole line: not even a semicolon may join it.
             if element.as_node().is_some() || after_meta_line {
                 layout.statements.insert(element.text_range().start());
@@ -252,6 +252,6 @@ fn is_column_clause(kind: K) -> bool {
 /// Where the first token that is printed stands.
 fn start_of(node: &SyntaxNode) -> TextSize {
     let mut tokens = node.descendants_with_tokens().filter_map(NodeOrToken::into_token);
-    let first = tokens.find(|token| !super::is_trivia(token.kind()));
+    let first = tokens.find(|token| !token.kind().is_trivia());
     first.map_or(node.text_range().start(), |token| token.text_range().start())
 }

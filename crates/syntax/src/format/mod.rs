@@ -13,7 +13,7 @@ mod layout;
 mod printer;
 mod tokens;
 
-use crate::{Diagnostic, SyntaxKind, parse};
+use crate::{Diagnostic, parse};
 
 /// Formats a whole script; one that does not parse is returned as its errors.
 pub fn format(source: &str) -> Result<String, Vec<Diagnostic>> {
@@ -24,10 +24,6 @@ pub fn format(source: &str) -> Result<String, Vec<Diagnostic>> {
     let root = parse.syntax();
     let (atoms, rest) = tokens::collect(&root);
     Ok(printer::print(&atoms, &rest, &layout::Layout::of(&root)))
-}
-
-fn is_trivia(kind: SyntaxKind) -> bool {
-    matches!(kind, SyntaxKind::whitespace | SyntaxKind::comment)
 }
 
 /// The text with every line end written as one character.

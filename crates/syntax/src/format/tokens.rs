@@ -6,7 +6,7 @@
 use rowan::{Direction, NodeOrToken, TextSize};
 
 use super::atoms::{Atom, Collector, Comment};
-use super::{is_trivia, with_plain_line_ends};
+use super::with_plain_line_ends;
 use crate::{SyntaxKind as K, SyntaxNode, SyntaxToken};
 
 /// All atoms of the tree, and the comments after the last.
@@ -46,7 +46,7 @@ impl Walk {
                     }
                     self.node(&child);
                 }
-                NodeOrToken::Token(token) if is_trivia(token.kind()) => self.trivia(&token),
+                NodeOrToken::Token(token) if token.kind().is_trivia() => self.trivia(&token),
                 NodeOrToken::Token(token) => {
                     if lacks_column && token.kind() == K::name {
                         self.keyword(token.text_range().start(), "COLUMN", K::kw_column);
@@ -107,7 +107,7 @@ impl Walk {
     /// A node printed as it stands, from its first token to its last.
     fn verbatim(&mut self, node: &SyntaxNode) {
         let tokens = node.descendants_with_tokens().filter_map(NodeOrToken::into_token).collect::<Vec<_>>();
-        let is_text = |token: &SyntaxToken| !is_trivia(token.kind());
+        let is_text = |token: &SyntaxToken| !token.kind().is_trivia();
         let Some(first) = tokens.iter().position(is_text) else {
             return tokens.iter().for_each(|token| self.trivia(token));
         };
@@ -127,7 +127,7 @@ fn keeps_its_text(kind: K) -> bool {
 
 /// Line ends within strings belong to the string; between tokens they are the formatter's.
 fn verbatim_text(token: &SyntaxToken) -> String {
-    if is_trivia(token.kind()) { with_plain_line_ends(token.text()) } else { token.text().to_owned() }
+    if token.kind().is_trivia() { with_plain_line_ends(token.text()) } else { token.text().to_owned() }
 }
 
 fn has(node: &SyntaxNode, kind: K) -> bool {
@@ -140,7 +140,7 @@ fn is_sugar(token: &SyntaxToken, parent: &SyntaxNode) -> bool {
         K::colon => parent.kind() == K::field_def,
         K::comma => {
             let mut next = token.siblings_with_tokens(Direction::Next).skip(1);
-            next.find(|element| !is_trivia(element.kind())).is_some_and(|it| it.kind() == K::r_brace)
+            next.find(|element| !element.kind().is_trivia()).is_some_and(|it| it.kind() == K::r_brace)
         }
         _ => false,
     }
