@@ -64,7 +64,9 @@ fn measure(criterion: &mut Criterion) {
         assert_eq!(ours(&text), tables * 4, "ours finds every statement");
         assert_eq!(theirs(&text), tables * 4, "theirs reads the same text");
         group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_with_input(BenchmarkId::new("pql", tables), &text, |b, text| b.iter(|| ours(black_box(text))));
+        group.bench_with_input(BenchmarkId::new("pql", tables), &text, |b, text| {
+            b.iter(|| ours(black_box(text)))
+        });
         group.bench_with_input(BenchmarkId::new("sqlparser", tables), &text, |b, text| {
             b.iter(|| theirs(black_box(text)));
         });
@@ -92,7 +94,8 @@ fn print_ratios() {
         let text = schema(tables);
         let (pql, sqlparser) = best(&text, rounds);
         let ratio = pql.as_secs_f64() / sqlparser.as_secs_f64();
-        let growth = smaller.map_or("-".to_owned(), |less| format!("{:.2}", pql.as_secs_f64() / less.as_secs_f64()));
+        let growth =
+            smaller.map_or("-".to_owned(), |less| format!("{:.2}", pql.as_secs_f64() / less.as_secs_f64()));
         println!("| {tables} | {} | {pql:.2?} | {sqlparser:.2?} | {ratio:.2} | {growth} |", text.len());
         smaller = Some(pql);
     }

@@ -17,8 +17,11 @@ use fixture::{Expectation, Fixture};
 #[test]
 fn every_fixture_matches_its_snapshot() {
     let fixtures = Fixture::all();
-    let failed: Vec<_> =
-        fixtures.iter().filter(|fixture| catch_unwind(|| check(fixture)).is_err()).map(Fixture::name).collect();
+    let failed: Vec<_> = fixtures
+        .iter()
+        .filter(|fixture| catch_unwind(|| check(fixture)).is_err())
+        .map(Fixture::name)
+        .collect();
     assert!(failed.is_empty(), "{} of {} fixtures fail: {failed:#?}", failed.len(), fixtures.len());
 }
 
@@ -44,12 +47,14 @@ fn check(fixture: &Fixture) {
 
 #[test]
 fn every_snapshot_has_its_fixture() {
-    let orphans: Vec<_> = fixture::files("snap").into_iter().filter(|path| !path.with_extension("pql").exists()).collect();
+    let orphans: Vec<_> =
+        fixture::files("snap").into_iter().filter(|path| !path.with_extension("pql").exists()).collect();
     assert!(orphans.is_empty(), "snapshots of no fixture: {orphans:#?}");
 }
 
 #[test]
 fn enough_cases_are_refused() {
-    let refused = Fixture::all().iter().filter(|fixture| fixture.expectation() == Expectation::Refused).count();
+    let refused =
+        Fixture::all().iter().filter(|fixture| fixture.expectation() == Expectation::Refused).count();
     assert!(refused >= 60, "only {refused} fixtures fail");
 }

@@ -1,8 +1,8 @@
 //! Table constraints, and what they share with those of columns.
 
 use pql_syntax::ast::{
-    Check, Conflict, ConstraintBody, ConstraintOptions, Deferrable, Exclude, KeyColumns, NullsDistinct, PrimaryKey,
-    References, TableConstraint, Unique,
+    Check, Conflict, ConstraintBody, ConstraintOptions, Deferrable, Exclude, KeyColumns, NullsDistinct,
+    PrimaryKey, References, TableConstraint, Unique,
 };
 
 use super::index;

@@ -1,6 +1,8 @@
 //! MIGRATE statements.
 
-use pql_syntax::ast::{AsName, FromVersion, MigrationId, RollbackTarget, SchemaSource, Statement, WithOption};
+use pql_syntax::ast::{
+    AsName, FromVersion, MigrationId, RollbackTarget, SchemaSource, Statement, WithOption,
+};
 
 use super::operation;
 use super::out::Out;

@@ -4,7 +4,8 @@ use std::fmt::{Debug, Display, Write};
 
 use pql_syntax::SyntaxToken;
 use pql_syntax::ast::{
-    AstNode, ColumnList, Expr, Literal, Name, Operand, Param, QualifiedName, RawParens, SettingValue, TypeName, Value,
+    AstNode, ColumnList, Expr, Literal, Name, Operand, Param, QualifiedName, RawParens, SettingValue,
+    TypeName, Value,
 };
 
 /// The text so far and how deep it is indented.
@@ -135,7 +136,9 @@ impl Out {
             Some(Value::Word(name)) => self.value(label, format_args!("word {}", spelt(&name))),
             Some(Value::Default) => self.value(label, "the default"),
             Some(Value::File(path)) => self.value(label, format_args!("file {}", shown(&path))),
-            Some(Value::FileParam(param)) => self.value(label, format_args!("file of parameter {}", param.name())),
+            Some(Value::FileParam(param)) => {
+                self.value(label, format_args!("file of parameter {}", param.name()))
+            }
             None => self.value(label, format_args!("malformed {}", setting.text())),
         }
     }

@@ -76,7 +76,9 @@ impl Collector {
     pub(super) fn blank(&mut self, text: &str) {
         let newlines = text.matches('\n').count();
         self.newlines += newlines;
-        if newlines > 0 && let Some(comment) = self.comments.last_mut() {
+        if newlines > 0
+            && let Some(comment) = self.comments.last_mut()
+        {
             comment.ends_line = true;
         }
     }

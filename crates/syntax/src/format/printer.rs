@@ -61,9 +61,12 @@ impl Printer {
     /// Whether a group cannot stay on the line: too wide, or a comment within ends the line.
     fn needs_lines(&self, group: &Group, atoms: &[Atom]) -> bool {
         let inner = atoms.iter().take_while(|atom| atom.start < group.end).collect::<Vec<_>>();
-        let (Some((first, others)), Some((last, _))) = (inner.split_first(), inner.split_last()) else { return false };
+        let (Some((first, others)), Some((last, _))) = (inner.split_first(), inner.split_last()) else {
+            return false;
+        };
         let width = others.iter().map(|atom| atom.width()).sum::<usize>();
-        let last_comments = last.trailing.iter().map(|comment| comment.text.chars().count() + 1).sum::<usize>();
+        let last_comments =
+            last.trailing.iter().map(|comment| comment.text.chars().count() + 1).sum::<usize>();
         // One column for the comma or semicolon that follows.
         if self.column() + width - last_comments.min(width) + 1 > WIDTH {
             return true;
@@ -72,7 +75,9 @@ impl Printer {
         let own_line = |atom: &&Atom| atom.leading.iter().any(|comment| comment.own_line);
         group.list
             && inner.len() > 1
-            && (ends_line(first) || others[..others.len() - 1].iter().any(ends_line) || others.iter().any(own_line))
+            && (ends_line(first)
+                || others[..others.len() - 1].iter().any(ends_line)
+                || others.iter().any(own_line))
     }
 
     /// What stands between an atom and the one before: nothing, a blank, or a new line with comments.
@@ -85,17 +90,20 @@ impl Printer {
             // A line that only a comment forces is a continuation.
             None => (self.level() + 1, self.level() + 1),
         };
-        let keeps_blank = starts_statement
-            || line.is_some() && previous.is_some_and(|previous| previous.text == ",");
+        let keeps_blank =
+            starts_statement || line.is_some() && previous.is_some_and(|previous| previous.text == ",");
         for comment in &atom.leading {
             self.own_line(comment, comments_level, keeps_blank);
         }
-        let after_comment = atom.leading.last().is_some_and(|comment| !comment.ends_line && !comment.is_line());
+        let after_comment =
+            atom.leading.last().is_some_and(|comment| !comment.ends_line && !comment.is_line());
         if after_comment {
             self.out.push(' ');
         } else if self.must_end_line || line.is_some() || starts_statement || !atom.leading.is_empty() {
             self.new_line(level, keeps_blank && atom.blank_before);
-        } else if atom.space || previous.is_some_and(|previous| !previous.trailing.is_empty() && !atom.closes()) {
+        } else if atom.space
+            || previous.is_some_and(|previous| !previous.trailing.is_empty() && !atom.closes())
+        {
             self.out.push(' ');
         }
         self.must_end_line = false;

@@ -92,11 +92,15 @@ impl Walk {
         let Some(previous) = self.previous else { return false };
         match (previous.kind, kind) {
             (K::l_paren | K::l_brace | K::l_bracket | K::dot | K::cast_sign | K::plus | K::minus, _)
-            | (_, K::r_paren | K::r_brace | K::r_bracket | K::comma | K::semicolon | K::dot | K::cast_sign) => false,
+            | (_, K::r_paren | K::r_brace | K::r_bracket | K::comma | K::semicolon | K::dot | K::cast_sign) => {
+                false
+            }
             (K::comma, _) => parent != K::type_args,
             (_, K::l_bracket) => false,
             (_, K::l_paren) if parent == K::type_args => false,
-            (K::name | K::markup | K::kw_cast, K::l_paren) => !matches!(parent, K::expr | K::b_expr | K::index_expr),
+            (K::name | K::markup | K::kw_cast, K::l_paren) => {
+                !matches!(parent, K::expr | K::b_expr | K::index_expr)
+            }
             (K::markup | K::kw_operator, K::raw_parens) => false,
             (K::colon, _) | (_, K::colon) => self.apart,
             _ if previous.prefix => self.apart,
@@ -154,7 +158,9 @@ fn printed(token: &SyntaxToken, parent: &SyntaxNode) -> String {
         K::l_brace => "(".to_owned(),
         K::r_brace => ")".to_owned(),
         // What a clause is about rather than what it does: written small, like the names of settings.
-        K::kw_migration_id | K::kw_application_schema | K::kw_schema_version => token.text().to_ascii_lowercase(),
+        K::kw_migration_id | K::kw_application_schema | K::kw_schema_version => {
+            token.text().to_ascii_lowercase()
+        }
         kind if kind.is_keyword() => token.text().to_ascii_uppercase(),
         _ => token.text().to_owned(),
     }
@@ -162,10 +168,47 @@ fn printed(token: &SyntaxToken, parent: &SyntaxNode) -> String {
 
 /// The words of the built-in types and their aliases: keywords of the language, unlike the names of other types.
 const TYPE_WORDS: &[&str] = &[
-    "BIGINT", "BIGSERIAL", "BINARY", "BLOB", "BOOL", "BOOLEAN", "BYTEA", "BYTES", "CHAR", "CHARACTER", "DATE",
-    "DATETIME", "DECIMAL", "DOUBLE", "FLOAT", "FLOAT4", "FLOAT8", "INT", "INT2", "INT4", "INT8", "INTEGER",
-    "INTERVAL", "JSON", "JSONB", "NUMERIC", "PRECISION", "REAL", "SERIAL", "SMALLINT", "SMALLSERIAL", "STRING",
-    "TEXT", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ", "UUID", "VARCHAR", "VARYING", "VECTOR",
+    "BIGINT",
+    "BIGSERIAL",
+    "BINARY",
+    "BLOB",
+    "BOOL",
+    "BOOLEAN",
+    "BYTEA",
+    "BYTES",
+    "CHAR",
+    "CHARACTER",
+    "DATE",
+    "DATETIME",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "FLOAT4",
+    "FLOAT8",
+    "INT",
+    "INT2",
+    "INT4",
+    "INT8",
+    "INTEGER",
+    "INTERVAL",
+    "JSON",
+    "JSONB",
+    "NUMERIC",
+    "PRECISION",
+    "REAL",
+    "SERIAL",
+    "SMALLINT",
+    "SMALLSERIAL",
+    "STRING",
+    "TEXT",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "TIMETZ",
+    "UUID",
+    "VARCHAR",
+    "VARYING",
+    "VECTOR",
 ];
 
 fn is_type_word(text: &str, parent: &SyntaxNode) -> bool {
@@ -177,10 +220,14 @@ fn is_type_word(text: &str, parent: &SyntaxNode) -> bool {
 /// Whether an operator after this stands between two operands.
 fn ends_operand(kind: K) -> bool {
     match kind {
-        K::kw_null | K::kw_true | K::kw_false | K::kw_end | K::kw_isnull | K::kw_notnull | K::kw_local => true,
+        K::kw_null | K::kw_true | K::kw_false | K::kw_end | K::kw_isnull | K::kw_notnull | K::kw_local => {
+            true
+        }
         K::kw_zone | K::kw_precision | K::kw_varying => true,
         K::kw_year | K::kw_month | K::kw_day | K::kw_hour | K::kw_minute | K::kw_second => true,
-        K::operator | K::eq | K::assign | K::l_paren | K::l_bracket | K::comma | K::colon | K::cast_sign => false,
+        K::operator | K::eq | K::assign | K::l_paren | K::l_bracket | K::comma | K::colon | K::cast_sign => {
+            false
+        }
         kind => !kind.is_keyword(),
     }
 }
