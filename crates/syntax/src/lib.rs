@@ -27,6 +27,7 @@ mod diagnose;
 mod diagnostic;
 mod doubts;
 mod expected;
+mod format;
 mod grammar;
 mod parse;
 mod split;
@@ -36,6 +37,7 @@ mod tests;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+pub use format::format;
 pub use grammar::Rule as SyntaxKind;
 pub use parse::{Parse, parse, parse_bytes};
 pub use tree::{PqlLanguage, SyntaxElement, SyntaxNode, SyntaxToken};
