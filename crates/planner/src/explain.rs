@@ -252,11 +252,12 @@ fn kept_by(plan: &Plan, action: &Action) -> Option<String> {
 
 /// Whether a later action removes what the first one left behind.
 fn gives_up(plan: &Plan, kept: &Action, action: &Action) -> bool {
-    match (kept, action) {
-        (
-            Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild },
-            Action::DropTable { table },
-        ) => plan.rebuilds.get(*rebuild).is_some_and(|found| found.retained == *table),
+    let Action::DropTable { table } = action else { return false };
+    match kept {
+        Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {
+            plan.rebuilds.get(*rebuild).is_some_and(|found| found.retained == *table)
+        }
+        Action::HideTable { hidden, .. } => hidden == table,
         _ => false,
     }
 }

@@ -15,8 +15,6 @@ mod exprs;
 pub mod lower;
 mod names;
 pub mod plan;
-pub mod plan;
-pub mod rules;
 pub mod rules;
 pub mod text;
 

@@ -8,7 +8,7 @@ use pql_schema::{Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp
 use crate::exprs::{is_constant, operand, short_value};
 use crate::{Action, Backfill, Capabilities, Capture, Check, Phase, PlanError, codes};
 
-use super::ladder::{Ladder, check_of, redefine, refill};
+use super::ladder::{Demands, Ladder, check_of, redefine, refill};
 
 /// A key needs a b-tree and a stored generated value has to be in every row.
 pub(super) fn rebuilds(
@@ -72,7 +72,9 @@ pub(super) fn sqlite(
             last.not_null = true;
             last.not_null_conflict = column.not_null_conflict;
         }
-        ladder.declare(&now, &tight, vec![check], Vec::new(), running.take())?;
+        let more = tight != after;
+        let running = running.take();
+        ladder.declare(&now, &tight, Demands { checks: vec![check], running, more, ..Demands::default() })?;
         now = tight;
     }
     ladder.stop(Phase::Backfill, running);
@@ -80,7 +82,7 @@ pub(super) fn sqlite(
         return Ok(());
     }
     let checks = demands(&now, &after, &column);
-    ladder.declare(&now, &after, checks, Vec::new(), None)
+    ladder.declare(&now, &after, Demands { checks, ..Demands::default() })
 }
 
 /// Adds the column with as much of its definition as needs no look at the rows, and gives the table as it then is.

@@ -4,7 +4,7 @@ use pql_schema::{Constraint, ConstraintKind, MigrationOp, ObjectName};
 
 use crate::{Capabilities, PlanError};
 
-use super::ladder::{Ladder, check_of};
+use super::ladder::{Demands, Ladder, check_of};
 
 /// Keys have a b-tree of their own, which only a new table gets.
 pub(super) fn rebuilds(constraint: &Constraint, caps: &Capabilities) -> bool {
@@ -24,5 +24,5 @@ pub(super) fn sqlite(
     let after = ladder.table(table)?;
     // NOT VALID asks for no more than the definition; SQLite has no word for it that would remain.
     let check = if constraint.not_valid { None } else { check_of(&after, constraint) };
-    ladder.declare(&before, &after, check.into_iter().collect(), Vec::new(), None)
+    ladder.declare(&before, &after, Demands { checks: check.into_iter().collect(), ..Demands::default() })
 }

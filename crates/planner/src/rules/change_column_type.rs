@@ -7,7 +7,7 @@ use crate::exprs::operand;
 use crate::text::{Affinity, sqlite_meaning};
 use crate::{Capabilities, Check, PlanError, Severity, codes};
 
-use super::ladder::Ladder;
+use super::ladder::{Demands, Ladder};
 use super::row_key::rowid_alias;
 
 /// Whether stored values change, or may have to: another affinity, a computed value, a type that is checked by the
@@ -74,5 +74,5 @@ pub(super) fn sqlite(
     }
     let checks = narrower(&from, &to).into_iter().collect();
     let back = narrower(&to, &from).into_iter().collect();
-    ladder.declare(&before, &after, checks, back, None)
+    ladder.declare(&before, &after, Demands { checks, back, ..Demands::default() })
 }

@@ -4,7 +4,7 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::{Check, PlanError, Severity, codes};
 
-use super::ladder::Ladder;
+use super::ladder::{Demands, Ladder};
 
 /// An edit of the definition. On the way back, rows that got a NULL in between are named.
 pub(super) fn sqlite(
@@ -25,5 +25,5 @@ pub(super) fn sqlite(
         format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
     );
     let back = Check::NotNull { column: column.to_owned(), fill: None };
-    ladder.declare(&before, &after, Vec::new(), vec![back], None)
+    ladder.declare(&before, &after, Demands { back: vec![back], ..Demands::default() })
 }

@@ -30,6 +30,8 @@ pub(super) struct Ladder<'a> {
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
+    /// Steps that come after all others.
+    last: Vec<Step>,
     parts: Parts,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Ladder<'a> {
             sizes,
             op: None,
             pending: Vec::new(),
+            last: Vec::new(),
             parts: Parts::default(),
         };
         if !caps.snapshot_reads {
@@ -68,8 +71,9 @@ impl<'a> Ladder<'a> {
         ladder
     }
 
-    /// What has been planned.
-    pub(super) fn finish(self) -> Parts {
+    /// What has been planned. What cannot be taken back comes last, when nothing can fail any more.
+    pub(super) fn finish(mut self) -> Parts {
+        self.parts.steps.append(&mut self.last);
         self.parts
     }
 
@@ -185,7 +189,7 @@ impl<'a> Ladder<'a> {
             undo,
             irreversible: false,
             lock,
-            estimate,
+            estimate: estimate.rounded(),
             hazards,
         });
     }
@@ -202,6 +206,22 @@ impl<'a> Ladder<'a> {
             step.undo.clear();
             step.hazards.push(hazard(codes::IRREVERSIBLE, Severity::Warning, message));
         }
+    }
+
+    /// A step without a way back, after all others.
+    pub(super) fn give_up(&mut self, action: Action, estimate: Estimate, message: &str) {
+        let pending = std::mem::take(&mut self.pending);
+        self.step(Phase::Contract, action, Vec::new(), estimate);
+        self.irreversible(message);
+        self.last.extend(self.parts.steps.pop());
+        self.pending = pending;
+    }
+
+    /// The same for a table that is out of sight.
+    pub(super) fn give_up_table(&mut self, hidden: ObjectName, costs: Costs, message: &str) {
+        let millis = costs.update();
+        let estimate = if self.is_brief(millis) { costs.at_once(millis, 0) } else { costs.paced(millis, 0) };
+        self.give_up(Action::DropTable { table: hidden }, estimate, message);
     }
 
     /// Another rebuild; its position in the plan.
@@ -234,24 +254,22 @@ impl<'a> Ladder<'a> {
 
     // -- definitions ------------------------------------------------------------------------------------------------
 
-    /// Declares `after` in place of `before`, once the checks hold for every row; `back`: what has to hold again
-    /// before the way back, because rows may have been written that it does not allow; `running`: a capture that has
-    /// seen every change of what is checked since the rows were made to fit, and that ends here.
+    /// Declares `after` in place of `before`, once what it demands holds for every row.
     pub(super) fn declare(
         &mut self,
         before: &Table,
         after: &Table,
-        checks: Vec<Check>,
-        back: Vec<Check>,
-        running: Option<Capture>,
+        demands: Demands,
     ) -> Result<(), PlanError> {
+        let Demands { checks, back, running, more } = demands;
+        let cutover = if more { Phase::Validate } else { Phase::Cutover };
         let undo = self.definition_edit(after, before, back)?;
         let millis = self.check_millis(&before.name, &checks);
         let costs = self.costs(&before.name);
         if checks.is_empty() || self.is_brief(millis) {
             let estimate = if checks.is_empty() { metadata() } else { costs.at_once(millis, 0) };
-            self.step(Phase::Cutover, redefine(before, after, checks, None), undo, estimate);
-            self.stop(Phase::Cutover, running);
+            self.step(cutover, redefine(before, after, checks, None), undo, estimate);
+            self.stop(cutover, running);
             return Ok(());
         }
         let (keys, others): (Vec<Check>, Vec<Check>) =
@@ -277,8 +295,8 @@ impl<'a> Ladder<'a> {
             self.validate(before, keys, None, millis);
         }
         let undo = if from == *before { undo } else { vec![redefine(after, &from, Vec::new(), None)] };
-        self.short(Phase::Cutover, redefine(&from, after, others, Some(capture.clone())), undo);
-        self.stop(Phase::Cutover, Some(capture));
+        self.short(cutover, redefine(&from, after, others, Some(capture.clone())), undo);
+        self.stop(cutover, Some(capture));
         Ok(())
     }
 
@@ -333,7 +351,7 @@ impl<'a> Ladder<'a> {
     }
 
     /// How long it takes to examine all rows.
-    fn check_millis(&self, table: &ObjectName, checks: &[Check]) -> f64 {
+    pub(super) fn check_millis(&self, table: &ObjectName, checks: &[Check]) -> f64 {
         let costs = self.costs(table);
         let each = checks.iter().map(|check| match check {
             Check::NotNull { .. } | Check::Holds { .. } => costs.scan(),
@@ -386,6 +404,19 @@ impl<'a> Ladder<'a> {
             Action::IndexPublish { build },
         ])
     }
+}
+
+/// What a new definition of a table demands of its rows.
+#[derive(Default)]
+pub(super) struct Demands {
+    /// What has to hold of every row.
+    pub(super) checks: Vec<Check>,
+    /// What has to hold again before the way back, because rows may have been written that it does not allow.
+    pub(super) back: Vec<Check>,
+    /// A log of every change of what is checked since the rows were made to fit; it ends here.
+    pub(super) running: Option<Capture>,
+    /// The same operation declares more after this.
+    pub(super) more: bool,
 }
 
 /// How an index is built.

@@ -340,7 +340,7 @@ fn reads_stored(table: &Table, constraint: &Constraint) -> bool {
 
 fn not_null(value: &Expr, demanded: bool) -> Vec<Expr> {
     let condition = || Expr::statement(format!("{} IS NOT NULL", operand(value)));
-    demanded.then(condition).into_iter().collect()
+    (demanded && !is_unstable(value)).then(condition).into_iter().collect()
 }
 
 /// In one transaction where that is short; otherwise beside the application, with a swap at the end.
@@ -360,8 +360,7 @@ fn steps(ladder: &mut Ladder<'_>, rebuild: Rebuild, checks: Vec<Check>) {
     let (retained, reverse) = (rebuild.retained.clone(), rebuild.reverse.clone());
     let table = rebuild.before.name.clone();
     if !checks.is_empty() {
-        let estimate =
-            costs.unlocked(costs.index() * f64::from(u32::try_from(checks.len()).unwrap_or(u32::MAX)));
+        let estimate = costs.unlocked(ladder.check_millis(&table, &checks));
         let action = Action::Validate { table, checks, captured: None };
         // Said before anything is done: rows that cannot fulfil what is new.
         ladder.step(Phase::Expand, action, Vec::new(), estimate);
@@ -380,12 +379,8 @@ fn steps(ladder: &mut Ladder<'_>, rebuild: Rebuild, checks: Vec<Check>) {
         ladder.step(Phase::Cutover, Action::RebuildSwap { rebuild }, vec![unswap], metadata());
     }
     if !ladder.options.retain {
-        ladder.step(Phase::Contract, Action::StopCapture { capture: reverse }, Vec::new(), metadata());
-        ladder.irreversible("the original of the table is not kept");
-        let millis = costs.update();
-        let estimate =
-            if ladder.is_brief(millis) { costs.at_once(millis, 0) } else { costs.paced(millis, 0) };
-        ladder.step(Phase::Contract, Action::DropTable { table: retained }, Vec::new(), estimate);
-        ladder.irreversible("the original of the table is not kept");
+        let message = "the original of the table is not kept";
+        ladder.give_up(Action::StopCapture { capture: reverse }, metadata(), message);
+        ladder.give_up_table(retained, costs, message);
     }
 }
