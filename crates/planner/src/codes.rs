@@ -50,7 +50,7 @@ codes! {
         "A new column that is NOT NULL needs a DEFAULT, or a BACKFILL for the rows that are there.";
     NO_ROW_KEY = "PQL0322", "the rows of the table cannot be told apart",
         "SQLite reaches the rows of a table by rowid, _rowid_ or oid. All three are names of columns of this table, \
-         so that the rows cannot be changed in pieces. Rename one of the columns, or use strategy = 'offline'.";
+         so that its rows cannot be visited one after the other. Rename one of the columns first.";
     NO_VECTORS = "PQL0323", "the database has no vectors",
         "VECTOR columns need an extension of the database, which is not there.";
     NO_LADDER = "PQL0324", "no plan can be made for this database",

@@ -53,6 +53,11 @@ impl Costs {
         METADATA_MILLIS + self.at(self.rates.index)
     }
 
+    /// Giving the pages of one index back.
+    pub(crate) fn drop_index(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.scan * 6.0)
+    }
+
     /// Copying every row into another table, with so many indexes.
     pub(crate) fn copy(&self, indexes: usize) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]

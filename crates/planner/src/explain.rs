@@ -59,7 +59,7 @@ pub fn explain(plan: &Plan, statements: &dyn Fn(&Action) -> Vec<String>) -> Vec<
         }
     }
     for hazard in &plan.hazards {
-        rows.push(PlanRow::note(Phase::Expand, String::new(), words(hazard)));
+        rows.push(PlanRow::note(Phase::Expand, "the migration as a whole".to_owned(), words(hazard)));
     }
     rows
 }

@@ -100,7 +100,7 @@ fn add(
     let vector = matches!(column.data_type, DataType::Vector(_));
     if all_null && !column.not_null && keys_only && (vector || !own.is_empty()) {
         // NULL in every row fulfils a foreign key and a vector's length: the whole column in one edit.
-        let undo = ladder.remove_last_column(after, before)?;
+        let undo = ladder.remove_last_column(after, before);
         ladder.short(Phase::Expand, redefine(before, after, Vec::new(), None), undo);
         return Ok(after.clone());
     }
@@ -116,7 +116,7 @@ fn add(
         bare.data_type = DataType::Bytes;
     }
     with.columns.push(bare.clone());
-    let undo = ladder.remove_last_column(&with, before)?;
+    let undo = ladder.remove_last_column(&with, before);
     ladder.short(Phase::Expand, Action::AddColumn { table: before.name.clone(), column: bare }, undo);
     Ok(with)
 }

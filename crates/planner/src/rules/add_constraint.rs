@@ -22,7 +22,6 @@ pub(super) fn sqlite(
     let before = ladder.table(table)?;
     ladder.apply(op)?;
     let after = ladder.table(table)?;
-    // NOT VALID asks for no more than the definition; SQLite has no word for it that would remain.
-    let check = if constraint.not_valid { None } else { check_of(&after, constraint) };
+    let check = check_of(&after, constraint);
     ladder.declare(&before, &after, Demands { checks: check.into_iter().collect(), ..Demands::default() })
 }

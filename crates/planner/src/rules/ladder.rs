@@ -363,19 +363,19 @@ impl<'a> Ladder<'a> {
 
     /// Takes the last column away again: by the plain statement where that is short, otherwise by an edit of the
     /// definition, after which every row is written anew without it.
-    pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Result<Vec<Action>, PlanError> {
-        let Some(column) = with.columns.last() else { return Ok(Vec::new()) };
+    pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Vec<Action> {
+        let Some(column) = with.columns.last() else { return Vec::new() };
         let plain = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
         let brief = self.is_brief(self.costs(&with.name).update());
         let Some(first) = rewritable(without).filter(|_| !brief && self.caps.definition_edit) else {
-            return Ok(vec![plain]);
+            return vec![plain];
         };
         if column.generated.as_ref().is_some_and(|generated| !generated.stored) {
             // Nothing of it is stored.
-            return Ok(vec![redefine(with, without, Vec::new(), None)]);
+            return vec![redefine(with, without, Vec::new(), None)];
         }
-        let rewrite = refill(without, first, Expr::column(first))?;
-        Ok(vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)])
+        let Ok(rewrite) = refill(without, first, Expr::column(first)) else { return vec![plain] };
+        vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)]
     }
 
     /// The actions that build an index, and what they cost.
@@ -492,7 +492,8 @@ fn new_keys(before: &Table, after: &Table) -> Vec<pql_schema::Constraint> {
     before.constraints.iter().chain(new).cloned().collect()
 }
 
-/// The check that a constraint of the table is, for the rows that are there.
+/// The check that a constraint of the table is, for the rows that are there; none when it is NOT VALID, which asks for
+/// no more than the definition.
 pub(super) fn check_of(table: &Table, constraint: &pql_schema::Constraint) -> Option<Check> {
     if constraint.not_valid {
         return None;
