@@ -201,6 +201,59 @@ fn agreed_losses_are_no_hazard() {
 }
 
 #[test]
+fn a_hidden_column_goes_along_with_a_rebuild() {
+    let first = case(&root().join("cases/drop_column.pql"));
+    let hidden = planned(&first, SMALL).expect("a plan").steps.remove(0);
+    let pql_planner::Action::HideColumn { after, hidden, .. } = hidden.action else { panic!("{hidden:?}") };
+    let mut schema = first.schema.clone();
+    schema.tables.insert(after.name.clone(), after);
+    let change = MigrationOp::ChangeColumnType {
+        table: "users".into(),
+        column: "email".to_owned(),
+        to: pql_schema::DataType::BigInt,
+        collation: None,
+        using: None,
+        revert_using: None,
+    };
+    let second = Case { schema, ops: vec![change], ..first };
+    let plan = planned(&second, LARGE).expect("a plan");
+    invariants::check("hidden", &second.schema, &second.ops, &plan);
+    let rebuild = &plan.rebuilds[0];
+    for way in [&rebuild.mapping, &rebuild.mapping_back] {
+        assert!(way.iter().any(|way| way.column == hidden && way.from == pql_schema::Expr::column(&hidden)));
+    }
+    assert!(rebuild.after.columns.iter().any(|column| column.name == hidden && column.retained));
+}
+
+#[test]
+fn every_error_is_reported_once() {
+    let case = case(&root().join("cases/drop_column.pql"));
+    let drop =
+        |table: &str, column: &str| MigrationOp::DropColumn { table: table.into(), column: column.into() };
+    let add = |table: &str, data_type| MigrationOp::AddColumn {
+        table: table.into(),
+        column: pql_schema::Column::new("extra", data_type),
+        constraints: Vec::new(),
+        backfill: None,
+    };
+    let ops = vec![
+        drop("user", "name"),
+        add("user", pql_schema::DataType::Text),
+        drop("orders", "nmae"),
+        add("users", pql_schema::DataType::Array(Box::new(pql_schema::DataType::Text))),
+        MigrationOp::Execute { sql: "SELECT 1".into(), revert: None, outside_transaction: false },
+    ];
+    let errors = planned(&Case { ops, ..case }, SMALL).expect_err("wrong names");
+    let told: Vec<_> = errors.iter().map(|error| (error.code, error.op)).collect();
+    use pql_planner::codes;
+    assert_eq!(
+        told,
+        [(codes::UNKNOWN_TABLE, Some(0)), (codes::UNKNOWN_COLUMN, Some(2)), (codes::UNSUPPORTED, Some(3))]
+    );
+    assert_eq!(errors[0].help.as_deref(), Some("did you mean `users`?"));
+}
+
+#[test]
 fn a_plan_in_rows() {
     let case = case(&root().join("cases/change_column_type.pql"));
     let plan = planned(&case, LARGE).expect("a plan");

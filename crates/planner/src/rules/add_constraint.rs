@@ -4,7 +4,8 @@ use pql_schema::{Constraint, ConstraintKind, MigrationOp, ObjectName};
 
 use crate::{Capabilities, PlanError};
 
-use super::ladder::{Demands, Ladder, check_of};
+use super::declare::{Demands, check_of};
+use super::ladder::Ladder;
 
 /// Keys have a b-tree of their own, which only a new table gets.
 pub(super) fn rebuilds(constraint: &Constraint, caps: &Capabilities) -> bool {

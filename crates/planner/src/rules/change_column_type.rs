@@ -6,7 +6,8 @@ use crate::conversion::within_affinity;
 use crate::text::{Affinity, sqlite_meaning};
 use crate::{Capabilities, Check, PlanError, Severity, codes};
 
-use super::ladder::{Demands, Ladder};
+use super::declare::Demands;
+use super::ladder::Ladder;
 use super::row_key::rowid_alias;
 
 /// Whether stored values change, or may have to: another affinity, a computed value, a type that is checked by the

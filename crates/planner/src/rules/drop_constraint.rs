@@ -4,7 +4,8 @@ use pql_schema::{ConstraintKind, MigrationOp, ObjectName, Schema};
 
 use crate::{Capabilities, PlanError, Severity, codes};
 
-use super::ladder::{Demands, Ladder, check_of};
+use super::declare::{Demands, check_of};
+use super::ladder::Ladder;
 
 /// Keys have a b-tree of their own.
 pub(super) fn rebuilds(before: &Schema, table: &ObjectName, name: &str, caps: &Capabilities) -> bool {

@@ -4,7 +4,8 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::{Check, PlanError, Severity, codes};
 
-use super::ladder::{Demands, Ladder};
+use super::declare::Demands;
+use super::ladder::Ladder;
 
 /// An edit of the definition. On the way back, rows that got a NULL in between are named.
 pub(super) fn sqlite(

@@ -13,7 +13,8 @@ use crate::exprs::{all_of, is_constant, is_unstable, operand, substitute};
 use crate::text::{Affinity, sqlite_type_name};
 use crate::{Action, Capture, Check, ColumnMapping, Phase, PlanError, Rebuild, codes};
 
-use super::ladder::{Ladder, check_of};
+use super::declare::check_of;
+use super::ladder::Ladder;
 use super::row_key::row_key;
 
 /// A column of the table as it changes.

@@ -4,7 +4,8 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::PlanError;
 
-use super::ladder::{Demands, Ladder};
+use super::declare::Demands;
+use super::ladder::Ladder;
 
 /// An edit of the definition.
 pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {

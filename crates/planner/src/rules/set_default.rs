@@ -5,7 +5,8 @@ use pql_schema::{Expr, MigrationOp, ObjectName, Table};
 use crate::exprs::short_value;
 use crate::{Action, Phase, PlanError};
 
-use super::ladder::{Demands, Ladder, refill};
+use super::declare::Demands;
+use super::ladder::{Ladder, refill};
 use super::row_key::stored_in_every_row;
 
 /// An edit of the definition, after the column's value has been written into the rows that only read it from there.

@@ -4,7 +4,8 @@ use pql_schema::{Expr, MigrationOp, ObjectName};
 
 use crate::{Action, Backfill, Check, Phase, PlanError};
 
-use super::ladder::{Demands, Ladder, refill};
+use super::declare::Demands;
+use super::ladder::{Ladder, refill};
 
 /// The rows with NULL are filled, when there is something to fill them with, and noted for the way back; then the
 /// rows are examined and the definition is edited.
