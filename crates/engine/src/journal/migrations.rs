@@ -263,6 +263,20 @@ impl Journal {
         found.rows.into_iter().next().map_or(Ok(None), |row| Row::new(row).opt_text())
     }
 
+    /// Changes what the layer above keeps with a migration.
+    pub(crate) fn set_attributes(
+        self,
+        connection: &mut dyn Connection,
+        id: MigrationId,
+        attributes: &serde_json::Value,
+    ) -> Result<()> {
+        connection.execute(
+            &self.sql("UPDATE {migrations} SET attributes = ?2 WHERE id = ?1"),
+            &[id.to_string().into(), json(attributes)],
+        )?;
+        Ok(())
+    }
+
     fn select(self, connection: &mut dyn Connection, tail: &str, params: &[Value]) -> Result<Vec<Record>> {
         let found = connection.query(&self.sql(&format!("SELECT {COLUMNS} FROM {{migrations}} {tail}")), params)?;
         found.rows.into_iter().map(|row| read(Row::new(row))).collect()

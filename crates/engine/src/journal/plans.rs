@@ -2,7 +2,7 @@
 //! what they retained may still be there.
 
 use pql_planner::Plan;
-use pql_schema::MigrationId;
+use pql_schema::{MigrationId, Schema};
 
 use crate::backend::Connection;
 use crate::{Error, Result, codes};
@@ -15,6 +15,8 @@ use super::{Delta, Journal, Row};
 pub(crate) struct StoredPlan {
     /// The plan.
     pub(crate) plan: Plan,
+    /// The objects it touches, as they were.
+    pub(crate) base: Schema,
     /// What it makes of the schema, as far as the model can tell.
     pub(crate) expected: Delta,
 }
@@ -29,8 +31,8 @@ impl Journal {
         stored: &StoredPlan,
     ) -> Result<()> {
         connection.execute(
-            &self.sql("INSERT INTO {plans} (migration_id, attempt, plan, expected) VALUES (?1, ?2, ?3, ?4)"),
-            &[id.to_string().into(), number(attempt), json(&stored.plan), json(&stored.expected)],
+            &self.sql("INSERT INTO {plans} (migration_id, attempt, plan, base, expected) VALUES (?1, ?2, ?3, ?4, ?5)"),
+            &[id.to_string().into(), number(attempt), json(&stored.plan), json(&stored.base), json(&stored.expected)],
         )?;
         Ok(())
     }
@@ -38,7 +40,7 @@ impl Journal {
     /// The plan of an attempt.
     pub(crate) fn plan(self, connection: &mut dyn Connection, id: MigrationId, attempt: u64) -> Result<StoredPlan> {
         let found = connection.query(
-            &self.sql("SELECT plan, expected FROM {plans} WHERE migration_id = ?1 AND attempt = ?2"),
+            &self.sql("SELECT plan, base, expected FROM {plans} WHERE migration_id = ?1 AND attempt = ?2"),
             &[id.to_string().into(), number(attempt)],
         )?;
         let row = found
@@ -52,7 +54,7 @@ impl Journal {
     /// The plans of all attempts, oldest first.
     pub(crate) fn plans(self, connection: &mut dyn Connection, id: MigrationId) -> Result<Vec<StoredPlan>> {
         let found = connection.query(
-            &self.sql("SELECT plan, expected FROM {plans} WHERE migration_id = ?1 ORDER BY attempt"),
+            &self.sql("SELECT plan, base, expected FROM {plans} WHERE migration_id = ?1 ORDER BY attempt"),
             &[id.to_string().into()],
         )?;
         found.rows.into_iter().map(|row| read(Row::new(row))).collect()
@@ -70,5 +72,5 @@ fn read(mut row: Row) -> Result<StoredPlan> {
         .with_help("Finish or cancel it with the version of PQL that started it."));
     }
     let plan = serde_json::from_value(plan).map_err(|error| super::row::damaged("a plan").with_source(error))?;
-    Ok(StoredPlan { plan, expected: row.json()? })
+    Ok(StoredPlan { plan, base: row.json()?, expected: row.json()? })
 }

@@ -39,6 +39,7 @@ const FORMATS: &[&[&str]] = &[&[
         migration_id TEXT NOT NULL,
         attempt BIGINT NOT NULL,
         plan TEXT NOT NULL,
+        base TEXT NOT NULL,
         expected TEXT NOT NULL,
         PRIMARY KEY (migration_id, attempt))",
     "CREATE TABLE {steps} (

@@ -107,13 +107,8 @@ impl<'r> Runner<'r> {
     }
 
     /// The first step in effect that has no way back.
-    pub(crate) fn irreversible(&mut self) -> Result<Option<usize>> {
-        let rows = self.rows()?;
-        Ok(rows
-            .iter()
-            .filter(|row| row.undo.is_none() && row.state != State::Started)
-            .map(|row| row.step)
-            .find(|&step| self.plan.steps[step].irreversible))
+    pub(crate) fn barrier(&mut self) -> Result<Option<usize>> {
+        Ok(barrier(&self.rows()?, self.plan))
     }
 
     fn forward(&mut self) -> Result<()> {
@@ -291,6 +286,14 @@ impl<'r> Runner<'r> {
     fn rows(&mut self) -> Result<Vec<StepRow>> {
         self.journal.steps(self.backend.connection(), self.id)
     }
+}
+
+/// The first of the steps in effect that has no way back.
+pub(crate) fn barrier(rows: &[StepRow], plan: &Plan) -> Option<usize> {
+    rows.iter()
+        .filter(|row| row.undo.is_none() && row.state != State::Started)
+        .map(|row| row.step)
+        .find(|&step| plan.steps[step].irreversible)
 }
 
 fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {
