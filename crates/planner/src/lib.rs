@@ -8,6 +8,7 @@
 mod capabilities;
 pub mod plan;
 pub mod text;
+mod verb;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
 pub use plan::{
