@@ -1,6 +1,9 @@
 //! What the engine asks of a database. One folder per database, with the same file names in each.
 
+mod open;
 pub mod sqlite;
+
+pub(crate) use open::open;
 
 use std::time::Duration;
 

@@ -138,7 +138,8 @@ impl Holder {
         (now() - self.at).abs().to_std().is_ok_and(|age| age < EXPIRY)
     }
 
-    fn refusal(&self) -> Error {
+    /// The error for somebody else who wants the lease.
+    pub(crate) fn refusal(&self) -> Error {
         let what = self.migration_id.map_or_else(String::new, |id| format!(" on migration {id}"));
         Error::new(codes::LEASE, format!("{} is at work{what} in this database.", self.owner))
             .with_help("Wait until it has finished, or steer it with MIGRATE PAUSE or MIGRATE CANCEL.")

@@ -1,6 +1,6 @@
 //! Between the operations and the planner: the model first, then a plan, then what both promise.
 
-use pql_planner::{Plan, PlanOptions, explain};
+use pql_planner::{Plan, PlanOptions};
 use pql_schema::{Answers, MigrationId, MigrationOp, ObjectName, Schema, diff};
 
 use crate::backend::Backend;

@@ -32,7 +32,7 @@ impl Engine {
         options: &ApplyOptions,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Report>> {
-        let mut chosen = self.chosen(target)?;
+        let chosen = self.chosen(target)?;
         if let [record] = chosen.as_slice()
             && is_unfinished(record)
             && record.run.as_ref().is_some_and(|run| run.intent == Intent::Rollback)

@@ -10,7 +10,7 @@ use pql_schema::{MigrationOp, MigrationStatus};
 use crate::backend::Backend;
 use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
 use crate::lease::Lease;
-use crate::options::{ApplyOptions, OnFailure};
+use crate::options::{ApplyOptions, OnFailure, Retain};
 use crate::runner::{Job, Observer, Runner, transact};
 use crate::{Engine, Error, Report, Result, codes};
 
@@ -61,6 +61,10 @@ impl Engine {
             let error = match result {
                 Ok(()) => {
                     let report = self.conclude(lease, record, stored, &run)?;
+                    if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
+                        // The migration is applied whatever becomes of this; the next run would try it again.
+                        let _ = self.purge_one(lease, record.migration.id, options, observer);
+                    }
                     return cause.map_or(Ok(report), Err);
                 }
                 Err(error) => error,

@@ -11,7 +11,7 @@ mod step;
 
 use std::time::Instant;
 
-use pql_planner::{Action, Plan};
+use pql_planner::{Action, Phase, Plan};
 use pql_schema::{MigrationId, ObjectName};
 
 use crate::backend::{Backend, Connection, Progress, RunOptions};
@@ -111,6 +111,16 @@ impl<'r> Runner<'r> {
         Ok(barrier(&self.rows()?, self.plan))
     }
 
+    /// Removes what the plan, once applied, retained.
+    pub(crate) fn purge(&mut self) -> Result<()> {
+        self.cancellable = false;
+        self.meter.enter(self.plan.steps.len(), false, Phase::Contract.as_str(), "purge", 0);
+        let plan = self.plan;
+        let (backend, mut step) = self.step(None, false, None);
+        step.listen()?;
+        backend.purge(plan, &mut step)
+    }
+
     fn forward(&mut self) -> Result<()> {
         let rows = self.rows()?;
         for step in 0..self.plan.steps.len() {
@@ -184,7 +194,8 @@ impl<'r> Runner<'r> {
 
     /// Executes one action to its end, waiting out what can be waited out.
     fn execute(&mut self, unit: Unit, row: Option<&StepRow>, last_undo: bool) -> Result<()> {
-        let action = unit.action(self.plan);
+        let plan = self.plan;
+        let action = unit.action(plan);
         let phase = self.plan.steps[unit.step].phase.as_str();
         self.meter.enter(unit.step, unit.undo.is_some(), phase, action.verb(), row.map_or(0, |row| row.rows));
         self.begin(unit, row)?;
@@ -192,21 +203,9 @@ impl<'r> Runner<'r> {
         let started = Instant::now();
         let mut backoff = Backoff::new();
         loop {
-            let mut step = StepRun {
-                journal: self.journal,
-                id: self.id,
-                unit,
-                last_undo,
-                cancellable: self.cancellable,
-                cursor: cursor.take(),
-                last: None,
-                lease: self.lease,
-                options: self.options,
-                meter: &mut self.meter,
-                observer: self.observer,
-            };
+            let (backend, mut step) = self.step(Some(unit), last_undo, cursor.take());
             step.listen()?;
-            let error = match self.backend.execute(self.plan, action, &mut step) {
+            let error = match backend.execute(plan, action, &mut step) {
                 Ok(()) => {
                     self.finish(unit, last_undo)?;
                     self.meter.leave();
@@ -217,7 +216,9 @@ impl<'r> Runner<'r> {
             if !error.is_retryable() || started.elapsed() >= self.options.retry_for {
                 return Err(error);
             }
-            self.wait(unit, last_undo, &mut backoff, &error)?;
+            self.meter.waiting(error.message());
+            let (_, mut step) = self.step(Some(unit), last_undo, None);
+            backoff.wait(&mut || step.listen())?;
             // The attempt that failed may have committed part of the work, or even all of it.
             let key = unit.key();
             match self.journal.step(self.backend.connection(), self.id, key)? {
@@ -264,23 +265,26 @@ impl<'r> Runner<'r> {
         })
     }
 
-    /// Lets some time pass before the next attempt, listening.
-    fn wait(&mut self, unit: Unit, last_undo: bool, backoff: &mut Backoff, error: &Error) -> Result<()> {
-        self.meter.waiting(error.message());
-        let mut step = StepRun {
+    /// The backend, and our side of what it is to do.
+    fn step(
+        &mut self,
+        unit: Option<Unit>,
+        last_undo: bool,
+        cursor: Option<String>,
+    ) -> (&mut dyn Backend, StepRun<'_>) {
+        let step = StepRun {
             journal: self.journal,
             id: self.id,
             unit,
             last_undo,
             cancellable: self.cancellable,
-            cursor: None,
-            last: None,
+            cursor,
             lease: self.lease,
             options: self.options,
             meter: &mut self.meter,
             observer: self.observer,
         };
-        backoff.wait(&mut || step.listen())
+        (self.backend, step)
     }
 
     fn rows(&mut self) -> Result<Vec<StepRow>> {

@@ -16,14 +16,13 @@ use super::{Observer, Signal, Unit};
 pub(super) struct StepRun<'r> {
     pub(super) journal: Journal,
     pub(super) id: MigrationId,
-    pub(super) unit: Unit,
+    /// The action in the plan; `None`: a purge, of which the journal keeps no cursor.
+    pub(super) unit: Option<Unit>,
     /// With this action the whole step is taken back, and its rows in the journal go.
     pub(super) last_undo: bool,
     /// A CANCEL would be news.
     pub(super) cancellable: bool,
     pub(super) cursor: Option<String>,
-    /// What was last given to a transaction; it has been committed if the action returned without an error.
-    pub(super) last: Option<Progress>,
     pub(super) lease: &'r Lease,
     pub(super) options: &'r RunOptions,
     pub(super) meter: &'r mut Meter,
@@ -31,12 +30,13 @@ pub(super) struct StepRun<'r> {
 }
 
 impl StepRun<'_> {
-    /// Writes progress to the journal.
-    pub(super) fn write(&self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
-        if progress.done && self.last_undo {
-            self.journal.step_undone(connection, self.id, self.unit.step)
-        } else {
-            self.journal.step_progress(connection, self.id, self.unit.key(), progress)
+    fn write(&self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
+        match self.unit {
+            None => Ok(()),
+            Some(unit) if progress.done && self.last_undo => {
+                self.journal.step_undone(connection, self.id, unit.step)
+            }
+            Some(unit) => self.journal.step_progress(connection, self.id, unit.key(), progress),
         }
     }
 
@@ -64,7 +64,6 @@ impl Step for StepRun<'_> {
         self.lease.verify(connection)?;
         self.write(connection, progress)?;
         self.meter.advance(progress);
-        self.last = Some(progress.clone());
         Ok(())
     }
 
