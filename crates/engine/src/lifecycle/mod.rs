@@ -5,6 +5,8 @@ mod baseline;
 mod describe;
 mod detect;
 mod drift;
+#[cfg(test)]
+mod fake;
 mod generate;
 mod history;
 mod plan;
@@ -17,6 +19,8 @@ mod settings;
 mod sql;
 mod status;
 mod steer;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use detect::{Change, Detection};
