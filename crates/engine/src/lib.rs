@@ -13,6 +13,8 @@ pub mod backend;
 pub mod codes;
 mod engine;
 pub mod error;
+#[cfg(feature = "testing")]
+pub mod fault;
 mod journal;
 mod lease;
 mod lifecycle;
