@@ -53,7 +53,7 @@ impl Schema {
     }
 
     /// What must hold of a constraint of a table that has it already.
-    pub(crate) fn check_constraint(&self, table: &Table, constraint: &Constraint) -> Applied {
+    pub fn check_constraint(&self, table: &Table, constraint: &Constraint) -> Applied {
         let what = || ObjectRef::Constraint(table.name.clone(), constraint.effective_name(&table.name.name));
         let columns = constraint.columns();
         check_listed(table, &columns, self.names, what)?;
