@@ -568,7 +568,6 @@ fn deltas_lead_from_schema_to_schema() {
     let (from, to) = (schema(&["a", "b", "c"]), schema(&["b", "c", "d"]));
     let delta = Delta::between(&from, &to);
     assert_eq!(delta.set.tables.keys().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["d"]);
-    assert_eq!(delta.part(&to).tables.len(), 1);
     let mut schema = from;
     delta.apply(&mut schema);
     assert_eq!(schema.tables.keys().collect::<Vec<&ObjectName>>(), to.tables.keys().collect::<Vec<_>>());
