@@ -49,7 +49,7 @@ pub(super) fn make(
 pub(super) fn tag(id: MigrationId, attempt: u64) -> String {
     let hex = id.0.simple().to_string();
     let random = &hex[hex.len() - 8..];
-    if attempt <= 1 { random.to_owned() } else { format!("{random}_{attempt}") }
+    if attempt <= 1 { random.to_owned() } else { format!("{random}a{attempt}") }
 }
 
 /// The names of everything a plan touches, before and after.
