@@ -21,8 +21,11 @@ impl std::str::FromStr for Location {
         let path = match text.split_once(':') {
             Some(("sqlite" | "file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
             Some(("postgres" | "postgresql", _)) => {
-                return Err(Error::new(codes::UNSUPPORTED, "PostgreSQL cannot be opened by this version of PQL yet.")
-                    .with_help("Give a SQLite file, such as app.db."));
+                return Err(Error::new(
+                    codes::UNSUPPORTED,
+                    "PostgreSQL cannot be opened by this version of PQL yet.",
+                )
+                .with_help("Give a SQLite file, such as app.db."));
             }
             Some((scheme, rest)) if rest.starts_with("//") => {
                 return Err(Error::new(
@@ -54,8 +57,14 @@ mod tests {
         for text in [":memory:", "sqlite::memory:"] {
             assert_eq!(text.parse::<Location>().unwrap(), Location::SqliteMemory, "{text}");
         }
-        assert_eq!("sqlite:///tmp/a.db".parse::<Location>().unwrap(), Location::SqliteFile("/tmp/a.db".into()));
-        assert_eq!("C:\\data\\a.db".parse::<Location>().unwrap(), Location::SqliteFile("C:\\data\\a.db".into()));
+        assert_eq!(
+            "sqlite:///tmp/a.db".parse::<Location>().unwrap(),
+            Location::SqliteFile("/tmp/a.db".into())
+        );
+        assert_eq!(
+            "C:\\data\\a.db".parse::<Location>().unwrap(),
+            Location::SqliteFile("C:\\data\\a.db".into())
+        );
     }
 
     #[test]
