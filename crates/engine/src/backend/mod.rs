@@ -3,7 +3,7 @@
 mod open;
 pub mod sqlite;
 
-pub(crate) use open::open;
+pub use open::open;
 
 use std::time::Duration;
 
