@@ -1,8 +1,12 @@
 //! Properties that must hold for any two schemas: what separates them can be applied, in its order, and taken back.
+//! `PQL_SEEDS=100000 cargo test --release -p pql-schema --test schema` tries more of them.
 
 use pql_schema::{Answers, Diff, DiffError, Schema, diff, random_pair, random_schema};
 
-const SEEDS: std::ops::Range<u64> = 0..1_500;
+fn seeds() -> std::ops::Range<u64> {
+    let wanted = std::env::var("PQL_SEEDS").ok().and_then(|text| text.parse().ok());
+    0..wanted.unwrap_or(120)
+}
 
 /// Applies the operations one by one and takes them back again, last first.
 fn there_and_back(seed: u64, from: &Schema, to: &Schema, found: &Diff) {
@@ -48,7 +52,7 @@ fn operations(seed: u64, from: &Schema, to: &Schema, answers: &Answers) -> Optio
 #[test]
 fn any_schema_reaches_any_other_and_comes_back() {
     let mut done = 0;
-    for seed in SEEDS {
+    for seed in seeds() {
         let (a, b) = random_pair(seed);
         for (from, to) in [(&a, &b), (&b, &a)] {
             if let Some(found) = operations(seed, from, to, &Answers::default()) {
@@ -57,13 +61,13 @@ fn any_schema_reaches_any_other_and_comes_back() {
             }
         }
     }
-    assert!(done > SEEDS.end, "most pairs must be possible, but only {done} were");
+    assert!(done > seeds().end, "most pairs must be possible, but only {done} were");
 }
 
 #[test]
 fn with_every_question_answered() {
     let mut asked = 0;
-    for seed in SEEDS {
+    for seed in seeds() {
         let (from, to) = random_pair(seed);
         let Some(found) = operations(seed, &from, &to, &Answers::default()) else { continue };
         let mut answers = Answers::default();
@@ -79,12 +83,12 @@ fn with_every_question_answered() {
         assert!(answered.unused_answers.is_empty(), "seed {seed}");
         there_and_back(seed, &from, &to, &answered);
     }
-    assert!(asked > 100, "only {asked} questions arose");
+    assert!(asked > 20, "only {asked} questions arose");
 }
 
 #[test]
 fn a_schema_is_built_from_nothing_and_taken_down() {
-    for seed in SEEDS {
+    for seed in seeds() {
         let schema = random_schema(seed);
         let nothing = Schema::new(schema.names);
         let built = operations(seed, &nothing, &schema, &Answers::default());

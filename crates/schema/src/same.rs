@@ -1,6 +1,6 @@
 //! Whether a schema is what another asks for.
 
-use crate::diff::{Within, aligned_index, aligned_table, same_constraint, same_index, same_view};
+use crate::diff::{Within, aligned_table, same_constraint, same_index, same_view};
 use crate::schema::find;
 use crate::{Schema, Table};
 
@@ -17,7 +17,7 @@ impl Schema {
             && self.indexes.len() == target.indexes.len()
             && target.indexes.values().all(|then| {
                 let found = find(&self.indexes, self.names, &then.name);
-                found.is_some_and(|(_, now)| same_index(now, &aligned_index(self, then)))
+                found.is_some_and(|(_, now)| same_index(now, then, self.names))
             })
             && (target.views.is_empty() || self.views.len() == target.views.len())
             && target.views.values().all(|then| {

@@ -52,6 +52,13 @@ impl Variant {
     }
 }
 
+/// A directory for databases, in memory where there is such a place: nothing here is about the disk.
+fn directory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary directory")
+}
+
 /// A fresh database and what it holds.
 pub struct Start {
     directory: tempfile::TempDir,
@@ -62,7 +69,7 @@ pub struct Start {
 impl Start {
     /// Makes it.
     pub fn new(case: &Case) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = directory();
         let db = rusqlite::Connection::open(directory.path().join("start.db")).expect("a database");
         db.pragma_update(None, "journal_mode", "wal").expect("WAL");
         db.execute_batch(&case.schema).expect("a case's schema is valid");
@@ -193,7 +200,7 @@ impl Run {
     pub fn assert_target_reached(&mut self, case: &Case) {
         let ops = {
             // What the statement meant, against the schema that it was written for.
-            let directory = tempfile::tempdir().expect("a temporary directory");
+            let directory = directory();
             let path = directory.path().join("before.db");
             rusqlite::Connection::open(&path).expect("a database").execute_batch(&case.schema).expect("a schema");
             let mut before = Run { engine: open(&path), path };
@@ -226,7 +233,7 @@ fn open(path: &Path) -> Engine {
 
 /// The schema of a database that was built from a target.
 fn built(target: &Schema) -> Schema {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory();
     let path = directory.path().join("target.db");
     let db = rusqlite::Connection::open(&path).expect("a database");
     let ddl = text::schema_in(target, &text::SQLITE);

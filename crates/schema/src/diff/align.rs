@@ -2,8 +2,8 @@
 
 use crate::schema::find;
 use crate::{
-    Constraint, ConstraintKind, Deferrable, Expr, ForeignKey, Index, IndexPart, NameRule, ObjectName, Schema,
-    Table, Unique, View,
+    Action, Constraint, ConstraintKind, Deferrable, Expr, ForeignKey, Index, IndexPart, KeyPart, NameRule,
+    ObjectName, PrimaryKey, Schema, Table, Unique, View,
 };
 
 /// The table of the target in the current table's spelling.
@@ -83,18 +83,32 @@ fn respell(name: &mut Option<String>, as_in: Option<&String>, rule: NameRule) {
     }
 }
 
-/// Whether an index and an aligned one are the same apart from their names.
-pub(crate) fn same_index(a: &Index, b: &Index) -> bool {
-    let part = |part: &IndexPart| IndexPart {
-        expr: part.column.as_deref().map_or_else(|| part.expr.clone(), Expr::column),
-        ..part.clone()
+/// Whether two indexes are the same apart from their names and the spelling of others.
+pub(crate) fn same_index(a: &Index, b: &Index, rule: NameRule) -> bool {
+    let folded = |index: &Index| {
+        let part = |part: &IndexPart| IndexPart {
+            expr: part.column.as_ref().map_or_else(|| part.expr.clone(), |_| Expr::column("")),
+            column: part.column.as_ref().map(|column| rule.key(column)),
+            collation: part.collation.as_ref().map(|collation| rule.key(collation)),
+            ..part.clone()
+        };
+        Index {
+            name: ObjectName::new(""),
+            table: folded_name(&index.table, rule),
+            parts: index.parts.iter().map(part).collect(),
+            include: folded_names(&index.include, rule),
+            ..index.clone()
+        }
     };
-    let plain = |index: &Index, name: &ObjectName| Index {
-        name: name.clone(),
-        parts: index.parts.iter().map(part).collect(),
-        ..index.clone()
-    };
-    plain(a, &a.name) == plain(b, &a.name)
+    a == b || folded(a) == folded(b)
+}
+
+fn folded_name(name: &ObjectName, rule: NameRule) -> ObjectName {
+    ObjectName { schema: name.schema.as_ref().map(|schema| rule.key(schema)), name: rule.key(&name.name) }
+}
+
+fn folded_names(names: &[String], rule: NameRule) -> Vec<String> {
+    names.iter().map(|name| rule.key(name)).collect()
 }
 
 /// Whether two views are the same apart from the spelling of their names.
@@ -112,26 +126,46 @@ pub(crate) struct Within<'a> {
     pub(crate) table: &'a Table,
 }
 
-/// Whether a constraint and an aligned one are the same apart from their names.
+/// Whether two constraints are the same apart from their names and the spelling of others.
 pub(crate) fn same_constraint(now: Within<'_>, a: &Constraint, then: Within<'_>, b: &Constraint) -> bool {
-    a.not_valid == b.not_valid
-        && match (&a.kind, &b.kind) {
-            (ConstraintKind::ForeignKey(a), ConstraintKind::ForeignKey(b)) => {
-                let rest = |key: &ForeignKey, table: &ObjectName| ForeignKey {
-                    table: table.clone(),
-                    referenced: Vec::new(),
-                    deferrable: said(key.deferrable),
-                    ..key.clone()
-                };
-                // One may name the columns of the primary key that the other leaves out.
-                rest(a, &a.table) == rest(b, &b.table) && referenced(now, a) == referenced(then, b)
-            }
-            (ConstraintKind::Unique(a), ConstraintKind::Unique(b)) => {
-                let rest = |unique: &Unique| Unique { deferrable: said(unique.deferrable), ..unique.clone() };
-                rest(a) == rest(b)
-            }
-            (a, b) => a == b,
+    a.not_valid == b.not_valid && folded_kind(now, a) == folded_kind(then, b)
+}
+
+fn folded_kind(within: Within<'_>, constraint: &Constraint) -> ConstraintKind {
+    let rule = within.schema.names;
+    let parts = |parts: &[KeyPart]| {
+        let fold = |part: &KeyPart| KeyPart {
+            column: rule.key(&part.column),
+            collation: part.collation.as_ref().map(|collation| rule.key(collation)),
+            ..part.clone()
+        };
+        parts.iter().map(fold).collect()
+    };
+    let action = |action: &Action| match action {
+        Action::SetNull(columns) => Action::SetNull(folded_names(columns, rule)),
+        Action::SetDefault(columns) => Action::SetDefault(folded_names(columns, rule)),
+        other => other.clone(),
+    };
+    match &constraint.kind {
+        ConstraintKind::PrimaryKey(key) => {
+            ConstraintKind::PrimaryKey(PrimaryKey { columns: parts(&key.columns), ..key.clone() })
         }
+        ConstraintKind::Unique(unique) => ConstraintKind::Unique(Unique {
+            columns: parts(&unique.columns),
+            deferrable: said(unique.deferrable),
+            ..unique.clone()
+        }),
+        ConstraintKind::ForeignKey(key) => ConstraintKind::ForeignKey(ForeignKey {
+            columns: folded_names(&key.columns, rule),
+            table: folded_name(&key.table, rule),
+            referenced: referenced(within, key),
+            on_delete: action(&key.on_delete),
+            on_update: action(&key.on_update),
+            matching: key.matching.clone(),
+            deferrable: said(key.deferrable),
+        }),
+        other => other.clone(),
+    }
 }
 
 /// Deferrability, where "not" is the same as not saying.
@@ -139,11 +173,11 @@ fn said(deferrable: Option<Deferrable>) -> Option<Deferrable> {
     deferrable.filter(|&deferrable| deferrable != Deferrable::Not)
 }
 
-/// The columns that a foreign key refers to, folded.
+/// The columns that a foreign key refers to, folded. One may leave out what another names: the primary key.
 fn referenced(within: Within<'_>, key: &ForeignKey) -> Vec<String> {
     let rule = within.schema.names;
     if !key.referenced.is_empty() {
-        return key.referenced.iter().map(|column| rule.key(column)).collect();
+        return folded_names(&key.referenced, rule);
     }
     let own = rule.same_object(&key.table, &within.table.name);
     let parent = if own { Some(within.table) } else { within.schema.table(&key.table) };

@@ -73,12 +73,11 @@ impl<'a> Comparison<'a> {
                 None => fresh.push(aligned_index(self.now, then)),
                 Some((name, now)) => {
                     met.insert(name);
-                    let then = aligned_index(self.now, then);
-                    if same_index(now, &then) && !self.loses_column_of(now) {
+                    if same_index(now, then, self.now.names) && !self.loses_column_of(now) {
                         self.indexes.kept.push(now);
                     } else {
                         self.indexes.dropped.insert(name, now);
-                        self.indexes.added.push(then);
+                        self.indexes.added.push(aligned_index(self.now, then));
                     }
                 }
             }
@@ -94,7 +93,7 @@ impl<'a> Comparison<'a> {
         for index in fresh {
             let of_table = stale.get_mut(&index.table);
             let alike = of_table.and_then(|of_table| {
-                let at = of_table.iter().position(|other| same_index(other, &index))?;
+                let at = of_table.iter().position(|other| same_index(other, &index, self.now.names))?;
                 Some(of_table.remove(at))
             });
             match alike {

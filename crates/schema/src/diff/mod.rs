@@ -23,7 +23,7 @@ mod texts;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub(crate) use align::{Within, aligned_index, aligned_table, same_constraint, same_index, same_view};
+pub(crate) use align::{Within, aligned_table, same_constraint, same_index, same_view};
 pub use error::DiffError;
 use serde::{Deserialize, Serialize};
 

@@ -15,10 +15,14 @@ pub(super) struct Phases {
     pub(super) drop_indexes: Vec<MigrationOp>,
     pub(super) drop_constraints: Vec<MigrationOp>,
     pub(super) rename_constraints: Vec<MigrationOp>,
-    /// Before columns go: a table is never without one.
+    /// Before columns go: a table is never without one that is not generated.
     pub(super) add_columns: Vec<MigrationOp>,
+    /// Before what they are computed from.
+    pub(super) drop_generated_columns: Vec<MigrationOp>,
+    /// Those that were generated before and keep the values that they had.
+    pub(super) add_former_generated_columns: Vec<MigrationOp>,
     pub(super) drop_columns: Vec<MigrationOp>,
-    /// Columns whose old version had to go first, and generated ones, which may be computed from any of the others.
+    /// After what they are computed from.
     pub(super) add_generated_columns: Vec<MigrationOp>,
     pub(super) create_tables: Vec<MigrationOp>,
     pub(super) change_columns: Vec<MigrationOp>,
@@ -45,6 +49,8 @@ impl Phases {
             self.drop_constraints,
             self.rename_constraints,
             self.add_columns,
+            self.drop_generated_columns,
+            self.add_former_generated_columns,
             self.drop_columns,
             self.add_generated_columns,
             self.create_tables,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::align::{Within, aligned_table, same_constraint};
 use super::phases::Phases;
-use crate::{Column, Constraint, ConstraintKind, MigrationOp, Schema, Table};
+use crate::{Column, Constraint, ConstraintKind, Expr, MigrationOp, Schema, Table};
 
 /// What happens to a table.
 pub(super) struct TableChange<'a> {
@@ -242,40 +242,44 @@ impl<'a> TableChange<'a> {
             constraints: Vec::new(),
             backfill: self.values_of_former(column),
         };
-        let is_new = |column: &&Column| !self.now.visible().any(|other| other.name == column.name);
-        let again = |column: &&Column| self.again.contains(&column.name);
-        let plain = |column: &&Column| column.generated.is_none();
-        phases.add_columns.extend(self.then.columns.iter().filter(is_new).filter(plain).map(add));
-
-        let lost: Vec<&Column> = self
-            .now
-            .visible()
-            .filter(|column| self.gone.iter().any(|gone| gone.name == column.name) || again(column))
-            .collect();
-        let mut leaving = computed_last(lost);
-        leaving.reverse();
-        phases.drop_columns.extend(leaving.into_iter().map(|column| MigrationOp::DropColumn {
+        let drop = |column: &Column| MigrationOp::DropColumn {
             table: self.now.name.clone(),
             column: column.name.clone(),
-        }));
+        };
+        let is_new = |column: &Column| !self.now.visible().any(|other| other.name == column.name);
+        let is_again = |column: &Column| self.again.contains(&column.name);
+        let is_lost = |column: &&Column| self.lost().any(|lost| lost.name == column.name);
 
-        let coming = self.then.columns.iter();
-        let coming = coming.filter(|column| again(column) || (is_new(column) && column.generated.is_some()));
-        phases.add_generated_columns.extend(computed_last(coming.collect()).into_iter().map(add));
+        let (generated, plain): (Vec<&Column>, Vec<&Column>) =
+            self.now.visible().filter(is_lost).partition(|column| column.generated.is_some());
+        phases.drop_generated_columns.extend(computed_last(generated).into_iter().rev().map(drop));
+        phases.drop_columns.extend(plain.into_iter().map(drop));
 
-        for column in self.now.visible().filter(|column| !again(column)) {
+        let coming = self.then.columns.iter().filter(|column| is_new(column) || is_again(column));
+        let (generated, plain): (Vec<&Column>, Vec<&Column>) =
+            coming.partition(|column| column.generated.is_some());
+        phases.add_generated_columns.extend(computed_last(generated).into_iter().map(add));
+        let (new, former): (Vec<&Column>, Vec<&Column>) =
+            plain.into_iter().partition(|column| is_new(column));
+        phases.add_columns.extend(new.into_iter().map(add));
+        phases.add_former_generated_columns.extend(former.into_iter().map(add));
+
+        for column in self.now.visible().filter(|column| !is_again(column)) {
             if let Some(other) = self.then.columns.iter().find(|other| other.name == column.name) {
                 self.emit_column(phases, column, other);
             }
         }
     }
 
-    /// A column that is no longer generated keeps the values that it had.
-    fn values_of_former(&self, column: &Column) -> Option<crate::Expr> {
-        let former = self.now.visible().find(|other| other.name == column.name)?;
-        let expr = former.generated.as_ref().filter(|_| column.generated.is_none())?.expr.clone();
-        let computable = !self.lost().any(|lost| expr.mentions(lost.name));
-        computable.then_some(expr)
+    /// A column that is no longer generated keeps the values that it had, computed once more from what is there by
+    /// then: all but the generated columns that go.
+    fn values_of_former(&self, column: &Column) -> Option<Expr> {
+        let visible = || self.now.visible();
+        let former = visible().find(|other| other.name == column.name)?;
+        let expr = &former.generated.as_ref().filter(|_| column.generated.is_none())?.expr;
+        let is_there =
+            |other: &Column| other.generated.is_none() || !self.lost().any(|lost| lost.name == other.name);
+        visible().all(|other| is_there(other) || !expr.mentions(&other.name)).then(|| expr.clone())
     }
 
     fn emit_column(&self, phases: &mut Phases, now: &Column, then: &Column) {
