@@ -17,6 +17,7 @@ mod names;
 pub mod plan;
 pub mod rules;
 pub mod text;
+mod verb;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
 pub use error::PlanError;
