@@ -170,27 +170,3 @@ impl From<pql_engine::Error> for Error {
         own.with_source(error)
     }
 }
-
-/// The codes of the errors that sessions raise themselves.
-pub mod codes {
-    /// No setting of that name.
-    pub const UNKNOWN_SETTING: &str = "PQL0501";
-    /// A setting does not take that value.
-    pub const SETTING_VALUE: &str = "PQL0502";
-    /// A parameter is used and not bound.
-    pub const UNBOUND_PARAMETER: &str = "PQL0503";
-    /// A parameter's value does not fit where it stands.
-    pub const PARAMETER_VALUE: &str = "PQL0504";
-    /// A file cannot be read or written.
-    pub const FILE: &str = "PQL0505";
-    /// The session's thread is gone.
-    pub const SESSION_CLOSED: &str = "PQL0506";
-    /// A statement is not possible here.
-    pub const NOT_HERE: &str = "PQL0507";
-    /// A value of an option does not fit.
-    pub const OPTION_VALUE: &str = "PQL0508";
-    /// Result rows do not have the form that was asked for.
-    pub const CONVERSION: &str = "PQL0509";
-    /// A question must be answered first.
-    pub const QUESTIONS: &str = "PQL0510";
-}

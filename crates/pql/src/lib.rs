@@ -1,8 +1,9 @@
 //! The embedded query API of PQL.
 
 mod application_schema;
+pub mod codes;
 mod duration;
-pub mod error;
+mod error;
 mod near;
 mod output;
 mod settings;

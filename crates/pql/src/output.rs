@@ -7,7 +7,8 @@ use pql_schema::MigrationId;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number};
 
-use crate::error::{Error, codes};
+use crate::codes;
+use crate::error::Error;
 
 /// The answer to one statement.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,8 @@ use pql_schema::MigrationStrategy;
 
 use crate::ApplicationSchema;
 use crate::duration;
-use crate::error::{Error, codes};
+use crate::codes;
+use crate::error::Error;
 use crate::near::nearest;
 
 /// The settings of a session, or of one statement after its WITH.
