@@ -7,9 +7,10 @@
 
 mod capabilities;
 pub mod plan;
+pub mod text;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
 pub use plan::{
-    Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan, Rebuild, RowKey,
-    Severity, Step,
+    Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
+    Rebuild, RowKey, Severity, Step,
 };

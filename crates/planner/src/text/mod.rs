@@ -1,0 +1,30 @@
+//! Text from the model: operations and schemas as PQL, DDL in the words of a database, and the dialect of SQLite.
+//!
+//! - [`statement`], [`schema`]: what `MIGRATE DETECT` and `pql schema` print; both parse back;
+//! - [`Style`] with [`PQL`] and [`SQLITE`]: tables, columns, constraints, indexes and views as DDL;
+//! - [`sqlite_type`] and [`sqlite_type_name`], [`sqlite_expr`], [`normalise_sqlite`]: SQLite's types and expressions.
+//!
+//! Nothing here runs anything, and nothing here is read back by it: reading is the syntax crate's and lowering's.
+
+mod ddl;
+mod quote;
+mod schema_file;
+mod sqlite;
+mod sqlite_expr;
+mod sqlite_normal;
+mod statement;
+mod types;
+
+pub use ddl::{PQL, Style, object};
+pub use quote::{ident, string};
+pub use schema_file::schema as schema_in;
+pub use sqlite::{Affinity, SQLITE, absorb_vector_checks, sqlite_meaning, sqlite_type, sqlite_type_name};
+pub use sqlite_expr::{ExprError, sqlite_expr};
+pub use sqlite_normal::normalise_sqlite;
+pub use statement::statement;
+pub use types::neutral_type;
+
+/// A whole schema as a schema file in PQL.
+pub fn schema(schema: &pql_schema::Schema) -> String {
+    schema_in(schema, &PQL)
+}

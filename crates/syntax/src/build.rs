@@ -1,0 +1,115 @@
+//! pest's events to rowan's nodes, losing nothing.
+//!
+//! Every terminal is a rule, so whatever lies between two events is blanks and comments. The splitter has already
+//! found the comments; the rest of a gap is one whitespace token.
+
+use std::ops::Range;
+
+use pest::Token;
+use pest::iterators::Pairs;
+use rowan::{GreenNode, GreenNodeBuilder, Language};
+
+use crate::SyntaxKind;
+use crate::tree::PqlLanguage;
+
+pub(crate) struct Builder<'s> {
+    source: &'s str,
+    green: GreenNodeBuilder<'static>,
+    /// Everything before this offset is in the tree.
+    done: usize,
+    /// How many comments are in the tree.
+    comments_done: usize,
+}
+
+impl<'s> Builder<'s> {
+    pub(crate) fn new(source: &'s str) -> Self {
+        let mut green = GreenNodeBuilder::new();
+        green.start_node(raw(SyntaxKind::root));
+        Self { source, green, done: 0, comments_done: 0 }
+    }
+
+    pub(crate) fn finish(mut self, comments: &[Range<usize>]) -> GreenNode {
+        self.fill(self.source.len(), comments);
+        self.green.finish_node();
+        self.green.finish()
+    }
+
+    /// Blanks and comments up to `end`.
+    pub(crate) fn fill(&mut self, end: usize, comments: &[Range<usize>]) {
+        while self.done < end {
+            match comments.get(self.comments_done) {
+                Some(comment) if comment.start == self.done => {
+                    self.comments_done += 1;
+                    self.token(SyntaxKind::comment, comment.end);
+                }
+                Some(comment) if comment.start < end => self.blank(comment.start),
+                _ => self.blank(end),
+            }
+        }
+    }
+
+    fn blank(&mut self, end: usize) {
+        let text = &self.source[self.done..end];
+        debug_assert!(
+            text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty(),
+            "a token of the grammar has no rule of its own: {text:?}"
+        );
+        self.token(SyntaxKind::whitespace, end);
+    }
+
+    /// One token from where the tree ends now.
+    pub(crate) fn token(&mut self, kind: SyntaxKind, end: usize) {
+        self.green.token(raw(kind), &self.source[self.done..end]);
+        self.done = end;
+    }
+
+    pub(crate) fn start(&mut self, kind: SyntaxKind) {
+        self.green.start_node(raw(kind));
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.green.finish_node();
+    }
+
+    /// What a rule matched in the slice of the source that begins at `base`.
+    pub(crate) fn pairs(&mut self, pairs: Pairs<'_, SyntaxKind>, base: usize, comments: &[Range<usize>]) {
+        // A pair with nothing inside is a token; whether it is one shows with the next event.
+        let mut pending: Option<(SyntaxKind, usize)> = None;
+        for event in pairs.tokens() {
+            match event {
+                Token::Start { rule, pos } => {
+                    if let Some((node, start)) = pending.replace((rule, base + pos.pos())) {
+                        self.fill(start, comments);
+                        self.start(node);
+                    }
+                }
+                Token::End { rule, pos } => {
+                    let end = base + pos.pos();
+                    match pending.take() {
+                        Some((_, start)) if start == end => {}
+                        Some((_, start)) => {
+                            self.fill(start, comments);
+                            self.token(rule, end);
+                        }
+                        // pest has skipped blanks in search of an optional part; they belong behind the node.
+                        None => self.end(),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything up to `end`, covering comments that would otherwise be filled in, as one token.
+    pub(crate) fn swallow(&mut self, kind: SyntaxKind, end: usize, comments: &[Range<usize>]) {
+        if self.done < end {
+            self.token(kind, end);
+        }
+        while comments.get(self.comments_done).is_some_and(|comment| comment.start < end) {
+            self.comments_done += 1;
+        }
+    }
+}
+
+fn raw(kind: SyntaxKind) -> rowan::SyntaxKind {
+    PqlLanguage::kind_to_raw(kind)
+}

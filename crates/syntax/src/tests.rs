@@ -1,0 +1,115 @@
+//! What must hold for the crate as a whole. The broad fixtures are in the workspace's `tests/`.
+
+use crate::ast::{self, AstNode, Statement};
+use crate::{Parse, parse};
+
+/// Parses, and checks what holds for every input.
+fn checked(source: &str) -> Parse {
+    let parse = parse(source);
+    assert!(parse.syntax().text() == source, "the tree keeps every byte of {source:?}");
+    parse
+}
+
+fn ok(source: &str) -> Vec<Statement> {
+    let parse = checked(source);
+    assert_eq!(parse.diagnostics(), [], "in {source}");
+    parse.statements().collect()
+}
+
+fn one(source: &str) -> Statement {
+    let mut statements = ok(source);
+    assert_eq!(statements.len(), 1, "in {source}");
+    statements.remove(0)
+}
+
+const CONTRACT: &str = "
+SET auto_migrate = true;
+
+MIGRATE DETECT
+FROM schema_version = @current_version
+TO application_schema = @target_schema;
+
+MIGRATE GENERATE
+ADD COLUMN users.last_login TIMESTAMP DEFAULT NOW(),
+ADD INDEX users_email_idx ON users(email),
+ADD COLUMN products.embedding VECTOR(768);
+
+MIGRATE APPLY migration_id = @migration_id
+WITH strategy = 'online';
+
+MIGRATE ROLLBACK migration_id = @migration_id;
+
+ALTER TABLE users ADD COLUMN status TEXT DEFAULT 'active' CONCURRENTLY;
+ALTER TABLE users DROP COLUMN old_field CONCURRENTLY;
+CREATE INDEX CONCURRENTLY idx_users_email ON users(email);
+CREATE UNIQUE INDEX CONCURRENTLY idx_users_username ON users(username);
+DROP INDEX CONCURRENTLY idx_old_index;
+ALTER TABLE orders
+  ALTER COLUMN amount TYPE DECIMAL(10,2)
+  USING amount::DECIMAL
+  CONCURRENTLY;
+ALTER TABLE orders ADD CONSTRAINT fk_user_id
+  FOREIGN KEY (user_id) REFERENCES users(id);
+ALTER TABLE orders DROP CONSTRAINT fk_user_id;
+ALTER TABLE users RENAME COLUMN old_name TO new_name;
+";
+
+#[test]
+fn the_contract_statements_parse_and_reach_the_ast() {
+    let statements = ok(CONTRACT);
+    assert_eq!(statements.len(), 14);
+    let Statement::Generate(generate) = &statements[2] else { panic!("{:?}", statements[2]) };
+    let operations: Vec<ast::Operation> = generate.operations().collect();
+    let ast::Operation::AddColumn(add) = &operations[0] else { panic!("{:?}", operations[0]) };
+    assert_eq!(add.table().and_then(|table| table.name()).map(|name| name.text()).as_deref(), Some("users"));
+    let column = add.column().expect("a column");
+    assert_eq!(column.name().map(|name| name.text()).as_deref(), Some("last_login"));
+    assert_eq!(column.ty().map(|ty| ty.normalized()).as_deref(), Some("TIMESTAMP"));
+    let constraints = column.constraints();
+    let [(None, ast::ColumnConstraint::Default(default))] = constraints.as_slice() else {
+        panic!("{constraints:?}")
+    };
+    assert_eq!(default.expr().map(|expr| expr.text()).as_deref(), Some("NOW()"));
+    let ast::Operation::AddColumn(add) = &operations[2] else { panic!("{:?}", operations[2]) };
+    assert_eq!(add.column().and_then(|column| column.ty()).map(|ty| ty.args()), Some(vec!["768".to_owned()]));
+
+    let Statement::AlterTable(alter) = &statements[10] else { panic!("{:?}", statements[10]) };
+    assert!(alter.is_concurrently());
+    let Some(ast::AlterAction::ColumnType(change)) = alter.actions().next() else { panic!("a type change") };
+    assert_eq!(change.ty().map(|ty| ty.args()), Some(vec!["10".to_owned(), "2".to_owned()]));
+    assert_eq!(change.using().map(|expr| expr.text()).as_deref(), Some("amount::DECIMAL"));
+}
+
+#[test]
+fn one_bad_statement_hides_no_other() {
+    let parse = checked("SET a = 1; MIGRATE APLY; SET b = 2; ALTER TABLE t ADD; SET c = 3");
+    let kinds: Vec<bool> = parse.statements().map(|it| matches!(it, Statement::Error(_))).collect();
+    assert_eq!(kinds, [false, true, false, true, false]);
+    assert_eq!(parse.diagnostics().len(), 2);
+}
+
+#[test]
+fn semicolons_hide() {
+    let sources = [
+        "SELECT ';', \"a;b\", `c;d`, E'\\';', $$;$$, $x$;$$;$x$ /* ; /* ; */ ; */ -- ;\n",
+        "CREATE TRIGGER t AFTER INSERT ON u BEGIN UPDATE v SET a = CASE WHEN 1 THEN 2 END; DELETE FROM w; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$",
+        "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a;\nINSERT INTO b VALUES (1))",
+        "SELECT x @> y, @name, a @@ b FROM [odd;'name] WHERE c['k'] = ARRAY['a;]']",
+    ];
+    for source in sources {
+        assert!(matches!(one(source), Statement::PassThrough(_)), "{source}");
+        assert_eq!(ok(&format!("{source};\nSET a = 1;")).len(), 2, "{source}");
+    }
+    let Statement::PassThrough(select) = one(sources[5]) else { panic!("SQL passes through") };
+    let params: Vec<String> = select.params().map(|param| param.name().to_owned()).collect();
+    assert_eq!(params, ["name"]);
+}
+
+#[test]
+fn a_forgotten_bracket_ends_with_the_next_statement() {
+    let parse = checked("CREATE TABLE t (a INT;\nCREATE TABLE u (b INT);");
+    assert_eq!(parse.statements().count(), 2);
+    assert_eq!(parse.diagnostics().len(), 1);
+}
