@@ -70,6 +70,28 @@ impl ApplicationSchema {
         Self(Source::File(path.into()))
     }
 
+    /// What to call it, and its text for a family of databases; an error comes with the path of the file.
+    pub(crate) fn source_text(&self, dialect: Dialect) -> Result<(String, String), (String, std::io::Error)> {
+        let named = |text: &str| ("the application schema".to_owned(), text.to_owned());
+        Ok(match &self.0 {
+            Source::Text(text) => named(text),
+            Source::File(path) => {
+                let name = path.display().to_string();
+                match std::fs::read_to_string(path) {
+                    Ok(text) => (name, text),
+                    Err(error) => return Err((name, error)),
+                }
+            }
+            Source::Types { sqlite, postgres } => match dialect {
+                Dialect::Sqlite => named(sqlite),
+                Dialect::Postgres => named(postgres),
+            },
+            Source::Model(schema) => {
+                named(&serde_json::to_string(schema).expect("a schema has string keys only"))
+            }
+        })
+    }
+
     /// What SHOW prints.
     pub(crate) fn describe(&self) -> String {
         match &self.0 {
@@ -84,5 +106,17 @@ impl ApplicationSchema {
 impl From<Schema> for ApplicationSchema {
     fn from(schema: Schema) -> Self {
         Self(Source::Model(Box::new(schema)))
+    }
+}
+
+impl From<&str> for ApplicationSchema {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for ApplicationSchema {
+    fn from(text: String) -> Self {
+        Self::text(text)
     }
 }

@@ -56,6 +56,9 @@ codes! {
     UNKNOWN_ANSWER = "PQL0511", "The answer belongs to no question.",
         "An option such as rename_1a2b3c = true answers the question with that id. The ids come with the questions; \
          they are the same as long as the change is.";
+    NO_DATABASE = "PQL0512", "No database is named.",
+        "The statement needs a database. Name one on the command line (pql app.db), in the environment variable \
+         PQL_DATABASE, as `database` in pql.toml, or with SessionBuilder::database.";
 
     DUPLICATE_NUMBER = "PQL0601", "Two migration files have the same number.",
         "The number in front of a file's name gives the order in which files are applied, so each may occur once (the \
@@ -90,7 +93,9 @@ codes! {
     SCRIPT_STATEMENT = "PQL0610", "A statement has no place in a migration file.",
         "A migration file holds definitions, MIGRATE GENERATE operations and SQL of the database, which become one \
          migration. Statements that steer the session or other migrations (SET, MIGRATE APPLY, BEGIN, COMMIT, …) do not belong there.";
-    CHECK_DIFFERS = "PQL0611", "The database differs from the schema file.",
+    EMPTY_FILE = "PQL0611", "A migration file has no statement.",
+        "The up file holds only its header. Write what the migration should do, or remove the file.";
+    CHECK_DIFFERS = "PQL0612", "The database differs from the schema file.",
         "`pql detect --check` ends with exit code 3 when anything separates the two. Without --check it lists the \
          operations and ends with 0.";
 }

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+use crate::codes;
 
 /// What went wrong, with a stable code, in the user's words, and what to do next.
 #[derive(Debug)]
@@ -15,10 +18,20 @@ struct Inner {
     message: String,
     help: Option<String>,
     label: Option<String>,
-    span: Option<Span>,
+    place: Place,
+    /// The text that the place is in, when it is not the one that was executed.
+    origin: Option<(String, String)>,
     questions: Vec<Question>,
     more: Vec<Error>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Where an error is; who finds it often does not have the text at hand.
+#[derive(Debug, Clone)]
+enum Place {
+    Unknown,
+    Bytes(Range<usize>),
+    Span(Span),
 }
 
 /// A place in the text that was executed.
@@ -65,11 +78,17 @@ impl Error {
             message: message.into(),
             help: None,
             label: None,
-            span: None,
+            place: Place::Unknown,
+            origin: None,
             questions: Vec::new(),
             more: Vec::new(),
             source: None,
         }))
+    }
+
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -83,8 +102,44 @@ impl Error {
     }
 
     pub(crate) fn with_span(mut self, span: Span) -> Self {
-        self.0.span = Some(span);
+        self.0.place = Place::Span(span);
         self
+    }
+
+    /// Says where it is, unless that is known better.
+    pub(crate) fn at(mut self, bytes: Range<usize>) -> Self {
+        if matches!(self.0.place, Place::Unknown) && self.0.origin.is_none() {
+            self.0.place = Place::Bytes(bytes);
+        }
+        self
+    }
+
+    /// Finds the line and column of its place, now that the text is known.
+    pub(crate) fn located(mut self, text: &str) -> Self {
+        for error in &mut self.0.more {
+            let unplaced = std::mem::replace(error, Self::session_closed());
+            *error = unplaced.located(text);
+        }
+        if let Place::Bytes(bytes) = &self.0.place {
+            self.0.place = Place::Span(Span::locate(text, bytes.start, bytes.end));
+        }
+        self
+    }
+
+    /// Says that its place is in another text.
+    pub(crate) fn in_text(mut self, name: &str, text: &str) -> Self {
+        self = self.located(text);
+        let origin = Some((name.to_owned(), text.to_owned()));
+        for error in &mut self.0.more {
+            error.0.origin.clone_from(&origin);
+        }
+        self.0.origin = origin;
+        self
+    }
+
+    /// The error of a session whose thread is gone.
+    pub(crate) fn session_closed() -> Self {
+        Self::new(codes::SESSION_CLOSED, "the session has ended")
     }
 
     pub(crate) fn with_questions(mut self, questions: Vec<Question>) -> Self {
@@ -127,7 +182,15 @@ impl Error {
 
     /// Where in the executed text.
     pub fn span(&self) -> Option<Span> {
-        self.0.span
+        match self.0.place {
+            Place::Span(span) => Some(span),
+            Place::Unknown | Place::Bytes(_) => None,
+        }
+    }
+
+    /// Name and content of the text that the span is in, when it is not the one that was executed.
+    pub fn origin(&self) -> Option<(&str, &str)> {
+        self.0.origin.as_ref().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// What must be answered first, several at once.
@@ -142,12 +205,12 @@ impl Error {
 
     /// Whether nothing was run because the text does not parse.
     pub fn is_syntax(&self) -> bool {
-        self.code().starts_with("PQL00")
+        self.code().starts_with("PQL00") || self.code().starts_with("PQL01")
     }
 
     /// Whether the migration stands still and can be resumed.
     pub fn is_paused(&self) -> bool {
-        self.code() == pql_engine::error::codes::PAUSED
+        self.code() == pql_engine::codes::PAUSED
     }
 }
 

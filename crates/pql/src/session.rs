@@ -74,12 +74,20 @@ impl Session {
 
     /// Runs a script as a job.
     pub fn start(&mut self, text: &str) -> Result<Job, Error> {
+        let text = text.to_owned();
+        self.job(move |interpreter, line| interpreter.script(&text, line))
+    }
+
+    /// Puts work at the end of the queue that can be watched and steered.
+    pub(crate) fn job(
+        &self,
+        task: impl FnOnce(&mut Interpreter, &Line) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Job, Error> {
         let (events, listener) = unbounded_channel();
         let control = Arc::new(Control::default());
         let line = Line { events, control: Arc::clone(&control) };
-        let text = text.to_owned();
         self.worker.post(move |interpreter| {
-            let result = interpreter.script(&text, &line);
+            let result = task(interpreter, &line);
             line.tell(Event::Finished(result));
         })?;
         Ok(Job::new(listener, control))

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use pql_engine::Value;
+use pql_engine::backend::RunOptions;
+use pql_engine::{ApplyOptions, OnFailure, Retain, Value};
 use pql_schema::MigrationStrategy;
+use pql_syntax::suggest::nearest;
 
 use crate::ApplicationSchema;
 use crate::duration;
 use crate::codes;
 use crate::error::Error;
-use crate::near::nearest;
 
 /// The settings of a session, or of one statement after its WITH.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,26 +47,6 @@ pub struct Settings {
     pub application_schema: Option<ApplicationSchema>,
 }
 
-/// How long what a migration replaced is kept, so that it can be rolled back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retain {
-    /// Until it is purged by hand.
-    Forever,
-    /// For this long.
-    For(Duration),
-    /// Not at all.
-    No,
-}
-
-/// What happens when a step of a migration fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// What was done is undone.
-    Rollback,
-    /// The migration stops there, to be resumed or cancelled.
-    Pause,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -84,6 +65,29 @@ impl Default for Settings {
             max_concurrent_ops: 4,
             auto_migrate: false,
             application_schema: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What the engine is told.
+    pub fn apply_options(&self) -> ApplyOptions {
+        ApplyOptions {
+            strategy: self.strategy,
+            run: RunOptions {
+                lock_timeout: self.lock_timeout,
+                retry_for: self.retry_for,
+                statement_timeout: self.statement_timeout,
+                batch_rows: self.batch_rows,
+                throttle: self.throttle,
+                max_stall: self.max_stall,
+                verify: self.verify,
+            },
+            dry_run: self.dry_run,
+            allow_destructive: self.allow_destructive,
+            retain: self.retain,
+            on_failure: self.on_failure,
+            max_concurrent_ops: usize::try_from(self.max_concurrent_ops).unwrap_or(usize::MAX),
         }
     }
 }

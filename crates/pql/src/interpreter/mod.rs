@@ -12,6 +12,8 @@ mod settings;
 mod sql;
 mod target;
 
+pub(crate) use answers::plan as plan_rows;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -74,7 +76,12 @@ impl Interpreter {
         Ok(self.engine()?.schema()?)
     }
 
-    fn dialect(&mut self) -> Result<Dialect, Error> {
+    /// Where the database is, as it was given.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    pub(crate) fn dialect(&mut self) -> Result<Dialect, Error> {
         Ok(self.engine()?.capabilities().dialect)
     }
 
@@ -173,11 +180,11 @@ pub(crate) fn kind(statement: &Statement) -> String {
 
 /// A finding about a text as an error at its place.
 pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, text: &str) -> Error {
-    let mut error = Error::new(diagnostic.code, diagnostic.message.clone()).with_span(Span::locate(
-        text,
-        diagnostic.span.start,
-        diagnostic.span.end,
-    ));
+    described(diagnostic).with_span(Span::locate(text, diagnostic.span.start, diagnostic.span.end))
+}
+
+fn described(diagnostic: &Diagnostic) -> Error {
+    let mut error = Error::new(diagnostic.code, diagnostic.message.clone());
     if let Some(help) = &diagnostic.help {
         error = error.with_help(help.clone());
     }
@@ -185,6 +192,11 @@ pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, text: &str) -> Error {
         error = error.with_label(label.clone());
     }
     error
+}
+
+/// A finding about a text that is at hand elsewhere.
+pub(crate) fn of_place(diagnostic: &Diagnostic) -> Error {
+    described(diagnostic).at(diagnostic.span.clone())
 }
 
 /// Gives an error the place of the statement, unless it has a better one.
