@@ -6,6 +6,7 @@
 //! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
 
 mod capabilities;
+pub mod lower;
 pub mod plan;
 pub mod text;
 

@@ -179,6 +179,10 @@ pub enum Action {
     },
     /// Changes a table's definition without touching a row. Each check holds for all rows when it is declared: all
     /// are examined here, or, when a [`Action::Validate`] did that before, those that were captured since.
+    ///
+    /// `after` may have one column more at the end: it reads as NULL in every row. Or one less: then rows written
+    /// since still carry its value out of sight, and a [`Action::Backfill`] that assigns a column to itself follows,
+    /// which writes every row anew without it.
     Redefine {
         /// The definition now.
         before: Table,
@@ -252,6 +256,9 @@ pub enum Action {
     },
     /// Computes columns of the rows that were there at the start.
     Backfill(Backfill),
+    /// Takes back a [`Backfill`] that has a `record`: every assigned column that still has the value it was given
+    /// becomes NULL again, as the filter had found it; then the record goes.
+    RevertBackfill(Backfill),
     /// Examines all rows without a write lock.
     Validate {
         /// The table.
@@ -361,6 +368,10 @@ pub struct Backfill {
     /// Rows whose key is in this log were written by the application meanwhile and are left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
+    /// A table to note, in the same transactions, the key of each row that is changed and the values it got. It is
+    /// retained with the migration, for [`Action::RevertBackfill`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<ObjectName>,
 }
 
 /// Something that must hold for every row.
@@ -415,7 +426,9 @@ pub struct Rebuild {
     pub reverse: Capture,
     /// Every column of the new table that is not generated, from the old row.
     pub mapping: Vec<ColumnMapping>,
-    /// Every column of the old table that is not generated, from the new row.
+    /// The columns of the old table that are not generated, from the new row. One that the new table has nothing for
+    /// is not listed: on the way back a row that is still in the original keeps its value there, and a row that was
+    /// inserted since gets the column's default.
     pub mapping_back: Vec<ColumnMapping>,
     /// The indexes that the new table has, under the names they have after the swap.
     pub indexes: Vec<Index>,
@@ -428,10 +441,13 @@ pub struct ColumnMapping {
     pub column: String,
     /// Its value, over the row that is read.
     pub from: Expr,
-    /// What must hold of the written value (named `_pql_value`) for the row that is read, or the row's key is
-    /// reported and the migration stops: a conversion that would lose.
+    /// What must hold, over the row that is read, or the row's key is reported and the migration stops: a conversion
+    /// that would lose, a NULL where none is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fits: Option<Expr>,
+    /// The expression gives another value each time (`random()`, the clock): it cannot be compared again later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstable: bool,
 }
 
 /// An online index build.

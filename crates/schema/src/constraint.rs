@@ -156,8 +156,8 @@ impl Constraint {
         Self { name: None, kind, not_valid: false }
     }
 
-    /// Its name, or the one PostgreSQL would have given it (`t_pkey`, `t_a_b_key`, `t_c_check`, `t_c_fkey`): unnamed
-    /// constraints are addressed by it. Two of a table may share it; then the first is meant.
+    /// Its name, or one after PostgreSQL's manner (`t_pkey`, `t_a_b_key`, `t_check`, `t_c_fkey`). Several of a table may
+    /// share it; [`Table::constraint_names`](crate::Table::constraint_names) tells them apart.
     pub fn effective_name(&self, table: &str) -> String {
         if let Some(name) = &self.name {
             return name.clone();
@@ -179,11 +179,18 @@ impl Constraint {
         }
     }
 
+    /// Whether it is the primary key.
+    pub fn is_primary_key(&self) -> bool {
+        matches!(self.kind, ConstraintKind::PrimaryKey(_))
+    }
+
     /// The columns it names itself (for a CHECK: see [`Expr::mentions`]).
     pub fn columns(&self) -> Vec<&str> {
         match &self.kind {
             ConstraintKind::PrimaryKey(key) => key.columns.iter().map(|part| part.column.as_str()).collect(),
-            ConstraintKind::Unique(unique) => unique.columns.iter().map(|part| part.column.as_str()).collect(),
+            ConstraintKind::Unique(unique) => {
+                unique.columns.iter().map(|part| part.column.as_str()).collect()
+            }
             ConstraintKind::ForeignKey(key) => key.columns.iter().map(String::as_str).collect(),
             ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => Vec::new(),
         }

@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quote_ident;
+use crate::keyword::{is_never_a_name, needs_quotes};
+use crate::{NameRule, quote_ident};
 
 /// An expression, a query or a statement of the database, kept as written.
 ///
@@ -59,15 +60,42 @@ impl Token<'_> {
         }
     }
 
+    /// Whether it spells this name. A word that is reserved everywhere spells none.
+    pub(crate) fn spells(&self, rule: NameRule, name: &str) -> bool {
+        match (self.kind, rule) {
+            (TokenKind::Word, NameRule::AsciiInsensitive) => {
+                self.text.eq_ignore_ascii_case(name) && !self.reserved()
+            }
+            // Such a database folds what is not quoted.
+            (TokenKind::Word, NameRule::Exact) => {
+                self.text.eq_ignore_ascii_case(name) && self.text.to_lowercase() == name && !self.reserved()
+            }
+            // Most tokens are shorter or longer than the name; those need no unquoting.
+            (TokenKind::QuotedName, _) => {
+                self.text.len() >= name.len() + 2 && self.name().is_some_and(|own| rule.same(&own, name))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is this word, not quoted.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(word)
+    }
+
+    fn reserved(&self) -> bool {
+        self.kind == TokenKind::Word && is_never_a_name(self.text)
+    }
+
     /// The form under which tokens that mean the same are equal.
     fn key(&self) -> String {
         match self.kind {
-            TokenKind::Word => self.text.to_ascii_lowercase(),
             TokenKind::QuotedName => {
                 let name = self.name().unwrap_or_default();
-                if quote_ident(&name) == name { name.to_ascii_lowercase() } else { format!("\"{name}\"") }
+                let plain = quote_ident(&name) == name && !is_never_a_name(&name);
+                if plain { name.to_ascii_lowercase() } else { format!("\"{name}\"") }
             }
-            TokenKind::Number => self.text.to_ascii_lowercase(),
+            TokenKind::Word | TokenKind::Number => self.text.to_ascii_lowercase(),
             TokenKind::String | TokenKind::Punctuation => self.text.to_owned(),
         }
     }
@@ -145,7 +173,8 @@ fn token(rest: &str) -> (TokenKind, usize) {
             None => (TokenKind::Punctuation, 1),
         },
         c if c.is_alphabetic() || c == '_' => {
-            let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+            let len =
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
             (TokenKind::Word, len)
         }
         c if c.is_ascii_digit() || (c == '.' && second.is_some_and(|c| c.is_ascii_digit())) => {
@@ -175,7 +204,9 @@ fn dollar_quoted(rest: &str) -> Option<usize> {
     let end = rest[1..].find('$')? + 2;
     let tag = &rest[..end];
     let word = &tag[1..tag.len() - 1];
-    if !word.chars().all(|c| c.is_alphanumeric() || c == '_') || word.starts_with(|c: char| c.is_ascii_digit()) {
+    if !word.chars().all(|c| c.is_alphanumeric() || c == '_')
+        || word.starts_with(|c: char| c.is_ascii_digit())
+    {
         return None;
     }
     Some(rest[end..].find(tag).map_or(rest.len(), |at| end + at + tag.len()))
@@ -220,7 +251,7 @@ impl Expr {
 
     /// The expression that is one column.
     pub fn column(name: &str) -> Self {
-        Self(quote_ident(name))
+        Self(sql_name(name))
     }
 
     /// Its text.
@@ -228,25 +259,37 @@ impl Expr {
         &self.0
     }
 
-    /// Whether a name stands in it that denotes the column (in any case: that errs on the safe side).
+    /// Whether a name stands in it that can denote the column (in any case: that errs on the safe side).
     pub fn mentions(&self, column: &str) -> bool {
-        let names: Vec<_> = tokens(&self.0).collect();
-        names.iter().enumerate().any(|(at, token)| {
-            token.name().is_some_and(|name| name.eq_ignore_ascii_case(column))
-                && names.get(at + 1).is_none_or(|next| next.text != "(" || token.kind == TokenKind::QuotedName)
+        if !may_contain(&self.0, column) {
+            return false;
+        }
+        let all: Vec<_> = tokens(&self.0).collect();
+        (0..all.len()).any(|at| all[at].spells(NameRule::AsciiInsensitive, column) && can_be_column(&all, at))
+    }
+
+    /// The expression over one table after a column of it got another name.
+    pub fn renamed(&self, rule: NameRule, from: &str, to: &str) -> Self {
+        let all: Vec<_> = tokens(&self.0).collect();
+        self.with_names(&all, to, |at| all[at].spells(rule, from) && can_be_column(&all, at))
+    }
+
+    /// The expression after the table it is over got another name: `from.c` becomes `to.c`.
+    pub(crate) fn requalified(&self, rule: NameRule, from: &str, to: &str) -> Self {
+        let all: Vec<_> = tokens(&self.0).collect();
+        self.with_names(&all, to, |at| {
+            all[at].spells(rule, from) && all.get(at + 1).is_some_and(|next| next.text == ".")
         })
     }
 
-    /// The expression after a column (or table) it mentions got another name.
-    pub fn renamed(&self, from: &str, to: &str) -> Self {
+    /// The same text with some of its tokens replaced by a name.
+    pub(crate) fn with_names(&self, all: &[Token<'_>], to: &str, replace: impl Fn(usize) -> bool) -> Self {
         let mut text = String::with_capacity(self.0.len());
         let mut copied = 0;
-        let mut all = tokens(&self.0).peekable();
-        while let Some(token) = all.next() {
-            let called = all.peek().is_some_and(|next| next.text == "(") && token.kind == TokenKind::Word;
-            if !called && token.name().is_some_and(|name| name.eq_ignore_ascii_case(from)) {
+        for (at, token) in all.iter().enumerate() {
+            if replace(at) {
                 text.push_str(&self.0[copied..token.start]);
-                text.push_str(&quote_ident(to));
+                text.push_str(&sql_name(to));
                 copied = token.start + token.text.len();
             }
         }
@@ -265,6 +308,43 @@ impl Expr {
         }
         key
     }
+}
+
+/// The name as it can stand in a statement for any of the databases.
+pub(crate) fn sql_name(name: &str) -> String {
+    let plain = quote_ident(name) == name && !name.contains(char::is_uppercase) && !needs_quotes(name);
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// Whether a token can denote a column where it stands: it is not called, not an alias or a type (`AS x`, `::x`),
+/// not a collation, not a qualifier, and not the END of a CASE.
+pub(crate) fn can_be_column(all: &[Token<'_>], at: usize) -> bool {
+    let token = &all[at];
+    let next = all.get(at + 1).map_or("", |next| next.text);
+    if next == "." || (next == "(" && token.kind == TokenKind::Word) {
+        return false;
+    }
+    let behind = |back: usize| at.checked_sub(back).map(|before| &all[before]);
+    if behind(1).is_some_and(|before| before.is("AS") || before.is("COLLATE"))
+        || (behind(1).is_some_and(|a| a.text == ":") && behind(2).is_some_and(|b| b.text == ":"))
+    {
+        return false;
+    }
+    let open_cases = || {
+        all[..at].iter().fold(0usize, |open, token| match () {
+            () if token.is("CASE") => open + 1,
+            () if token.is("END") => open.saturating_sub(1),
+            () => open,
+        })
+    };
+    !(token.is("END") && open_cases() > 0)
+}
+
+/// A cheap test that spares the tokens of most texts: whether the name's letters stand in the text at all.
+fn may_contain(text: &str, name: &str) -> bool {
+    // A quote inside the name is doubled in the text.
+    let (text, name) = (text.as_bytes(), name.split(['"', '`']).next().unwrap_or_default().as_bytes());
+    name.is_empty() || text.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name))
 }
 
 /// What is inside the parentheses, if one pair encloses the whole text.
@@ -323,7 +403,9 @@ mod tests {
         ] {
             assert_eq!(Expr::new(a), Expr::new(b));
         }
-        for (a, b) in [("'A'", "'a'"), ("(a) + (b)", "a + b"), ("\"a b\"", "a b"), ("1.0", "1"), ("$$x$$", "'x'")] {
+        for (a, b) in
+            [("'A'", "'a'"), ("(a) + (b)", "a + b"), ("\"a b\"", "a b"), ("1.0", "1"), ("$$x$$", "'x'")]
+        {
             assert_ne!(Expr::new(a), Expr::new(b));
         }
     }
@@ -332,11 +414,28 @@ mod tests {
     fn renaming_touches_names_only() {
         let expr = Expr::new("lower(name) || 'name' || \"Name\" || t.name || names || name(1)");
         assert_eq!(
-            expr.renamed("name", "full name").as_str(),
+            expr.renamed(NameRule::AsciiInsensitive, "name", "full name").as_str(),
             "lower(\"full name\") || 'name' || \"full name\" || t.\"full name\" || names || name(1)"
         );
         assert!(expr.mentions("NAMES"));
         assert!(!expr.mentions("lower"));
+        assert_eq!(
+            expr.renamed(NameRule::Exact, "name", "order").as_str(),
+            "lower(\"order\") || 'name' || \"Name\" || t.\"order\" || names || name(1)"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_also_a_keyword_a_type_or_a_collation() {
+        let rule = NameRule::AsciiInsensitive;
+        let expr = Expr::new("CASE WHEN \"case\" THEN \"end\" ELSE end END");
+        assert_eq!(expr.renamed(rule, "case", "x").as_str(), "CASE WHEN x THEN \"end\" ELSE end END");
+        assert_ne!(Expr::new("\"null\""), Expr::new("null"));
+        let expr = Expr::new("CAST(text AS text) COLLATE date = date::date");
+        assert_eq!(expr.renamed(rule, "text", "t").as_str(), "CAST(t AS text) COLLATE date = date::date");
+        assert_eq!(expr.renamed(rule, "date", "d").as_str(), "CAST(text AS text) COLLATE date = d::date");
+        assert!(!Expr::new("a IS NOT NULL").mentions("not"));
+        assert!(Expr::new("a > \"we \"\"said\"\"\"").mentions("we \"said\""));
     }
 
     #[test]

@@ -12,22 +12,29 @@ mod apply;
 mod column;
 mod constraint;
 mod data_type;
+mod dependants;
+mod describe;
 mod diff;
 mod expr;
 mod exprs;
 mod fingerprint;
 mod index;
+mod inverse;
+mod keyword;
 mod migration;
 mod name;
+mod near;
 mod op;
+mod reading;
 mod schema;
 mod table;
 
-
+pub use apply::ApplyError;
 pub use column::{Column, Conflict, Generated, Identity};
-pub use constraint::{Action, Constraint, ConstraintKind, Deferrable, ForeignKey, KeyPart, PrimaryKey, Unique};
+pub use constraint::{
+    Action, Constraint, ConstraintKind, Deferrable, ForeignKey, KeyPart, PrimaryKey, Unique,
+};
 pub use data_type::DataType;
-
 pub use expr::{Expr, Token, TokenKind, tokens};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, IndexPart, NullsOrder, SortOrder};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::MigrationOp;
 
-/// A migration's identity: a UUIDv7, so that ids sort by the time they were made.
+/// A migration's identity: a `UUIDv7`, so that ids sort by the time they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MigrationId(pub Uuid);
 

@@ -1,5 +1,6 @@
 //! Names: of objects, with the schema they live in, and how a database compares them.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,16 @@ impl NameRule {
         }
     }
 
+    /// Whether the two names denote the same object.
+    pub fn same_object(self, a: &ObjectName, b: &ObjectName) -> bool {
+        self.same(&a.name, &b.name)
+            && match (&a.schema, &b.schema) {
+                (Some(a), Some(b)) => self.same(a, b),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+
     /// The form under which equal names are equal strings.
     pub fn key(self, name: &str) -> String {
         match self {
@@ -34,10 +45,14 @@ impl NameRule {
 }
 
 /// The name of a table, index, view or trigger; `schema` is `None` for the database's default one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Names that differ in the case of ASCII letters alone stand beside each other in the order, so that a map ordered by
+/// name finds one under either [`NameRule`] without looking at the others. In JSON a name in the default schema is a
+/// plain string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "AnyName", into = "AnyName")]
 pub struct ObjectName {
     /// The schema, where the database has more than one and it is not the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// The object's own name, unquoted.
     pub name: String,
@@ -49,9 +64,72 @@ impl ObjectName {
         Self { schema: None, name: name.into() }
     }
 
+    /// The first of all names that differ from this one in the case of ASCII letters alone.
+    pub(crate) fn first_spelling(&self) -> Self {
+        Self {
+            schema: self.schema.as_deref().map(str::to_ascii_uppercase),
+            name: self.name.to_ascii_uppercase(),
+        }
+    }
+
     /// A name in the same schema as this one.
     pub fn sibling(&self, name: impl Into<String>) -> Self {
         Self { schema: self.schema.clone(), name: name.into() }
+    }
+}
+
+impl Ord for ObjectName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        fn folded(a: &str, b: &str) -> Ordering {
+            a.bytes()
+                .map(|byte| byte.to_ascii_lowercase())
+                .cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()))
+        }
+        let schemas = match (&self.schema, &other.schema) {
+            (Some(a), Some(b)) => folded(a, b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        };
+        schemas
+            .then_with(|| folded(&self.name, &other.name))
+            .then_with(|| self.schema.cmp(&other.schema))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for ObjectName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What a name looks like in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "a name, or an object with `schema` and `name`")]
+enum AnyName {
+    Plain(String),
+    Qualified(QualifiedName),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QualifiedName {
+    #[serde(default)]
+    schema: Option<String>,
+    name: String,
+}
+
+impl From<AnyName> for ObjectName {
+    fn from(name: AnyName) -> Self {
+        match name {
+            AnyName::Plain(name) => Self { schema: None, name },
+            AnyName::Qualified(QualifiedName { schema, name }) => Self { schema, name },
+        }
+    }
+}
+
+impl From<ObjectName> for AnyName {
+    fn from(ObjectName { schema, name }: ObjectName) -> Self {
+        if schema.is_none() { Self::Plain(name) } else { Self::Qualified(QualifiedName { schema, name }) }
     }
 }
 

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::column::is_false;
-use crate::{Column, Constraint, DataType, Expr, Index, ObjectName, Table, View};
+use crate::{
+    Column, Conflict, Constraint, DataType, Expr, Identity, Index, ObjectName, Table, TableOptions, View,
+};
 
 /// One change of a schema. Closed: everything that can be saved in a journal is one of these, and every layer
 /// matches them exhaustively, so the compiler names each place that a new one touches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MigrationOp {
     /// A new table, with its constraints.
     CreateTable {
@@ -157,7 +159,28 @@ pub enum MigrationOp {
         /// Which.
         view: ObjectName,
     },
-    /// SQL of the database that PQL does not model.
+    /// A table's options become these.
+    SetTableOptions {
+        /// Which table.
+        table: ObjectName,
+        /// All of them.
+        options: TableOptions,
+    },
+    /// What a column says about itself beyond the operations above becomes this.
+    SetColumnOptions {
+        /// Of which table.
+        table: ObjectName,
+        /// Which column.
+        column: String,
+        /// See [`Column::identity`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<Identity>,
+        /// See [`Column::not_null_conflict`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_null_conflict: Option<Conflict>,
+    },
+    /// SQL of the database that PQL does not model. One statement that creates or drops a trigger is understood, since
+    /// triggers are in the model and have no operations of their own.
     Execute {
         /// Runs on apply.
         sql: String,
@@ -184,6 +207,8 @@ pub enum ObjectRef {
     Constraint(ObjectName, String),
     /// A view.
     View(ObjectName),
+    /// A trigger.
+    Trigger(ObjectName),
     /// The database as a whole.
     Database,
 }

@@ -77,40 +77,50 @@ impl Schema {
         self.find(&self.views, name)
     }
 
-    /// The indexes of a table, by name.
+    /// The trigger of that name.
+    pub fn trigger(&self, name: &ObjectName) -> Option<&Trigger> {
+        self.find(&self.triggers, name)
+    }
+
+    /// The indexes of a table, by name. Looks at every index: for many tables, group them once.
     pub fn indexes_of<'a>(&'a self, table: &'a ObjectName) -> impl Iterator<Item = &'a Index> {
         self.indexes.values().filter(move |index| self.same(&index.table, table))
     }
 
-    /// The triggers of a table or view, by name.
+    /// The triggers of a table or view, by name. Looks at every trigger.
     pub fn triggers_of<'a>(&'a self, table: &'a ObjectName) -> impl Iterator<Item = &'a Trigger> {
         self.triggers.values().filter(move |trigger| self.same(&trigger.table, table))
     }
 
     /// Every constraint with its table.
     pub fn constraints(&self) -> impl Iterator<Item = (&Table, &Constraint)> {
-        self.tables.values().flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
+        self.tables
+            .values()
+            .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
     }
 
     /// Whether two names denote the same object.
     pub fn same(&self, a: &ObjectName, b: &ObjectName) -> bool {
-        self.names.same(&a.name, &b.name)
-            && match (&a.schema, &b.schema) {
-                (Some(a), Some(b)) => self.names.same(a, b),
-                (None, None) => true,
-                _ => false,
-            }
+        self.names.same_object(a, b)
     }
 
     fn find<'a, T>(&self, map: &'a BTreeMap<ObjectName, T>, name: &ObjectName) -> Option<&'a T> {
-        // The spelling nearly always matches; only then is a look at every name worth its time.
-        map.get(name).or_else(|| match self.names {
-            NameRule::Exact => None,
-            NameRule::AsciiInsensitive => {
-                map.iter().find(|(key, _)| self.same(key, name)).map(|(_, value)| value)
-            }
-        })
+        Some(find(map, self.names, name)?.1)
     }
+}
+
+/// The entry of that name. The map's order puts all spellings of a name beside each other, the one in capitals first.
+pub(crate) fn find<'a, T>(
+    map: &'a BTreeMap<ObjectName, T>,
+    rule: NameRule,
+    name: &ObjectName,
+) -> Option<(&'a ObjectName, &'a T)> {
+    map.get_key_value(name).or_else(|| match rule {
+        NameRule::Exact => None,
+        NameRule::AsciiInsensitive => {
+            map.range(name.first_spelling()..).next().filter(|(key, _)| rule.same_object(key, name))
+        }
+    })
 }
 
 /// Anything kept under its own name.

@@ -1,5 +1,7 @@
 //! Tables.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::column::is_false;
@@ -75,10 +77,35 @@ impl Table {
         })
     }
 
-    /// The first constraint with that effective name.
-    pub fn constraint(&self, name: &str, rule: NameRule) -> Option<&Constraint> {
-        self.constraints
+    /// The name of each constraint, under which it can be addressed: its own, or else its
+    /// [effective name](Constraint::effective_name), numbered (`t_check1`, `t_check2`) where one before it has that.
+    pub fn constraint_names(&self) -> Vec<String> {
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let own: Vec<Option<String>> = self
+            .constraints
             .iter()
-            .find(|constraint| rule.same(&constraint.effective_name(&self.name.name), name))
+            .map(|constraint| constraint.name.clone().filter(|name| taken.insert(name.clone())))
+            .collect();
+        let numbered = |(own, constraint): (Option<String>, &Constraint)| {
+            own.unwrap_or_else(|| {
+                let base = constraint.effective_name(&self.name.name);
+                let mut names =
+                    std::iter::once(base.clone()).chain((1..).map(|number| format!("{base}{number}")));
+                let free = names.find(|name| !taken.contains(name)).unwrap_or(base);
+                taken.insert(free.clone());
+                free
+            })
+        };
+        own.into_iter().zip(&self.constraints).map(numbered).collect()
+    }
+
+    /// The constraint of that name; see [`Table::constraint_names`].
+    pub fn constraint(&self, name: &str, rule: NameRule) -> Option<&Constraint> {
+        self.constraint_at(name, rule).map(|(at, _)| &self.constraints[at])
+    }
+
+    /// Its position, and its name as it is spelled.
+    pub(crate) fn constraint_at(&self, name: &str, rule: NameRule) -> Option<(usize, String)> {
+        self.constraint_names().into_iter().enumerate().find(|(_, own)| rule.same(own, name))
     }
 }

@@ -44,7 +44,13 @@ impl Lowering<'_> {
         self.push(op, span);
     }
 
-    pub(super) fn drop_column(&mut self, table: ObjectName, column: &str, if_exists: bool, span: Range<usize>) {
+    pub(super) fn drop_column(
+        &mut self,
+        table: ObjectName,
+        column: &str,
+        if_exists: bool,
+        span: Range<usize>,
+    ) {
         if if_exists && self.find_column(&table, column).is_none() {
             return;
         }
@@ -169,7 +175,13 @@ impl Lowering<'_> {
         }
     }
 
-    pub(super) fn drop_constraint(&mut self, table: ObjectName, name: String, if_exists: bool, span: Range<usize>) {
+    pub(super) fn drop_constraint(
+        &mut self,
+        table: ObjectName,
+        name: String,
+        if_exists: bool,
+        span: Range<usize>,
+    ) {
         let known = |table| self.schema.table(table).and_then(|it| it.constraint(&name, self.schema.names));
         if if_exists && known(&table).is_none() {
             return;

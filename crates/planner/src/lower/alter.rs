@@ -37,7 +37,14 @@ impl Lowering<'_> {
             }
             AlterAction::ColumnType(it) => {
                 let column = self.fold(&it.name()?);
-                self.change_type(owner, &column, it.ty(), it.collate(), [it.using(), it.revert_using()], span);
+                self.change_type(
+                    owner,
+                    &column,
+                    it.ty(),
+                    it.collate(),
+                    [it.using(), it.revert_using()],
+                    span,
+                );
             }
             AlterAction::SetNotNull(it) => {
                 let column = self.fold(&it.name()?);

@@ -49,7 +49,12 @@ impl Lowering<'_> {
     }
 
     /// STRICT tables know few types: a column of one is what it will be stored as.
-    pub(super) fn settle_type(&self, column: &mut Column, constraints: &[Constraint], options: &TableOptions) {
+    pub(super) fn settle_type(
+        &self,
+        column: &mut Column,
+        constraints: &[Constraint],
+        options: &TableOptions,
+    ) {
         if self.is_sqlite() && !self.stored && options.strict {
             let mut table = pql_schema::Table::new(ObjectName::new(""));
             table.options = options.clone();
@@ -73,7 +78,9 @@ impl Lowering<'_> {
             );
             return None;
         }
-        if text.trim_start().to_ascii_lowercase().starts_with("vector") && !matches!(data_type, DataType::Vector(1..)) {
+        if text.trim_start().to_ascii_lowercase().starts_with("vector")
+            && !matches!(data_type, DataType::Vector(1..))
+        {
             self.report(
                 Diagnostic::error(codes::BAD_VALUE, ty.span(), "a vector needs its number of dimensions")
                     .with_help("for example VECTOR(768)"),
@@ -157,7 +164,11 @@ impl Lowering<'_> {
                 return Some(());
             }
             ColumnConstraint::Storage(it) => {
-                return self.unsupported(it.span(), "PQL does not carry STORAGE", "set it with ALTER TABLE afterwards");
+                return self.unsupported(
+                    it.span(),
+                    "PQL does not carry STORAGE",
+                    "set it with ALTER TABLE afterwards",
+                );
             }
             ColumnConstraint::Compression(it) => {
                 return self.unsupported(

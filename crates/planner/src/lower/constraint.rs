@@ -10,7 +10,11 @@ use super::column::resolution;
 
 impl Lowering<'_> {
     /// A constraint by what it demands and what is said about it; `name` was read by the caller.
-    pub(super) fn constraint(&mut self, node: &impl ConstraintOptions, name: Option<String>) -> Option<Constraint> {
+    pub(super) fn constraint(
+        &mut self,
+        node: &impl ConstraintOptions,
+        name: Option<String>,
+    ) -> Option<Constraint> {
         if node.is_not_enforced() {
             return self.unsupported(
                 node.span(),

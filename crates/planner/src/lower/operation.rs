@@ -43,7 +43,14 @@ impl Lowering<'_> {
             }
             Operation::ChangeColumn(op) => {
                 let (table, column) = self.path(&op.target()?)?;
-                self.change_type(table, &column, op.ty(), op.collate(), [op.using(), op.revert_using()], span);
+                self.change_type(
+                    table,
+                    &column,
+                    op.ty(),
+                    op.collate(),
+                    [op.using(), op.revert_using()],
+                    span,
+                );
             }
             Operation::SetNotNull(op) => {
                 let (table, column) = self.path(&op.target()?)?;
@@ -102,9 +109,9 @@ impl Lowering<'_> {
             Some(revert) => Some(self.text_of(&revert, op.span())?),
             None => None,
         };
-        let outside_transaction = pql_schema::tokens(&sql)
-            .next()
-            .is_some_and(|first| ["VACUUM", "PRAGMA", "ATTACH", "DETACH"].contains(&&*first.text.to_uppercase()));
+        let outside_transaction = pql_schema::tokens(&sql).next().is_some_and(|first| {
+            ["VACUUM", "PRAGMA", "ATTACH", "DETACH"].contains(&&*first.text.to_uppercase())
+        });
         self.push(MigrationOp::Execute { sql, revert, outside_transaction }, op.span());
         Some(())
     }

@@ -97,7 +97,9 @@ impl Reader<'_> {
             self.lowered.renamed_tables.push((former, name.clone()));
         }
         let Some(body) = create.body() else { return };
-        let Some(lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else { return };
+        let Some(lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else {
+            return;
+        };
         // An isolated table shows what is wrong with the table itself; who it refers to is looked at in the end.
         let mut alone = lowered.table.clone();
         alone.constraints.retain(|it| !matches!(it.kind, ConstraintKind::ForeignKey(_)));
@@ -179,21 +181,18 @@ impl Reader<'_> {
         Ok(self.lowered)
     }
 
-    /// Takes the foreign keys of a table off and puts them on again, now that everything they refer to is known.
+    /// Looks at the foreign keys of a table, now that everything they may refer to is known.
     fn check_references(&mut self, name: &ObjectName, span: &Range<usize>) {
         // ALTER TABLE … RENAME in the text may have taken the name away; then there was an operation for it.
         let Some(table) = self.lowering.schema.table(name) else { return };
-        let keys: Vec<_> = table
+        let errors: Vec<_> = table
             .constraints
             .iter()
-            .filter(|it| matches!(it.kind, ConstraintKind::ForeignKey(_)))
-            .cloned()
+            .filter(|constraint| matches!(constraint.kind, ConstraintKind::ForeignKey(_)))
+            .filter_map(|constraint| self.lowering.schema.check_constraint(table, constraint).err())
             .collect();
-        for constraint in keys {
-            if let Err(error) = self.lowering.schema.check_foreign_key(name, &constraint) {
-                self.lowering.report(super::findings::refused(&error, span.clone()));
-            }
+        for error in errors {
+            self.lowering.report(super::findings::refused(&error, span.clone()));
         }
     }
 }
-

@@ -45,7 +45,10 @@ pub fn trigger(sql: &str) -> Option<Trigger> {
     let mut tokens = pql_schema::tokens(sql).peekable();
     let is = |token: &pql_schema::Token<'_>, word: &str| token.text.eq_ignore_ascii_case(word);
     tokens.next().filter(|token| is(token, "create"))?;
-    while tokens.next_if(|token| ["temp", "temporary", "or", "replace", "constraint"].iter().any(|w| is(token, w))).is_some() {}
+    while tokens
+        .next_if(|token| ["temp", "temporary", "or", "replace", "constraint"].iter().any(|w| is(token, w)))
+        .is_some()
+    {}
     tokens.next().filter(|token| is(token, "trigger"))?;
     while tokens.next_if(|token| ["if", "not", "exists"].iter().any(|w| is(token, w))).is_some() {}
     let qualified = |tokens: &mut std::iter::Peekable<_>| {
@@ -88,8 +91,7 @@ fn stored<T>(
     let unreadable = || Diagnostic::error(codes::IMPOSSIBLE, 0..sql.len(), "this definition cannot be read");
     let statement = parse.statements().next().ok_or_else(unreadable)?;
     let empty = Schema::new(NameRule::AsciiInsensitive);
-    let context =
-        Context { dialect: Dialect::Sqlite, schema: schema.unwrap_or(&empty), params: &|_| None };
+    let context = Context { dialect: Dialect::Sqlite, schema: schema.unwrap_or(&empty), params: &|_| None };
     let mut lowering = Lowering::new(context);
     lowering.stored = true;
     let lowered = lower(&mut lowering, &statement);

@@ -101,8 +101,12 @@ fn settle(table: &mut Table, rule: NameRule) {
     };
     for constraint in &mut table.constraints {
         match &mut constraint.kind {
-            ConstraintKind::PrimaryKey(key) => key.columns.iter_mut().for_each(|part| spell(&mut part.column)),
-            ConstraintKind::Unique(unique) => unique.columns.iter_mut().for_each(|part| spell(&mut part.column)),
+            ConstraintKind::PrimaryKey(key) => {
+                key.columns.iter_mut().for_each(|part| spell(&mut part.column))
+            }
+            ConstraintKind::Unique(unique) => {
+                unique.columns.iter_mut().for_each(|part| spell(&mut part.column))
+            }
             ConstraintKind::ForeignKey(key) => key.columns.iter_mut().for_each(spell),
             ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {}
         }

@@ -35,7 +35,10 @@ impl Lowering<'_> {
         if value.is_none() {
             self.report(
                 Diagnostic::error(codes::UNBOUND, param.span(), format!("@{} has no value", param.name()))
-                    .with_help(format!("bind it: `-p {0}=…` on the command line, `\\bind {0} …` in the shell", param.name())),
+                    .with_help(format!(
+                        "bind it: `-p {0}=…` on the command line, `\\bind {0} …` in the shell",
+                        param.name()
+                    )),
             );
         }
         value

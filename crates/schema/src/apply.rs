@@ -1,1 +1,0 @@
-//! A schema after an operation.
