@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::codes;
+
 /// The result of anything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,16 +75,4 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// The codes by which the runner and its callers recognise what happened.
-pub mod codes {
-    /// The run was paused.
-    pub const PAUSED: &str = "PQL0401";
-    /// The run was cancelled.
-    pub const CANCELLED: &str = "PQL0402";
-    /// Another runner holds the lease.
-    pub const LEASE: &str = "PQL0403";
-    /// A lock could not be had in time.
-    pub const LOCKED: &str = "PQL0404";
 }

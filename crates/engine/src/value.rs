@@ -52,3 +52,12 @@ pub struct ResultSet {
     /// The rows, each as long as `columns`.
     pub rows: Vec<Vec<Value>>,
 }
+
+/// What a statement of the user's did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SqlOutcome {
+    /// Its rows, when it is of the kind that gives rows.
+    pub rows: Option<ResultSet>,
+    /// The number of rows it changed.
+    pub changed: u64,
+}

@@ -9,6 +9,7 @@ mod capabilities;
 pub mod lower;
 pub mod plan;
 pub mod text;
+mod verb;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
 pub use plan::{

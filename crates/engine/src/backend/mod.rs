@@ -1,13 +1,16 @@
 //! What the engine asks of a database. One folder per database, with the same file names in each.
 
+mod open;
 pub mod sqlite;
+
+pub(crate) use open::open;
 
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
 use pql_schema::{ObjectName, Schema};
 
-use crate::{Result, ResultSet, Value};
+use crate::{Result, ResultSet, SqlOutcome, Value};
 
 /// A connection on which statements can be run; the journal is written through it, inside the transaction of the
 /// work that it records.
@@ -16,6 +19,8 @@ pub trait Connection {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64>;
     /// Runs one statement and gives its rows.
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet>;
+    /// Runs one statement of the user's, of which it is not known whether it gives rows.
+    fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome>;
 }
 
 /// A database that PQL can change.
@@ -38,6 +43,10 @@ pub trait Backend: Send {
 
     /// Does it. Every write transaction calls [`Step::commit`] as its last act before COMMIT, so that work and
     /// journal commit together; a resumed action starts from [`Step::cursor`].
+    ///
+    /// An action that committed something but not `done` is taken back by its step's undo list unless
+    /// [`Backend::probe`] says that it is not in effect: so the undo of an action of several transactions copes with
+    /// one that stopped half way, and an action whose undo would not (a swap) can be probed.
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()>;
 
     /// Removes what an applied migration retained (hidden tables, columns and indexes, reverse logs), in small
@@ -49,6 +58,10 @@ pub trait Backend: Send {
 
     /// The connection outside any transaction of ours.
     fn connection(&mut self) -> &mut dyn Connection;
+
+    /// Another connection to the same database, for the lease's heartbeat and the flags that other sessions set while
+    /// this one is busy; `None` where nobody else can be connected (a database in memory).
+    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>>;
 }
 
 /// The runner's side of an action that is being executed.
