@@ -25,6 +25,7 @@ mod classify;
 pub mod codes;
 mod diagnostic;
 mod expected;
+mod format;
 mod grammar;
 mod parse;
 mod split;
@@ -34,6 +35,7 @@ mod tests;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+pub use format::format;
 pub use grammar::Rule as SyntaxKind;
 pub use parse::{Parse, parse, parse_bytes};
 pub use tree::{PqlLanguage, SyntaxElement, SyntaxNode, SyntaxToken};
