@@ -122,7 +122,7 @@ impl Attributes {
         let mut all = Self::default();
         for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("column")) {
             attribute.parse_nested_meta(|meta| {
-                let mut text = |slot: &mut Option<String>| -> syn::Result<()> {
+                let text = |slot: &mut Option<String>| -> syn::Result<()> {
                     *slot = Some(meta.value()?.parse::<LitStr>()?.value());
                     Ok(())
                 };

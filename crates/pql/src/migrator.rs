@@ -1,7 +1,7 @@
 //! Typed calls beside the statements: the same work without text.
 
-use pql_engine::{Answers, Event, MigrationInfo, Report, RollbackTarget, Silent};
-use pql_schema::{Migration, MigrationId, MigrationOp, MigrationStrategy};
+use pql_engine::{Event, MigrationInfo, Report, RollbackTarget, Silent};
+use pql_schema::{Answers, Migration, MigrationId, MigrationOp, MigrationStrategy};
 
 use crate::error::Error;
 use crate::interpreter::Interpreter;
@@ -122,11 +122,6 @@ impl MigrationLog<'_> {
     /// Every state change, oldest first.
     pub async fn history(&mut self) -> Result<Vec<Event>, Error> {
         self.call(|interpreter| Ok(interpreter.engine()?.history()?)).await
-    }
-
-    /// Records that a migration has been done by other means; refused unless the database is as it would have left it.
-    pub async fn mark_applied(&mut self, id: MigrationId) -> Result<Migration, Error> {
-        self.call(move |interpreter| Ok(interpreter.engine()?.mark_applied(id)?)).await
     }
 
     async fn call<T: Send + 'static>(

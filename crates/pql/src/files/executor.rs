@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use pql_engine::{Answers, OnFailure, Report, RollbackTarget, Signal};
+use pql_engine::{OnFailure, Report, RollbackTarget, Signal};
 use pql_planner::PlanRow;
-use pql_schema::MigrationStatus;
+use pql_schema::{Answers, MigrationStatus};
 use serde::Serialize;
 
 use super::create::{self, Created};

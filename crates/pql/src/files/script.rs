@@ -10,7 +10,7 @@ use super::danger::dangers;
 use super::directory::SourceFile;
 use crate::codes;
 use crate::error::Error;
-use crate::interpreter::{of_diagnostic, of_place};
+use crate::interpreter::of_diagnostic;
 
 /// A file that parses.
 pub(crate) struct Script<'f> {
@@ -63,7 +63,7 @@ impl<'f> Script<'f> {
         self.parse
             .statements()
             .filter_map(|statement| match statement {
-                Statement::PassThrough(sql) if trigger(&sql).is_none() => Some(sql.text()),
+                Statement::PassThrough(sql) => Some(sql.text()),
                 _ => None,
             })
             .collect()
@@ -80,10 +80,7 @@ fn one(statement: &Statement, schema: &mut Schema, dialect: Dialect) -> Result<V
     let context = Context { dialect, schema, params: &|_| None };
     let ops = match statement {
         Statement::Generate(generate) => lower::operations(generate, context)?.ops,
-        Statement::PassThrough(sql) => match trigger(sql) {
-            Some(trigger) => vec![MigrationOp::CreateTrigger { trigger }],
-            None => vec![execute(sql)],
-        },
+        Statement::PassThrough(sql) => vec![execute(sql)],
         other => match lower::ddl(other, context) {
             Some(lowered) => lowered?.ops,
             None => Vec::new(),
@@ -100,11 +97,12 @@ fn one(statement: &Statement, schema: &mut Schema, dialect: Dialect) -> Result<V
 
 fn execute(sql: &PassThrough) -> MigrationOp {
     let outside_transaction = sql.keywords().first().is_some_and(|word| OUTSIDE.contains(&word.as_str()));
-    MigrationOp::Execute { sql: sql.text(), revert: None, outside_transaction }
+    MigrationOp::Execute { sql: sql.text(), revert: way_back(sql), outside_transaction }
 }
 
-fn trigger(sql: &PassThrough) -> Option<pql_schema::Trigger> {
-    lower::stored::trigger(&sql.text())
+/// A trigger goes as it came; of other SQL only the author knows.
+fn way_back(sql: &PassThrough) -> Option<String> {
+    lower::stored::trigger(&sql.text()).map(|trigger| format!("DROP TRIGGER {}", trigger.name))
 }
 
 fn misplaced(statement: &Statement) -> Option<Diagnostic> {

@@ -6,8 +6,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pql_engine::{Answers, Change, codes};
-use pql_schema::{MigrationOp, MigrationStatus, MigrationStrategy};
+use pql_engine::{Change, codes};
+use pql_schema::{Answers, MigrationOp, MigrationStatus, MigrationStrategy};
 
 use super::{Interpreter, answers};
 use crate::error::Error;

@@ -16,7 +16,7 @@ use crate::settings::{Given, Setting, Settings};
 /// The settings of one statement and the answers to questions, from its WITH.
 pub(super) struct Options {
     pub(super) settings: Settings,
-    pub(super) answers: pql_engine::Answers,
+    pub(super) answers: pql_schema::Answers,
 }
 
 impl Interpreter {
@@ -112,7 +112,7 @@ impl Interpreter {
 
     /// The session's settings with what WITH says for this statement.
     pub(super) fn options(&mut self, options: Vec<WithOption>) -> Result<Options, Error> {
-        let mut all = Options { settings: self.settings.clone(), answers: pql_engine::Answers::default() };
+        let mut all = Options { settings: self.settings.clone(), answers: pql_schema::Answers::default() };
         for option in options {
             let name = option.name().map(|name| name.text()).unwrap_or_default();
             let span = option.span();
@@ -127,7 +127,7 @@ impl Interpreter {
                             .at(span));
                     }
                 };
-                all.answers.insert(format!("{QUESTION}{id}"), yes);
+                all.answers.by_id.insert(format!("{QUESTION}{id}"), yes);
                 continue;
             }
             let setting = Setting::named(&name).map_err(|error| error.at(span.clone()))?;

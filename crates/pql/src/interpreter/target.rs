@@ -1,7 +1,8 @@
 //! What a database should become: application schemas, lowered for the database that is connected.
 
-use pql_engine::{Answers, Change, Value};
+use pql_engine::{Change, Value};
 use pql_planner::lower::{self, LoweredSchema};
+use pql_schema::Answers;
 use pql_syntax::ast::{AstNode, SchemaSource};
 
 use super::operand::wrong_value;
@@ -55,7 +56,12 @@ impl Interpreter {
         from: Option<u64>,
         answers: &Answers,
     ) -> Result<Vec<Change>, Error> {
-        let detection = self.engine()?.detect(from, target, answers)?;
+        let mut answers = answers.clone();
+        answers.renamed_tables.extend(target.renamed_tables.iter().map(|(former, name)| (name.clone(), former.clone())));
+        answers.renamed_columns.extend(
+            target.renamed_columns.iter().map(|(table, former, name)| (table.clone(), name.clone(), former.clone())),
+        );
+        let detection = self.engine()?.detect(from, &target.schema, &answers)?;
         if let Some(first) = detection.questions.first() {
             let help = format!(
                 "answer in the statement, `WITH {} = true` or `false`, or write RENAMED FROM in the schema",
@@ -64,7 +70,7 @@ impl Interpreter {
             let questions = detection
                 .questions
                 .iter()
-                .map(|question| Question { id: question.id.clone(), question: question.text.clone() })
+                .map(|question| Question { id: question.id.clone(), question: question.to_string() })
                 .collect();
             return Err(Error::new(pql_engine::codes::QUESTION, "the change can be read in two ways")
                 .with_help(help)
