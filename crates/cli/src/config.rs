@@ -18,6 +18,16 @@ use serde::Deserialize;
 
 const FILE_NAME: &str = "pql.toml";
 
+/// A setting's value.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Scalar {
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
 /// What the file says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +35,7 @@ struct File {
     database: Option<String>,
     migrations_dir: Option<PathBuf>,
     #[serde(default)]
-    settings: BTreeMap<String, toml::Value>,
+    settings: BTreeMap<String, Scalar>,
     #[serde(default)]
     environments: BTreeMap<String, Environment>,
 }
@@ -40,7 +50,7 @@ pub(crate) struct Environment {
     pub(crate) migrations_dir: Option<PathBuf>,
     /// Session settings.
     #[serde(default)]
-    pub(crate) settings: BTreeMap<String, toml::Value>,
+    pub(crate) settings: BTreeMap<String, Scalar>,
 }
 
 impl Environment {
@@ -121,8 +131,8 @@ mod tests {
     fn an_environment_adds_to_the_defaults() {
         let prod = load(Some("prod")).expect("it exists");
         assert_eq!(prod.database.as_deref(), Some("postgres://app@db.example/app"));
-        assert_eq!(prod.settings["lock_timeout"].as_str(), Some("5s"));
-        assert_eq!(prod.settings["throttle"].as_float(), Some(0.5));
+        assert_eq!(prod.settings["lock_timeout"], Scalar::Text("5s".into()));
+        assert_eq!(prod.settings["throttle"], Scalar::Float(0.5));
         assert_eq!(load(None).expect("the top level").database.as_deref(), Some("app.db"));
         assert!(load(Some("stage")).expect_err("it does not exist").contains("there are"));
     }

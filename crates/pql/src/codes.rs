@@ -109,7 +109,13 @@ pub fn explain(code: &str) -> Option<Explanation> {
 pub fn all() -> impl Iterator<Item = Explanation> {
     let syntax = pql_syntax::codes::all().iter();
     syntax
+        .chain(pql_planner::lower::codes::TABLE)
         .map(|entry| Explanation { code: entry.code, title: entry.title, text: entry.explanation })
+        .chain(pql_engine::codes::ALL.iter().map(|entry| Explanation {
+            code: entry.code,
+            title: entry.title,
+            text: entry.explanation,
+        }))
         .chain(OWN.iter().copied())
 }
 

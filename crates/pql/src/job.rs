@@ -61,6 +61,12 @@ impl Job {
         self.control.set(Signal::Go);
     }
 
+    /// Leaves a paused migration to be resumed later, by whoever it may be; the job then ends with the error that
+    /// says so.
+    pub fn give_up(&self) {
+        self.control.abandon();
+    }
+
     /// Asks the migration to stop and to take back what it did.
     pub fn cancel(&self) {
         self.control.set(Signal::Cancel);

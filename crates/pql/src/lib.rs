@@ -40,6 +40,7 @@ mod job;
 mod migrator;
 mod output;
 mod params;
+mod schema_form;
 mod session;
 mod settings;
 mod table;
@@ -53,10 +54,11 @@ pub use output::{Answer, Output, ResultSet, value_json, value_text};
 pub use params::Param;
 pub use pql_derive::Table;
 pub use pql_engine::{
-    Change, Drift, Event as HistoryEvent, Interrupted, MigrationInfo, OnFailure, Report, Retain, RunProgress, Value,
+    Change, Drift, Event as HistoryEvent, Interrupted, MigrationInfo, OnFailure, Report, Retain, RunProgress, Signal, Value,
 };
 pub use pql_planner::Dialect;
 pub use pql_schema::{Migration, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
+pub use schema_form::SchemaForm;
 pub use session::{Session, SessionBuilder};
 pub use settings::{Given, SETTINGS, Setting, Settings};
 pub use table::TableStyle;

@@ -11,6 +11,7 @@ use crate::interpreter::Interpreter;
 use crate::job::{Control, Event, Job, Line};
 use crate::output::Output;
 use crate::params::Param;
+use crate::schema_form::{SchemaForm, schema_as};
 use crate::settings::{Given, Setting, Settings};
 use crate::worker::Worker;
 use crate::{ApplicationSchema, SchemaMigrator};
@@ -96,6 +97,16 @@ impl Session {
     /// The database's schema, with its version.
     pub async fn schema(&mut self) -> Result<Schema, Error> {
         self.worker.call(Interpreter::schema).await
+    }
+
+    /// The database's schema as text.
+    pub async fn schema_as(&mut self, form: SchemaForm) -> Result<String, Error> {
+        self.worker
+            .call(move |interpreter| {
+                let schema = interpreter.schema()?;
+                Ok(schema_as(&schema, interpreter.dialect()?, form))
+            })
+            .await
     }
 
     /// The typed calls that do the same work as the statements.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use pql_engine::{OnFailure, Report, RollbackTarget, Signal};
+use pql_engine::{OnFailure, Report, RollbackTarget, Signal, Value};
 use pql_planner::PlanRow;
 use pql_schema::{Answers, MigrationStatus};
 use serde::Serialize;
@@ -135,6 +135,28 @@ impl<'s> MigrationExecutor<'s> {
             Ok(entries.iter().map(Entry::row).collect())
         })
         .await
+    }
+
+    /// The same as rows (`id, status, description, applied_at, duration_ms`), and what is the matter with some of them.
+    pub async fn status_rows(&mut self) -> Result<(ResultSet, Vec<String>), Error> {
+        let mut rows = ResultSet::with_columns(&["id", "status", "description", "applied_at", "duration_ms"]);
+        let mut problems = Vec::new();
+        for row in self.status().await? {
+            problems.extend(row.problem.as_ref().map(|problem| format!("{}: {problem}", row.id)));
+            rows.push(vec![
+                row.id.into(),
+                row.status.as_str().into(),
+                row.description.into(),
+                row.applied_at.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).into(),
+                row.duration_ms.map_or(Value::Null, Value::Real),
+            ]);
+        }
+        Ok((rows, problems))
+    }
+
+    /// Whether nothing is done.
+    pub fn is_dry_run(&self) -> bool {
+        self.config.config.dry_run
     }
 
     /// Looks at everything that `migrate_up` would run, and runs nothing.
