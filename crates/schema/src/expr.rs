@@ -317,7 +317,7 @@ pub(crate) fn sql_name(name: &str) -> String {
 }
 
 /// Whether a token can denote a column where it stands: it is not called, not an alias or a type (`AS x`, `::x`),
-/// not a collation, not a qualifier, and not the END of a CASE.
+/// not a collation, not a qualifier, and not the END of a CASE or of a trigger's body.
 pub(crate) fn can_be_column(all: &[Token<'_>], at: usize) -> bool {
     let token = &all[at];
     let next = all.get(at + 1).map_or("", |next| next.text);
@@ -330,14 +330,14 @@ pub(crate) fn can_be_column(all: &[Token<'_>], at: usize) -> bool {
     {
         return false;
     }
-    let open_cases = || {
+    let open = || {
         all[..at].iter().fold(0usize, |open, token| match () {
-            () if token.is("CASE") => open + 1,
+            () if token.is("CASE") || token.is("BEGIN") => open + 1,
             () if token.is("END") => open.saturating_sub(1),
             () => open,
         })
     };
-    !(token.is("END") && open_cases() > 0)
+    !(token.is("END") && open() > 0)
 }
 
 /// A cheap test that spares the tokens of most texts: whether the name's letters stand in the text at all.

@@ -9,6 +9,8 @@
 //! of the database that owns them (see [`Expr`]), already lowered.
 
 mod apply;
+#[cfg(feature = "testing")]
+mod arbitrary;
 mod column;
 mod constraint;
 mod data_type;
@@ -26,15 +28,19 @@ mod name;
 mod near;
 mod op;
 mod reading;
+mod same;
 mod schema;
 mod table;
 
 pub use apply::ApplyError;
+#[cfg(feature = "testing")]
+pub use arbitrary::{random_pair, random_schema};
 pub use column::{Column, Conflict, Generated, Identity};
 pub use constraint::{
     Action, Constraint, ConstraintKind, Deferrable, ForeignKey, KeyPart, PrimaryKey, Unique,
 };
 pub use data_type::DataType;
+pub use diff::{Answers, Diff, DiffError, Question, Rename, diff};
 pub use expr::{Expr, Token, TokenKind, tokens};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, IndexPart, NullsOrder, SortOrder};

@@ -1,6 +1,8 @@
 //! A whole schema.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -110,15 +112,18 @@ impl Schema {
 }
 
 /// The entry of that name. The map's order puts all spellings of a name beside each other, the one in capitals first.
-pub(crate) fn find<'a, T>(
-    map: &'a BTreeMap<ObjectName, T>,
+pub(crate) fn find<'a, K: Borrow<ObjectName> + Ord, T>(
+    map: &'a BTreeMap<K, T>,
     rule: NameRule,
     name: &ObjectName,
-) -> Option<(&'a ObjectName, &'a T)> {
+) -> Option<(&'a K, &'a T)> {
     map.get_key_value(name).or_else(|| match rule {
         NameRule::Exact => None,
         NameRule::AsciiInsensitive => {
-            map.range(name.first_spelling()..).next().filter(|(key, _)| rule.same_object(key, name))
+            let first = name.first_spelling();
+            map.range((Bound::Included(&first), Bound::Unbounded))
+                .next()
+                .filter(|(key, _)| rule.same_object((*key).borrow(), name))
         }
     })
 }

@@ -7,11 +7,8 @@ use crate::{Constraint, ConstraintKind, ForeignKey, Index, NameRule, ObjectName,
 impl Schema {
     pub(super) fn add_constraint(&mut self, table: &ObjectName, constraint: &Constraint) -> Applied {
         let mut changed = self.known_table(table)?.clone();
-        if let Some(name) = &constraint.name
-            && let Some((_, taken)) = changed.constraint_at(name, self.names)
-        {
-            let what = ObjectRef::Constraint(changed.name, taken);
-            return Err(ApplyError::AlreadyExists { what });
+        if let Some(name) = &constraint.name {
+            changed.check_constraint_name(name, None, self.names)?;
         }
         changed.constraints.push(constraint.clone());
         changed.check_columns(self.names)?;
@@ -43,12 +40,7 @@ impl Schema {
     pub(super) fn rename_constraint(&mut self, table: &ObjectName, from: &str, to: &str) -> Applied {
         let owner = self.known_table(table)?;
         let (at, _) = owner.known_constraint(from, self.names)?;
-        if let Some((taken, name)) = owner.constraint_at(to, self.names)
-            && taken != at
-        {
-            let what = ObjectRef::Constraint(owner.name.clone(), name);
-            return Err(ApplyError::AlreadyExists { what });
-        }
+        owner.check_constraint_name(to, Some(at), self.names)?;
         self.change_table(table, |table| table.constraints[at].name = Some(to.to_owned()))
     }
 
@@ -137,6 +129,17 @@ impl Table {
                 .into_iter()
                 .filter(|index| index.unique && index.predicate.is_none())
                 .any(|index| covers(index.parts.iter().map(|part| part.column.as_deref()).collect()))
+    }
+
+    /// A name counts as taken when another constraint was given it; those that have none make way.
+    fn check_constraint_name(&self, name: &str, except: Option<usize>, rule: NameRule) -> Applied {
+        let given = self.constraints.iter().enumerate().filter(|&(at, _)| Some(at) != except);
+        match given.filter_map(|(_, other)| other.name.as_ref()).find(|taken| rule.same(taken, name)) {
+            Some(taken) => Err(ApplyError::AlreadyExists {
+                what: ObjectRef::Constraint(self.name.clone(), taken.clone()),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn known_constraint(&self, name: &str, rule: NameRule) -> Result<(usize, String), ApplyError> {

@@ -1,1 +1,0 @@
-//! The operations between two schemas.
