@@ -6,12 +6,23 @@
 //! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
 
 mod capabilities;
+pub mod codes;
+mod conversion;
+mod error;
+mod estimate;
+mod explain;
+mod exprs;
 pub mod lower;
+mod names;
 pub mod plan;
+pub mod rules;
 pub mod text;
 mod verb;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
+pub use error::PlanError;
+pub use explain::{PlanRow, explain};
+pub use names::PREFIX as HIDDEN_PREFIX;
 pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
     Rebuild, RowKey, Severity, Step,

@@ -249,7 +249,7 @@ pub enum Action {
         /// What and where.
         capture: Capture,
     },
-    /// Ends that, and drops the log.
+    /// Ends that, and drops the log; nothing when that was done before.
     StopCapture {
         /// What and where.
         capture: Capture,
@@ -265,6 +265,9 @@ pub enum Action {
         table: ObjectName,
         /// What must hold.
         checks: Vec<Check>,
+        /// Rows whose key is in this log are left to the [`Action::Redefine`] that follows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        captured: Option<Capture>,
     },
     /// Creates the shadow table of a rebuild, the log, and the triggers that fill it.
     RebuildPrepare {

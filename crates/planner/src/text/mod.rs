@@ -21,6 +21,7 @@ pub use schema_file::schema as schema_in;
 pub use sqlite::{Affinity, SQLITE, absorb_vector_checks, sqlite_meaning, sqlite_type, sqlite_type_name};
 pub use sqlite_expr::{ExprError, sqlite_expr};
 pub use sqlite_normal::normalise_sqlite;
+pub(crate) use sqlite_normal::normalise_table;
 pub use statement::statement;
 pub use types::neutral_type;
 

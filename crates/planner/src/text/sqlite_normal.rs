@@ -56,7 +56,8 @@ fn unqualify(name: &mut ObjectName) {
     }
 }
 
-fn normalise_table(table: &mut Table, current: Option<&Table>) {
+/// The same for one table.
+pub(crate) fn normalise_table(table: &mut Table, current: Option<&Table>) {
     unqualify(&mut table.name);
     let types: Vec<DataType> =
         table.columns.iter().map(|column| stored_type(column, table, current)).collect();

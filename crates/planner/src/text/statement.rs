@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pql_schema::{Column, Constraint, DataType, Expr, Identity, Index, MigrationOp, ObjectName, Table};
 
-use super::ddl::{PQL, object};
+use super::ddl::{PQL, identity_words, object, table_options};
 use super::quote::{ident, string};
 
 /// The operation in PQL.
@@ -76,6 +76,16 @@ pub fn statement(op: &MigrationOp) -> String {
         }
         MigrationOp::CreateView { view } => PQL.create_view(view),
         MigrationOp::DropView { view } => format!("DROP VIEW {}", object(view)),
+        MigrationOp::SetTableOptions { table, options } => {
+            format!("SET TABLE OPTIONS {} = ({})", object(table), table_options(options).join(", "))
+        }
+        MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict } => {
+            let words = identity.map(|kind| identity_words(kind).to_owned());
+            let conflict =
+                not_null_conflict.map(|conflict| format!("NOT NULL ON CONFLICT {}", conflict.keyword()));
+            let words: Vec<String> = words.into_iter().chain(conflict).collect();
+            format!("SET COLUMN OPTIONS {} = ({})", member(table, column), words.join(", "))
+        }
         MigrationOp::Execute { sql, revert, outside_transaction: _ } => {
             let mut text = format!("EXECUTE {}", string(sql));
             if let Some(revert) = revert {

@@ -1,0 +1,94 @@
+//! What work on a table costs, from its size and the machine's rates.
+
+use crate::{Estimate, Rates, TableStatistics};
+
+/// A short transaction that touches no row, in milliseconds.
+pub(crate) const METADATA_MILLIS: f64 = 0.3;
+
+/// The time for which a paced step means to hold the lock, in milliseconds.
+pub(crate) const PIECE_MILLIS: f64 = 1.0;
+
+/// A paced step leaves the lock alone for about as long as it holds it.
+const PACED: f64 = 2.0;
+
+/// A table's size and the rates, from which each kind of work can be priced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    size: TableStatistics,
+    rates: Rates,
+}
+
+impl Costs {
+    pub(crate) fn new(size: TableStatistics, rates: Rates) -> Self {
+        Self { size, rates }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.size.rows
+    }
+
+    fn at(&self, rate: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let rows = self.size.rows as f64;
+        if rate > 0.0 { rows / rate } else { 0.0 }
+    }
+
+    /// Reading every row, in milliseconds.
+    pub(crate) fn scan(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.scan)
+    }
+
+    /// Looking something up for every row: as slow as updating it.
+    pub(crate) fn lookup(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.update)
+    }
+
+    /// Rewriting every row in one statement.
+    pub(crate) fn update(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.update)
+    }
+
+    /// Building one index in one statement.
+    pub(crate) fn index(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.index)
+    }
+
+    /// Copying every row into another table, with so many indexes.
+    pub(crate) fn copy(&self, indexes: usize) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]
+        let indexes = indexes as f64;
+        METADATA_MILLIS + self.at(self.rates.copy) + indexes * self.at(self.rates.index)
+    }
+
+    /// The disk space of the table.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.size.bytes
+    }
+
+    /// The disk space of an index of it: a fraction of the row by the columns it holds, and the key of the row.
+    pub(crate) fn index_bytes(&self, parts: usize, columns: usize) -> u64 {
+        let share = self.size.bytes * parts as u64 / columns.max(1) as u64;
+        share + self.size.rows * 10
+    }
+
+    /// One transaction that lasts this long.
+    pub(crate) fn at_once(&self, millis: f64, disk_bytes: u64) -> Estimate {
+        Estimate { rows: self.size.rows, millis, lock_millis: millis, disk_bytes }
+    }
+
+    /// The same work in pieces.
+    pub(crate) fn paced(&self, millis: f64, disk_bytes: u64) -> Estimate {
+        let lock_millis = PIECE_MILLIS.min(millis);
+        Estimate { rows: self.size.rows, millis: millis * PACED, lock_millis, disk_bytes }
+    }
+
+    /// Reading without a lock.
+    pub(crate) fn unlocked(&self, millis: f64) -> Estimate {
+        Estimate { rows: self.size.rows, millis, lock_millis: 0.0, disk_bytes: 0 }
+    }
+}
+
+/// A short transaction that touches no row.
+pub(crate) fn metadata() -> Estimate {
+    Estimate { rows: 0, millis: METADATA_MILLIS, lock_millis: METADATA_MILLIS, disk_bytes: 0 }
+}

@@ -1,0 +1,28 @@
+//! A new constraint.
+
+use pql_schema::{Constraint, ConstraintKind, MigrationOp, ObjectName};
+
+use crate::{Capabilities, PlanError};
+
+use super::ladder::{Ladder, check_of};
+
+/// Keys have a b-tree of their own, which only a new table gets.
+pub(super) fn rebuilds(constraint: &Constraint, caps: &Capabilities) -> bool {
+    matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+        || !caps.definition_edit
+}
+
+/// CHECK and FOREIGN KEY: the rows are examined and the definition is edited.
+pub(super) fn sqlite(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    constraint: &Constraint,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    // NOT VALID asks for no more than the definition; SQLite has no word for it that would remain.
+    let check = if constraint.not_valid { None } else { check_of(&after, constraint) };
+    ladder.declare(&before, &after, check.into_iter().collect(), Vec::new(), None)
+}

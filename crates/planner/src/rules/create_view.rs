@@ -1,0 +1,15 @@
+//! A new view.
+
+use pql_schema::{MigrationOp, View};
+
+use crate::{Action, Phase, PlanError};
+
+use super::ladder::Ladder;
+
+/// CREATE VIEW.
+pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, view: &View) -> Result<(), PlanError> {
+    ladder.apply(op)?;
+    let undo = Action::DropView { view: view.name.clone() };
+    ladder.short(Phase::Cutover, Action::CreateView { view: view.clone() }, vec![undo]);
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! A column goes. The model has its indexes and constraints dropped before, and stops when anything else names it.
+
+use pql_schema::{Column, ConstraintKind, MigrationOp, ObjectName, Schema};
+
+use crate::{Action, Capabilities, Phase, PlanError, Severity, codes};
+
+use super::ladder::{Ladder, redefine};
+
+/// A column that cannot be hidden, or is not to be kept, goes with a rebuild.
+pub(super) fn rebuilds(
+    before: &Schema,
+    table: &ObjectName,
+    column: &str,
+    caps: &Capabilities,
+    retain: bool,
+) -> bool {
+    let Some(table) = before.table(table) else { return false };
+    let Some(known) = table.column(column, before.names) else { return false };
+    let computed = known.generated.as_ref().is_some_and(|generated| !generated.stored);
+    let keyed = table.constraints.iter().any(|constraint| {
+        matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+            && constraint.columns().iter().any(|name| before.names.same(name, column))
+    });
+    keyed || !caps.definition_edit || !(retain || computed)
+}
+
+/// Renamed out of sight, and relaxed so that nobody has to fill it: no row is touched.
+pub(super) fn sqlite(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    let at = before.columns.iter().position(|known| ladder.schema.names.same(&known.name, column));
+    ladder.apply(op)?;
+    let Some(at) = at else { return Ok(()) };
+    let known = before.columns[at].clone();
+    if known.generated.as_ref().is_some_and(|generated| !generated.stored) {
+        // Nothing of it is stored: the definition alone brings it back.
+        let after = ladder.table(table)?;
+        let undo = vec![redefine(&after, &before, Vec::new(), None)];
+        ladder.short(Phase::Cutover, redefine(&before, &after, Vec::new(), None), undo);
+        return Ok(());
+    }
+    let hidden = ladder.names.next("dropped", &known.name);
+    let relaxed = Column {
+        name: hidden.clone(),
+        not_null: false,
+        not_null_conflict: None,
+        retained: true,
+        ..known.clone()
+    };
+    ladder.schema.tables.entry(before.name.clone()).and_modify(|table| table.columns.insert(at, relaxed));
+    let after = ladder.table(table)?;
+    ladder.warn(
+        codes::HIDDEN_COLUMN,
+        Severity::Note,
+        format!(
+            "until it is purged, SELECT * and INSERT without columns still see {}.{}",
+            before.name, known.name
+        ),
+    );
+    let undo = Action::UnhideColumn {
+        before: after.clone(),
+        after: before.clone(),
+        column: known.name.clone(),
+        hidden: hidden.clone(),
+    };
+    let hide = Action::HideColumn { before, after, column: known.name, hidden };
+    ladder.short(Phase::Cutover, hide, vec![undo]);
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! A constraint goes.
+
+use pql_schema::{ConstraintKind, MigrationOp, ObjectName, Schema};
+
+use crate::{Capabilities, PlanError, Severity, codes};
+
+use super::ladder::{Ladder, check_of};
+
+/// Keys have a b-tree of their own.
+pub(super) fn rebuilds(before: &Schema, table: &ObjectName, name: &str, caps: &Capabilities) -> bool {
+    let constraint = before.table(table).and_then(|table| table.constraint(name, before.names));
+    constraint.is_some_and(|constraint| {
+        matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+            || !caps.definition_edit
+    })
+}
+
+/// An edit of the definition. On the way back the rows are examined, since some may not fit any more.
+pub(super) fn sqlite(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    name: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    let back =
+        before.constraint(name, ladder.schema.names).and_then(|constraint| check_of(&before, constraint));
+    ladder.warn(
+        codes::ROLLBACK_REFUSES,
+        Severity::Note,
+        format!("a ROLLBACK is refused while rows of {} do not fulfil {name}", before.name),
+    );
+    ladder.declare(&before, &after, Vec::new(), back.into_iter().collect(), None)
+}

@@ -1,0 +1,29 @@
+//! NULL is accepted.
+
+use pql_schema::{MigrationOp, ObjectName};
+
+use crate::{Check, PlanError, Severity, codes};
+
+use super::ladder::Ladder;
+
+/// An edit of the definition. On the way back, rows that got a NULL in between are named.
+pub(super) fn sqlite(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    if before == after {
+        return Ok(());
+    }
+    ladder.warn(
+        codes::ROLLBACK_REFUSES,
+        Severity::Note,
+        format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
+    );
+    let back = Check::NotNull { column: column.to_owned(), fill: None };
+    ladder.declare(&before, &after, Vec::new(), vec![back], None)
+}

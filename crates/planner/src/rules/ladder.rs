@@ -1,0 +1,481 @@
+//! The plan while it grows: the model as it is after the steps so far, and the helpers with which rules add steps.
+
+use std::collections::BTreeMap;
+
+use pql_schema::{
+    Column, ConstraintKind, Expr, Index, MigrationOp, MigrationStrategy, ObjectName, Schema, Table,
+};
+
+use crate::estimate::{Costs, METADATA_MILLIS, metadata};
+use crate::exprs::columns_in;
+use crate::names::Names;
+use crate::text::normalise_table;
+use crate::{
+    Action, Backfill, Capabilities, Capture, Check, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError,
+    Rebuild, Severity, Statistics, Step, TableStatistics, codes,
+};
+
+use super::PlanOptions;
+use super::row_key::row_key;
+
+/// A plan in the making.
+pub(super) struct Ladder<'a> {
+    pub(super) caps: &'a Capabilities,
+    pub(super) options: &'a PlanOptions,
+    /// The database as it is after the steps so far, hidden columns included.
+    pub(super) schema: Schema,
+    pub(super) names: Names,
+    /// Sizes under the names that the tables have now.
+    sizes: BTreeMap<String, TableStatistics>,
+    op: Option<usize>,
+    /// Hazards that go to the operation's first step.
+    pending: Vec<Hazard>,
+    parts: Parts,
+}
+
+/// What a plan consists of.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) steps: Vec<Step>,
+    pub(super) rebuilds: Vec<Rebuild>,
+    pub(super) index_builds: Vec<IndexBuild>,
+    pub(super) hazards: Vec<Hazard>,
+}
+
+impl<'a> Ladder<'a> {
+    pub(super) fn new(
+        schema: Schema,
+        caps: &'a Capabilities,
+        stats: &Statistics,
+        options: &'a PlanOptions,
+    ) -> Self {
+        let sizes =
+            schema.tables.keys().map(|name| (schema.names.key(&name.to_string()), stats.of(name))).collect();
+        let mut ladder = Self {
+            caps,
+            options,
+            schema,
+            names: Names::new(&options.tag),
+            sizes,
+            op: None,
+            pending: Vec::new(),
+            parts: Parts::default(),
+        };
+        if !caps.snapshot_reads {
+            let message = "the database is not in WAL mode: readers wait while a step writes";
+            ladder.parts.hazards.push(hazard(codes::READERS_WAIT, Severity::Warning, message));
+        }
+        ladder
+    }
+
+    /// What has been planned.
+    pub(super) fn finish(self) -> Parts {
+        self.parts
+    }
+
+    /// From here on, steps serve this operation.
+    pub(super) fn begin(&mut self, at: usize, op: &MigrationOp) {
+        self.op = Some(at);
+        self.pending.clear();
+        self.warn_of_loss(op);
+    }
+
+    /// What the operation loses, when that was not agreed to.
+    pub(super) fn warn_of_loss(&mut self, op: &MigrationOp) {
+        if self.options.allow_destructive || !op.is_destructive(&self.schema) {
+            return;
+        }
+        let kept = if self.options.retain { "kept until it is purged" } else { "gone at once" };
+        let (code, message) = match op {
+            MigrationOp::DropTable { table } => {
+                (codes::DROPS_TABLE, format!("the rows of {table} are {kept}"))
+            }
+            MigrationOp::DropColumn { table, column } => {
+                (codes::DROPS_COLUMN, format!("the values of {table}.{column} are {kept}"))
+            }
+            MigrationOp::ChangeColumnType { table, column, to, .. } => {
+                (codes::NARROWS_TYPE, format!("not every value of {table}.{column} may fit {to}"))
+            }
+            _ => return,
+        };
+        self.warn(code, Severity::Destructive, message);
+    }
+
+    /// Something to say with the next step.
+    pub(super) fn warn(&mut self, code: &str, severity: Severity, message: impl Into<String>) {
+        self.pending.push(hazard(code, severity, message));
+    }
+
+    /// Applies the operation to the model, and gives the table as it is then stored.
+    pub(super) fn apply(&mut self, op: &MigrationOp) -> Result<(), PlanError> {
+        let tables = op.tables(&self.schema);
+        self.schema.apply(op)?;
+        for name in tables {
+            self.normalise(&name);
+        }
+        match op {
+            MigrationOp::RenameTable { from, to } => {
+                let size = self.sizes.remove(&self.key(from)).unwrap_or_default();
+                self.sizes.insert(self.key(to), size);
+            }
+            MigrationOp::CreateTable { table } => {
+                self.sizes.insert(self.key(&table.name), TableStatistics::default());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn normalise(&mut self, name: &ObjectName) {
+        let Some(spelled) = self.schema.table(name).map(|table| table.name.clone()) else { return };
+        self.schema.tables.entry(spelled).and_modify(|table| normalise_table(table, None));
+    }
+
+    fn key(&self, name: &ObjectName) -> String {
+        self.schema.names.key(&name.to_string())
+    }
+
+    /// The table as it is now.
+    pub(super) fn table(&self, name: &ObjectName) -> Result<Table, PlanError> {
+        self.schema.table(name).cloned().ok_or_else(|| {
+            PlanError::new(codes::UNKNOWN_TABLE, format!("there is no table {name}"), "see DESCRIBE")
+        })
+    }
+
+    /// What work on the table costs.
+    pub(super) fn costs(&self, table: &ObjectName) -> Costs {
+        let size = self.sizes.get(&self.key(table)).copied().unwrap_or_default();
+        Costs::new(size, self.caps.rates)
+    }
+
+    /// Whether a lock of this length needs no other way.
+    pub(super) fn is_brief(&self, millis: f64) -> bool {
+        self.is_offline() || millis <= self.options.max_stall_ms.max(METADATA_MILLIS)
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        self.options.strategy == MigrationStrategy::Offline
+    }
+
+    /// Whether the table has no rows, as far as is known.
+    pub(super) fn is_empty(&self, table: &ObjectName) -> bool {
+        self.costs(table).rows() == 0
+    }
+
+    // -- steps ------------------------------------------------------------------------------------------------------
+
+    /// Adds a step; the lock follows from what it costs.
+    pub(super) fn step(&mut self, phase: Phase, action: Action, undo: Vec<Action>, estimate: Estimate) {
+        let lock = match () {
+            () if estimate.lock_millis <= 0.0 => Lock::None,
+            () if estimate.millis > estimate.lock_millis => Lock::Paced,
+            () if estimate.lock_millis <= self.options.max_stall_ms.max(METADATA_MILLIS) => Lock::Short,
+            () => Lock::Long,
+        };
+        let mut hazards = std::mem::take(&mut self.pending);
+        if lock == Lock::Long {
+            let message =
+                format!("writers wait for about {}", crate::explain::duration(estimate.lock_millis));
+            hazards.push(hazard(codes::LONG_LOCK, Severity::Warning, message));
+        }
+        self.parts.steps.push(Step {
+            phase,
+            op: self.op,
+            action,
+            undo,
+            irreversible: false,
+            lock,
+            estimate,
+            hazards,
+        });
+    }
+
+    /// A step that touches no row.
+    pub(super) fn short(&mut self, phase: Phase, action: Action, undo: Vec<Action>) {
+        self.step(phase, action, undo, metadata());
+    }
+
+    /// The last step has no way back.
+    pub(super) fn irreversible(&mut self, message: impl Into<String>) {
+        if let Some(step) = self.parts.steps.last_mut() {
+            step.irreversible = true;
+            step.undo.clear();
+            step.hazards.push(hazard(codes::IRREVERSIBLE, Severity::Warning, message));
+        }
+    }
+
+    /// Another rebuild; its position in the plan.
+    pub(super) fn add_rebuild(&mut self, rebuild: Rebuild) -> usize {
+        self.parts.rebuilds.push(rebuild);
+        self.parts.rebuilds.len() - 1
+    }
+
+    // -- logs -------------------------------------------------------------------------------------------------------
+
+    /// A log of what changes in the table; only changes of these columns count, when given.
+    pub(super) fn capture(
+        &mut self,
+        table: &Table,
+        columns: Option<Vec<String>>,
+    ) -> Result<Capture, PlanError> {
+        let key = row_key(table)?;
+        Ok(Capture { table: table.name.clone(), log: self.names.beside("log", &table.name), key, columns })
+    }
+
+    /// What a backfill of the table costs.
+    pub(super) fn backfill_estimate(&self, table: &ObjectName, disk_bytes: u64) -> Estimate {
+        let costs = self.costs(table);
+        if self.is_brief(costs.update()) {
+            costs.at_once(costs.update(), disk_bytes)
+        } else {
+            costs.paced(costs.update(), disk_bytes)
+        }
+    }
+
+    // -- definitions ------------------------------------------------------------------------------------------------
+
+    /// Declares `after` in place of `before`, once the checks hold for every row; `back`: what has to hold again
+    /// before the way back, because rows may have been written that it does not allow; `running`: a capture that has
+    /// seen every change of what is checked since the rows were made to fit, and that ends here.
+    pub(super) fn declare(
+        &mut self,
+        before: &Table,
+        after: &Table,
+        checks: Vec<Check>,
+        back: Vec<Check>,
+        running: Option<Capture>,
+    ) -> Result<(), PlanError> {
+        let undo = self.definition_edit(after, before, back)?;
+        let millis = self.check_millis(&before.name, &checks);
+        let costs = self.costs(&before.name);
+        if checks.is_empty() || self.is_brief(millis) {
+            let estimate = if checks.is_empty() { metadata() } else { costs.at_once(millis, 0) };
+            self.step(Phase::Cutover, redefine(before, after, checks, None), undo, estimate);
+            self.stop(Phase::Cutover, running);
+            return Ok(());
+        }
+        let (keys, others): (Vec<Check>, Vec<Check>) =
+            checks.into_iter().partition(|check| matches!(check, Check::References { .. }));
+        if others.is_empty() {
+            // A foreign key is declared first: from then on no row loses its parent, and no write of other columns
+            // is ever refused for an old row. Parents that go away in between would escape a log of the children.
+            self.short(Phase::Validate, redefine(before, after, Vec::new(), None), undo);
+            self.validate(before, keys, None, millis);
+            self.stop(Phase::Validate, running);
+            return Ok(());
+        }
+        let capture = match running {
+            Some(capture) => capture,
+            None => self.start(before, watched(before, &others), Phase::Validate)?,
+        };
+        self.validate(before, others.clone(), Some(capture.clone()), millis);
+        let mut from = before.clone();
+        if !keys.is_empty() {
+            from.constraints = new_keys(before, after);
+            let back = redefine(&from, before, Vec::new(), None);
+            self.short(Phase::Validate, redefine(before, &from, Vec::new(), None), vec![back]);
+            self.validate(before, keys, None, millis);
+        }
+        let undo = if from == *before { undo } else { vec![redefine(after, &from, Vec::new(), None)] };
+        self.short(Phase::Cutover, redefine(&from, after, others, Some(capture.clone())), undo);
+        self.stop(Phase::Cutover, Some(capture));
+        Ok(())
+    }
+
+    /// Starts a log of what changes in these columns.
+    pub(super) fn start(
+        &mut self,
+        table: &Table,
+        columns: Vec<String>,
+        phase: Phase,
+    ) -> Result<Capture, PlanError> {
+        let capture = self.capture(table, Some(columns))?;
+        let stop = Action::StopCapture { capture: capture.clone() };
+        self.short(phase, Action::StartCapture { capture: capture.clone() }, vec![stop]);
+        Ok(capture)
+    }
+
+    /// Ends a log, if there is one.
+    pub(super) fn stop(&mut self, phase: Phase, capture: Option<Capture>) {
+        if let Some(capture) = capture {
+            self.short(phase, Action::StopCapture { capture }, Vec::new());
+        }
+    }
+
+    fn validate(&mut self, table: &Table, checks: Vec<Check>, captured: Option<Capture>, millis: f64) {
+        let estimate = self.costs(&table.name).unlocked(millis);
+        let action = Action::Validate { table: table.name.clone(), checks, captured };
+        self.step(Phase::Validate, action, Vec::new(), estimate);
+    }
+
+    /// The actions that turn one definition into another, with the same care as [`Ladder::declare`].
+    pub(super) fn definition_edit(
+        &mut self,
+        from: &Table,
+        to: &Table,
+        checks: Vec<Check>,
+    ) -> Result<Vec<Action>, PlanError> {
+        if checks.is_empty() || self.is_brief(self.check_millis(&from.name, &checks)) {
+            return Ok(vec![redefine(from, to, checks, None)]);
+        }
+        let validate =
+            |captured| Action::Validate { table: from.name.clone(), checks: checks.clone(), captured };
+        if checks.iter().all(|check| matches!(check, Check::References { .. })) {
+            return Ok(vec![redefine(from, to, Vec::new(), None), validate(None)]);
+        }
+        let capture = self.capture(from, Some(watched(from, &checks)))?;
+        Ok(vec![
+            Action::StartCapture { capture: capture.clone() },
+            validate(Some(capture.clone())),
+            redefine(from, to, checks, Some(capture.clone())),
+            Action::StopCapture { capture },
+        ])
+    }
+
+    /// How long it takes to examine all rows.
+    fn check_millis(&self, table: &ObjectName, checks: &[Check]) -> f64 {
+        let costs = self.costs(table);
+        let each = checks.iter().map(|check| match check {
+            Check::NotNull { .. } | Check::Holds { .. } => costs.scan(),
+            Check::References { .. } => costs.lookup(),
+            Check::Distinct { .. } => costs.index(),
+        });
+        each.sum()
+    }
+
+    /// Takes the last column away again: by the plain statement where that is short, otherwise by an edit of the
+    /// definition, after which every row is written anew without it.
+    pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Result<Vec<Action>, PlanError> {
+        let Some(column) = with.columns.last() else { return Ok(Vec::new()) };
+        let plain = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
+        let brief = self.is_brief(self.costs(&with.name).update());
+        let Some(first) = rewritable(without).filter(|_| !brief && self.caps.definition_edit) else {
+            return Ok(vec![plain]);
+        };
+        if column.generated.as_ref().is_some_and(|generated| !generated.stored) {
+            // Nothing of it is stored.
+            return Ok(vec![redefine(with, without, Vec::new(), None)]);
+        }
+        let rewrite = refill(without, first, Expr::column(first))?;
+        Ok(vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)])
+    }
+
+    /// The actions that build an index, and what they cost.
+    pub(super) fn build_index(&mut self, index: &Index, how: How) -> Result<Vec<Action>, PlanError> {
+        if how == How::Plain {
+            return Ok(vec![Action::CreateIndex { index: index.clone() }]);
+        }
+        let table = self.table(&index.table)?;
+        let mut columns = Vec::new();
+        for part in &index.parts {
+            columns.extend(columns_in(&part.expr, &table));
+        }
+        if let Some(predicate) = &index.predicate {
+            columns.extend(columns_in(predicate, &table));
+        }
+        columns.sort();
+        columns.dedup();
+        let capture = self.capture(&table, Some(columns))?;
+        let helper = self.names.beside("index", &index.name);
+        self.parts.index_builds.push(IndexBuild { index: index.clone(), capture, helper });
+        let build = self.parts.index_builds.len() - 1;
+        Ok(vec![
+            Action::IndexPrepare { build },
+            Action::IndexFill { build },
+            Action::IndexVerify { build },
+            Action::IndexPublish { build },
+        ])
+    }
+}
+
+/// How an index is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// By CREATE INDEX.
+    Plain,
+    /// Beside the application.
+    Online,
+}
+
+pub(super) fn hazard(code: &str, severity: Severity, message: impl Into<String>) -> Hazard {
+    Hazard { code: code.to_owned(), severity, message: message.into() }
+}
+
+pub(super) fn redefine(
+    before: &Table,
+    after: &Table,
+    checks: Vec<Check>,
+    captured: Option<Capture>,
+) -> Action {
+    Action::Redefine { before: before.clone(), after: after.clone(), checks, captured }
+}
+
+/// A column that can be assigned to itself so that its row is written anew; one of no key, where there is one.
+pub(super) fn rewritable(table: &Table) -> Option<&str> {
+    let plain = |column: &&Column| column.generated.is_none();
+    let in_key = |column: &Column| {
+        table
+            .primary_key()
+            .is_some_and(|key| key.columns.iter().any(|part| part.column.eq_ignore_ascii_case(&column.name)))
+    };
+    let mut columns = table.columns.iter().filter(plain);
+    let free = columns.clone().find(|column| !in_key(column));
+    free.or_else(|| columns.next()).map(|column| column.name.as_str())
+}
+
+/// A fill of one column in every row.
+pub(super) fn refill(table: &Table, column: &str, value: Expr) -> Result<Backfill, PlanError> {
+    Ok(Backfill {
+        table: table.name.clone(),
+        key: row_key(table)?,
+        assignments: vec![(column.to_owned(), value)],
+        filter: None,
+        capture: None,
+        record: None,
+    })
+}
+
+/// The columns whose changes can make a check fail.
+fn watched(table: &Table, checks: &[Check]) -> Vec<String> {
+    let mut columns = Vec::new();
+    for check in checks {
+        match check {
+            Check::NotNull { column, .. } => columns.push(column.clone()),
+            Check::Holds { expr, .. } => columns.extend(columns_in(expr, table)),
+            Check::References { key, .. } => columns.extend(key.columns.iter().cloned()),
+            Check::Distinct { columns: parts, .. } => {
+                columns.extend(parts.iter().map(|part| part.column.clone()));
+            }
+        }
+    }
+    columns.sort();
+    columns.dedup();
+    columns
+}
+
+/// The constraints of `before` and the foreign keys that only `after` has.
+fn new_keys(before: &Table, after: &Table) -> Vec<pql_schema::Constraint> {
+    let new = after.constraints.iter().filter(|constraint| {
+        matches!(constraint.kind, ConstraintKind::ForeignKey(_)) && !before.constraints.contains(constraint)
+    });
+    before.constraints.iter().chain(new).cloned().collect()
+}
+
+/// The check that a constraint of the table is, for the rows that are there.
+pub(super) fn check_of(table: &Table, constraint: &pql_schema::Constraint) -> Option<Check> {
+    if constraint.not_valid {
+        return None;
+    }
+    let at = table.constraints.iter().position(|other| other == constraint);
+    let name = match at {
+        Some(at) => table.constraint_names().swap_remove(at),
+        None => constraint.effective_name(&table.name.name),
+    };
+    match &constraint.kind {
+        ConstraintKind::Check { expr } => Some(Check::Holds { name, expr: expr.clone() }),
+        ConstraintKind::ForeignKey(key) => Some(Check::References { name, key: key.clone() }),
+        ConstraintKind::Unique(unique) => Some(Check::Distinct { name, columns: unique.columns.clone() }),
+        ConstraintKind::PrimaryKey(key) => Some(Check::Distinct { name, columns: key.columns.clone() }),
+        ConstraintKind::Native { .. } => None,
+    }
+}

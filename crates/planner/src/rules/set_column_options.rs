@@ -1,0 +1,15 @@
+//! What SQLite does when a NULL meets NOT NULL.
+
+use pql_schema::{MigrationOp, ObjectName};
+
+use crate::PlanError;
+
+use super::ladder::Ladder;
+
+/// An edit of the definition.
+pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    ladder.declare(&before, &after, Vec::new(), Vec::new(), None)
+}

@@ -1,0 +1,60 @@
+//! Another default; the rows that are there keep their values.
+
+use pql_schema::{Expr, MigrationOp, ObjectName, Table};
+
+use crate::exprs::short_value;
+use crate::{Action, Phase, PlanError};
+
+use super::ladder::{Ladder, refill};
+use super::row_key::stored_in_every_row;
+
+/// An edit of the definition, after the column's value has been written into the rows that only read it from there.
+pub(super) fn sqlite(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+    default: &Expr,
+) -> Result<(), PlanError> {
+    change(ladder, op, table, column, Some(default))
+}
+
+/// The same for a default that goes.
+pub(super) fn change(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+    default: Option<&Expr>,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    if before == after {
+        return Ok(());
+    }
+    materialise(ladder, &before, column, default)?;
+    ladder.declare(&before, &after, Vec::new(), Vec::new(), None)
+}
+
+/// A row that was written before the column was added has no value for it and reads the constant default from the
+/// definition. Before that changes, every row is written anew, with its value.
+fn materialise(
+    ladder: &mut Ladder<'_>,
+    before: &Table,
+    column: &str,
+    default: Option<&Expr>,
+) -> Result<(), PlanError> {
+    let Some(known) = before.column(column, ladder.schema.names) else { return Ok(()) };
+    let unchanged = short_value(known.default.as_ref()) == short_value(default);
+    if unchanged {
+        return Ok(());
+    }
+    if stored_in_every_row(before, &known.name) {
+        return Ok(());
+    }
+    let rewrite = refill(before, &known.name, Expr::column(&known.name))?;
+    let estimate = ladder.backfill_estimate(&before.name, 0);
+    ladder.step(Phase::Backfill, Action::Backfill(rewrite), Vec::new(), estimate);
+    Ok(())
+}
