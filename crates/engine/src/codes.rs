@@ -124,6 +124,9 @@ codes! {
         "A column or table is gone and a similar one has come: it may have been renamed, which keeps its data, or \
          dropped and another one added, which does not. PQL does not guess. Answer in the statement, or write RENAMED FROM \
          in the schema file.";
+    TARGET = "PQL0431", "The wanted schema cannot be compared with the database.",
+        "The application schema contradicts itself or the database: a foreign key to a table that it does not have, a \
+         RENAMED FROM whose old and new names both exist, a column that a view outside it uses. Nothing was detected.";
     INJECTED = "PQL0499", "A failure that a test asked for.",
         "Raised only by programs built with the feature `testing` and told to fail by PQL_FAULT.";
 }

@@ -27,3 +27,4 @@ pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
     Rebuild, RowKey, Severity, Step,
 };
+pub use rules::{PlanOptions, plan};

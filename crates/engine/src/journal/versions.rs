@@ -51,20 +51,6 @@ impl Delta {
         replace(&mut schema.views, self.set.views, &self.views);
         replace(&mut schema.triggers, self.set.triggers, &self.triggers);
     }
-
-    /// The part of a schema that it speaks of.
-    pub(crate) fn part(&self, schema: &Schema) -> Schema {
-        let mut part = schema.visible();
-        let names = part.names;
-        let same = |a: &ObjectName, b: &ObjectName| names.same(&a.name, &b.name) && a.schema == b.schema;
-        macro_rules! retain {
-            ($($kind:ident),*) => {$(
-                part.$kind.retain(|name, _| self.set.$kind.keys().chain(&self.$kind).any(|known| same(known, name)));
-            )*};
-        }
-        retain!(tables, indexes, views, triggers);
-        part
-    }
 }
 
 fn compare<T: Clone + PartialEq>(

@@ -18,7 +18,7 @@ use pql_schema::MigrationId;
 use crate::backend::{Backend, Connection};
 use crate::journal::{Journal, Row, now, time_text};
 use crate::process::Process;
-use crate::runner::transact;
+use crate::runner::{transact, transact_patiently};
 use crate::{Error, Result, Value, codes};
 
 pub(crate) use watch::Control;
@@ -35,6 +35,8 @@ const DOUBT: Duration = Duration::from_secs(6);
 pub(crate) struct Lease {
     journal: Journal,
     fence: u64,
+    /// How long writing under the lease waits for a lock.
+    patience: Duration,
     control: Arc<Control>,
     /// Keeps the heartbeat going; gives the lease back when dropped.
     watch: Option<Watch>,
@@ -63,12 +65,13 @@ impl Lease {
         journal: Journal,
         actor: &str,
         id: Option<MigrationId>,
+        patience: Duration,
     ) -> Result<Self> {
         let process = Process::current();
         let owner = format!("{actor} (process {})", process.pid);
         let mut watched: Option<Holder> = None;
         let fence = loop {
-            let attempt = transact(backend, |connection| {
+            let attempt = transact_patiently(backend, patience, |connection| {
                 journal.ensure(connection)?;
                 take(journal, connection, &owner, &process, id, watched.as_ref())
             })?;
@@ -91,7 +94,7 @@ impl Lease {
         let watch = backend
             .companion()?
             .map(|connection| Watch::start(connection, journal, fence, id, Arc::clone(&control)));
-        Ok(Self { journal, fence, control, watch })
+        Ok(Self { journal, fence, patience, control, watch })
     }
 
     /// Fails when the lease is another's by now. Called inside every transaction, before it commits.
@@ -106,6 +109,18 @@ impl Lease {
             "Another runner has taken over this migration while this one was silent.",
         )
         .with_help("MIGRATE STATUS shows how far it is. What this runner had not committed was rolled back."))
+    }
+
+    /// Runs one transaction under the lease.
+    pub(crate) fn transact<T>(
+        &self,
+        backend: &mut dyn Backend,
+        mut work: impl FnMut(&mut dyn Connection) -> Result<T>,
+    ) -> Result<T> {
+        transact_patiently(backend, self.patience, |connection| {
+            self.verify(connection)?;
+            work(connection)
+        })
     }
 
     /// What other sessions ask of the run.

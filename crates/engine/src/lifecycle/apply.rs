@@ -5,7 +5,7 @@ use pql_schema::{MigrationId, MigrationStatus};
 use crate::journal::{Heading, Intent, Record, Retention, Run, StoredPlan, Totals};
 use crate::lease::Lease;
 use crate::options::ApplyOptions;
-use crate::runner::{Observer, transact};
+use crate::runner::Observer;
 use crate::{Engine, Error, Report, Result, codes};
 
 use super::planning::Planned;
@@ -30,7 +30,7 @@ impl Engine {
             report.strategy = options.strategy;
             return Ok(report);
         }
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id))?;
+        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), options.run.retry_for)?;
         match self.start(id, options, &lease) {
             Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),
             Err(error) => {
@@ -59,8 +59,7 @@ impl Engine {
         record.totals = Totals::default();
         record.failure = None;
         let (journal, actor) = (self.journal, &self.actor);
-        transact(self.backend.as_mut(), |connection| {
-            lease.verify(connection)?;
+        lease.transact(self.backend.as_mut(), |connection| {
             // What the first migration, or one by hand, found is what a later question about that version is about.
             let version = journal.version(connection)?;
             if journal.schema_at(connection, version)?.is_none() {

@@ -91,7 +91,7 @@ fn part(name: &str, kind: &str, definition: Option<String>) -> Vec<Value> {
 fn unknown(schema: &Schema, name: &str) -> Error {
     let names = schema.tables.keys().chain(schema.views.keys()).chain(schema.indexes.keys());
     let mut names: Vec<&str> = names.map(|name| name.name.as_str()).collect();
-    let near = pql_schema::near(name, names.iter().copied()).into_iter().next();
+    let near = pql_syntax::suggest::nearest(name, names.iter().copied()).map(str::to_owned);
     names.truncate(10);
     let help = match near {
         Some(near) => format!("Did you mean {near}?"),

@@ -6,7 +6,7 @@ use pql_schema::{Answers, MigrationOp, Question, Schema, diff};
 use serde::Serialize;
 
 use crate::options::ApplyOptions;
-use crate::{Engine, Result};
+use crate::{Engine, Error, Result, codes};
 
 use super::planning;
 
@@ -17,6 +17,8 @@ pub struct Detection {
     pub changes: Vec<Change>,
     /// What could be read in two ways; as long as one is not answered, its change is the safe reading.
     pub questions: Vec<Question>,
+    /// Answers to questions that do not arise.
+    pub unused_answers: Vec<String>,
 }
 
 /// One operation of a detection.
@@ -49,9 +51,15 @@ impl Engine {
         if self.capabilities().dialect == Dialect::Sqlite {
             normalise_sqlite(&mut target, Some(&current));
         }
-        let found = diff(&current.visible(), &target, answers);
+        let found = diff(&current.visible(), &target, answers).map_err(|error| {
+            let refused = Error::new(codes::TARGET, error.to_string());
+            match error.help() {
+                Some(help) => refused.with_help(help),
+                None => refused,
+            }
+        })?;
         let changes = self.changes(&current, found.ops)?;
-        Ok(Detection { changes, questions: found.questions })
+        Ok(Detection { changes, questions: found.questions, unused_answers: found.unused_answers })
     }
 
     /// What there is to know about operations before they are generated.

@@ -1,6 +1,6 @@
 //! Between the operations and the planner: the model first, then a plan, then what both promise.
 
-use pql_planner::{Plan, PlanOptions};
+use pql_planner::{Plan, PlanError, PlanOptions};
 use pql_schema::{Answers, MigrationId, MigrationOp, ObjectName, Schema, diff};
 
 use crate::backend::Backend;
@@ -49,7 +49,7 @@ pub(super) fn make(
 pub(super) fn tag(id: MigrationId, attempt: u64) -> String {
     let hex = id.0.simple().to_string();
     let random = &hex[hex.len() - 8..];
-    if attempt <= 1 { random.to_owned() } else { format!("{random}_{attempt}") }
+    if attempt <= 1 { random.to_owned() } else { format!("{random}a{attempt}") }
 }
 
 /// The names of everything a plan touches, before and after.
@@ -76,9 +76,17 @@ pub(super) fn part(schema: &Schema, names: &[ObjectName]) -> Schema {
 
 /// What of a promised change a schema does not fulfil, in words.
 pub(super) fn unmet(schema: &Schema, expected: &Delta) -> Vec<String> {
-    let found = expected.part(schema);
-    let wanted = &expected.set;
-    diff(&found, wanted, &Answers::default()).ops.iter().map(pql_planner::text::statement).collect()
+    let found = schema.visible();
+    let mut wanted = found.clone();
+    expected.clone().apply(&mut wanted);
+    if found.same_as(&wanted) {
+        return Vec::new();
+    }
+    match diff(&found, &wanted, &Answers::default()) {
+        Ok(diff) if diff.ops.is_empty() => vec!["the definitions differ".to_owned()],
+        Ok(diff) => diff.ops.iter().map(pql_planner::text::statement).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
 fn invalid(ops: &[MigrationOp], position: usize, error: &pql_schema::ApplyError) -> Error {
@@ -95,10 +103,11 @@ fn invalid(ops: &[MigrationOp], position: usize, error: &pql_schema::ApplyError)
     }
 }
 
-fn refused(errors: &[pql_planner::PlanError]) -> Error {
+fn refused(errors: &[PlanError]) -> Error {
+    let code = errors.first().map_or(codes::INVALID, |error| error.code);
     let message: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let refused = Error::new(codes::INVALID, message.join(" "));
-    match errors.iter().find_map(|error| error.help()) {
+    let refused = Error::new(code, message.join("; "));
+    match errors.iter().find_map(|error| error.help.as_deref()) {
         Some(help) => refused.with_help(help),
         None => refused,
     }

@@ -41,7 +41,7 @@ impl Engine {
         if !self.known()? || !self.journal.all(self.backend.connection())?.iter().any(|record| due(record) && retains(record)) {
             return Ok(Vec::new());
         }
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, id)?;
+        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, id, options.run.retry_for)?;
         let purged = self.purge_where(&lease, options, observer, due);
         // The lease ends by itself when it cannot be given back; what was purged matters more.
         let _ = lease.release(self.backend.as_mut());

@@ -57,7 +57,7 @@ impl Engine {
         options: &ApplyOptions,
         observer: &mut dyn Observer,
     ) -> Result<Report> {
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id))?;
+        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), options.run.retry_for)?;
         match self.start_back(id, &lease) {
             Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),
             Err(error) => {

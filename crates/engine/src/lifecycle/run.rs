@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
 use crate::lease::Lease;
 use crate::options::{ApplyOptions, OnFailure, Retain};
-use crate::runner::{Job, Observer, Runner, transact};
+use crate::runner::{Job, Observer, Runner};
 use crate::{Engine, Error, Report, Result, codes};
 
 use super::drift::differences;
@@ -125,8 +125,7 @@ impl Engine {
     /// Writes a migration's state and what led to it, under the lease.
     pub(super) fn write(&mut self, lease: &Lease, record: &Record, event: &str, detail: Option<&str>) -> Result<()> {
         let (journal, actor) = (self.journal, &self.actor);
-        transact(self.backend.as_mut(), |connection| {
-            lease.verify(connection)?;
+        lease.transact(self.backend.as_mut(), |connection| {
             journal.update(connection, record)?;
             journal.record(connection, actor, Some(record.migration.id), event, detail)
         })
@@ -137,8 +136,7 @@ impl Engine {
         let schema = self.backend.introspect()?;
         let (journal, actor) = (self.journal, &self.actor);
         record.run = None;
-        let version = transact(self.backend.as_mut(), |connection| {
-            lease.verify(connection)?;
+        let version = lease.transact(self.backend.as_mut(), |connection| {
             let id = record.migration.id;
             let event = match (run.heading, run.intent) {
                 (Heading::Forward, Intent::Apply) => {

@@ -25,7 +25,7 @@ impl Engine {
             MigrationStatus::Paused => {}
             MigrationStatus::Running if self.runs_elsewhere(id)? => self.ask(id, "pause")?,
             MigrationStatus::Running => {
-                let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id))?;
+                let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), PATIENCE)?;
                 record.migration.status = MigrationStatus::Paused;
                 let written = self.write(&lease, &record, "paused", Some("its runner was gone"));
                 lease.release(self.backend.as_mut())?;
@@ -89,7 +89,8 @@ impl Engine {
         observer: &mut dyn Observer,
         turn: Option<Reason>,
     ) -> Result<Report> {
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id))?;
+        let patience = options.run.retry_for;
+        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), patience)?;
         let prepared = self.prepare(id, &lease, turn);
         match prepared {
             Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),

@@ -165,6 +165,7 @@ fn assert_at_rest(engine: &mut Engine, id: MigrationId, steps: usize) {
 }
 
 const COMMITS: u32 = 5;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[test]
 fn a_clean_run_and_its_way_back() {
@@ -407,7 +408,7 @@ fn one_runner_at_a_time() {
     let (mut first, _) = engine(&file.0, None);
     let id = begin(&mut first, plan(), Retain::Forever);
     let journal = first.journal;
-    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice@there", Some(id)).unwrap();
+    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice@there", Some(id), PATIENCE).unwrap();
     let (mut second, _) = engine(&file.0, None);
     let refused = resume(&mut second, id).unwrap_err();
     assert_eq!(refused.code(), codes::LEASE);
@@ -429,7 +430,7 @@ fn a_dead_owner_is_taken_over_at_once_and_a_silent_one_after_a_while() {
     let (mut first, _) = engine(&file.0, None);
     let id = begin(&mut first, plan(), Retain::Forever);
     let journal = first.journal;
-    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice", Some(id)).unwrap();
+    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice", Some(id), PATIENCE).unwrap();
     lease.release(first.backend.as_mut()).unwrap();
     // The process that is named here started at another time than the one that has its number now.
     let gone = "UPDATE _pql_lease SET owner = 'ghost', at = ?1, process = json_set(?2, '$.started', '0')";
@@ -568,7 +569,6 @@ fn deltas_lead_from_schema_to_schema() {
     let (from, to) = (schema(&["a", "b", "c"]), schema(&["b", "c", "d"]));
     let delta = Delta::between(&from, &to);
     assert_eq!(delta.set.tables.keys().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["d"]);
-    assert_eq!(delta.part(&to).tables.len(), 1);
     let mut schema = from;
     delta.apply(&mut schema);
     assert_eq!(schema.tables.keys().collect::<Vec<&ObjectName>>(), to.tables.keys().collect::<Vec<_>>());

@@ -9,7 +9,7 @@ mod meter;
 mod observer;
 mod step;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pql_planner::{Action, Phase, Plan};
 use pql_schema::{MigrationId, ObjectName};
@@ -35,6 +35,22 @@ pub(crate) fn transact<T>(
         Ok(())
     })?;
     Ok(outcome.expect("a transaction that committed has run its work"))
+}
+
+/// The same, tried again for a while when a lock is in the way.
+pub(crate) fn transact_patiently<T>(
+    backend: &mut dyn Backend,
+    patience: Duration,
+    mut work: impl FnMut(&mut dyn Connection) -> Result<T>,
+) -> Result<T> {
+    let started = Instant::now();
+    let mut backoff = Backoff::new();
+    loop {
+        match transact(backend, &mut work) {
+            Err(error) if error.is_retryable() && started.elapsed() < patience => backoff.wait(&mut || Ok(()))?,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// One action of a plan: a step's own, or one of those that take it back.
@@ -186,7 +202,7 @@ impl<'r> Runner<'r> {
 
     fn forget(&mut self, step: usize) -> Result<()> {
         let (journal, id, lease) = (self.journal, self.id, self.lease);
-        transact(self.backend, |connection| {
+        self.write(&mut |connection| {
             lease.verify(connection)?;
             journal.step_undone(connection, id, step)
         })
@@ -243,7 +259,7 @@ impl<'r> Runner<'r> {
             .with_help("Undo those changes by hand, then resume or cancel the migration. Its progress is kept."));
         }
         let (journal, id, lease) = (self.journal, self.id, self.lease);
-        transact(self.backend, |connection| {
+        self.write(&mut |connection| {
             lease.verify(connection)?;
             journal.step_started(connection, id, unit.key(), Some(&schema.0))
         })
@@ -255,7 +271,7 @@ impl<'r> Runner<'r> {
         let row = journal.step(self.backend.connection(), id, unit.key())?;
         let Some(row) = row.filter(|row| row.state != State::Done) else { return Ok(()) };
         let progress = Progress { cursor: None, rows: row.rows, total: row.total, done: true };
-        transact(self.backend, |connection| {
+        self.write(&mut |connection| {
             lease.verify(connection)?;
             if last_undo {
                 journal.step_undone(connection, id, unit.step)
@@ -263,6 +279,22 @@ impl<'r> Runner<'r> {
                 journal.step_progress(connection, id, unit.key(), &progress)
             }
         })
+    }
+
+    /// Writes to the journal between actions, listening while a lock is in the way.
+    fn write(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new();
+        loop {
+            match self.backend.transaction(work) {
+                Err(error) if error.is_retryable() && started.elapsed() < self.options.retry_for => {
+                    self.meter.waiting(error.message());
+                    let (_, mut step) = self.step(None, false, None);
+                    backoff.wait(&mut || step.listen())?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// The backend, and our side of what it is to do.
