@@ -7,6 +7,7 @@ mod exit;
 mod interrupt;
 mod progress;
 mod render;
+mod shell;
 
 use std::process::ExitCode;
 
@@ -62,8 +63,11 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
             Ok(connection) => commands::migrate::run(ui, connection, command),
             Err(exit) => exit,
         },
-        Some(Action::Demo { .. }) => Exit::Usage,
+        Some(Action::Demo { rows }) => commands::demo::run(ui, *rows),
         None => match connect(ui, &cli.common, named) {
+            Ok(connection) if inputs.is_empty() && ui.terminal.stdin && ui.terminal.stdout => {
+                shell::run(ui, &cli.common, connection.session, connection.database.as_deref())
+            }
             Ok(mut connection) => {
                 let stdin = [Input::File("-".into())];
                 let inputs = if inputs.is_empty() { &stdin } else { inputs };

@@ -111,6 +111,11 @@ pub fn all() -> impl Iterator<Item = Explanation> {
     syntax
         .chain(pql_planner::lower::codes::TABLE)
         .map(|entry| Explanation { code: entry.code, title: entry.title, text: entry.explanation })
+        .chain(pql_planner::codes::ALL.iter().map(|entry| Explanation {
+            code: entry.code,
+            title: entry.title,
+            text: entry.explanation,
+        }))
         .chain(pql_engine::codes::ALL.iter().map(|entry| Explanation {
             code: entry.code,
             title: entry.title,

@@ -13,6 +13,8 @@ use crate::render::{Problem, Ui};
 pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) environment: Environment,
+    /// The database, as it was named.
+    pub(crate) database: Option<String>,
 }
 
 /// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
@@ -23,8 +25,11 @@ pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> R
     let database = database.map(ToOwned::to_owned).or(from_environment).or_else(|| environment.database.clone());
 
     let mut builder = Session::builder();
-    if let Some(database) = database {
+    if let Some(database) = &database {
         builder = builder.database(database);
+    }
+    if common.yes {
+        builder = builder.set("allow_destructive", true).map_err(|error| fail(ui, &error))?;
     }
     for (name, value) in &environment.settings {
         builder = builder.set(name, setting_value(value)).map_err(|error| fail(ui, &error))?;
@@ -42,7 +47,7 @@ pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> R
         builder = builder.bind(name, value);
     }
     let session = builder.connect_lazily().map_err(|error| fail(ui, &error))?;
-    Ok(Connection { session, environment })
+    Ok(Connection { session, environment, database })
 }
 
 /// A session is asynchronous, the program is not: one thread is enough for it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pql::{Error, Event, Job, Session};
+use pql::{Error, Event, Job, Output, Session};
 
 use crate::commands::connect::block_on;
 use crate::commands::source::Source;
@@ -77,8 +77,8 @@ pub(crate) async fn script_to_end(
             return Exit::Failed;
         }
     };
-    match watch(ui, job, interrupts).await {
-        Ok(()) => Exit::Done,
+    match watch(ui, job, interrupts, true).await {
+        Ok(_) => Exit::Done,
         Err(error) => {
             ui.error(&error, name, text);
             Exit::Failed
@@ -86,7 +86,14 @@ pub(crate) async fn script_to_end(
     }
 }
 
-async fn watch(ui: &mut Ui, mut job: Job, interrupts: &mut Interrupts) -> Result<(), Error> {
+/// Follows a job to its end; answers are printed as they come, or gathered.
+pub(crate) async fn watch(
+    ui: &mut Ui,
+    mut job: Job,
+    interrupts: &mut Interrupts,
+    print: bool,
+) -> Result<Vec<Output>, Error> {
+    let mut outputs = Vec::new();
     let mut progress = Progress::new(ui);
     interrupts.forget();
     loop {
@@ -94,7 +101,11 @@ async fn watch(ui: &mut Ui, mut job: Job, interrupts: &mut Interrupts) -> Result
             event = job.next() => match event {
                 Some(Event::Output(output)) => {
                     progress.clear();
-                    ui.output(&output);
+                    if print {
+                        ui.output(&output);
+                    } else {
+                        outputs.push(output);
+                    }
                 }
                 Some(Event::Progress(now)) => progress.show(&now),
                 Some(Event::Paused) => {
@@ -104,9 +115,9 @@ async fn watch(ui: &mut Ui, mut job: Job, interrupts: &mut Interrupts) -> Result
                 }
                 Some(Event::Finished(result)) => {
                     progress.clear();
-                    return result;
+                    return result.map(|()| outputs);
                 }
-                None => return Ok(()),
+                None => return Ok(outputs),
             },
             choice = interrupts.next(progress.is_running(), ui.terminal) => {
                 progress.clear();

@@ -24,8 +24,6 @@ pub(crate) struct Ui {
     pub(crate) quiet: bool,
     /// Say more.
     pub(crate) verbose: bool,
-    /// Prompts are answered with yes.
-    pub(crate) yes: bool,
     /// Each row alone, a column a line.
     pub(crate) expanded: bool,
     /// What is on the other side.
@@ -41,7 +39,6 @@ impl Ui {
             format: options.output.unwrap_or(Format::Table),
             quiet: options.quiet,
             verbose: options.verbose,
-            yes: options.yes,
             expanded: false,
             terminal: Terminal::detect(),
             redirect: None,
@@ -151,6 +148,7 @@ impl Ui {
     /// An error with every other that was found with it.
     pub(crate) fn error(&mut self, error: &pql::Error, name: &str, text: &str) {
         for one in error.all() {
+            let (name, text) = one.origin().unwrap_or((name, text));
             self.problem(&Problem::of_error(one, name, text));
         }
     }

@@ -57,14 +57,14 @@ pub(crate) fn plan(steps: &[PlanRow]) -> ResultSet {
         ResultSet::with_columns(&["step", "phase", "action", "sql", "lock", "rows", "estimate", "hazard"]);
     for step in steps {
         rows.push(vec![
-            number(step.step),
+            step.step.map_or(Value::Null, number),
             step.phase.clone().into(),
             step.action.clone().into(),
             step.sql.clone().into(),
             step.lock.clone().into(),
             number(step.rows),
             step.estimate.clone().into(),
-            step.hazard.clone().into(),
+            Some(step.hazard.clone()).filter(|hazard| !hazard.is_empty()).into(),
         ]);
     }
     rows
