@@ -46,17 +46,19 @@ fn cases() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Runs something for every case and says at the end which of them failed.
+/// Runs something for every case and says at the end which of them failed, and why.
 fn for_each_case(work: impl Fn(&Case, &Path)) {
-    let mut failed = Vec::new();
+    let mut failed = String::new();
     for (_, path) in cases() {
         let case = Case::read(&path, &root());
         let run = std::panic::AssertUnwindSafe(|| work(&case, &path));
-        if std::panic::catch_unwind(run).is_err() {
-            failed.push(case.name.clone());
+        if let Err(reason) = std::panic::catch_unwind(run) {
+            let text = reason.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(reason.downcast_ref::<&str>().copied()).unwrap_or("see above");
+            let _ = writeln!(failed, "--- {}\n{text}", case.name);
         }
     }
-    assert!(failed.is_empty(), "{} cases failed: {}", failed.len(), failed.join(", "));
+    assert!(failed.is_empty(), "some cases failed:\n{failed}");
 }
 
 #[test]

@@ -134,7 +134,8 @@ fn a_schema_survives_its_text_and_its_json() {
         let source = fs::read_to_string(&path).expect("a readable case");
         let (schema, _) = source.split_once("-- statement\n").expect("a line `-- statement`");
         let schema = lower::schema_text(schema, Dialect::Sqlite, &params).expect("a schema").schema;
-        let again = lower::schema_text(&text::schema(&schema), Dialect::Sqlite, &params).expect("its own text");
+        let again =
+            lower::schema_text(&text::schema(&schema), Dialect::Sqlite, &params).expect("its own text");
         assert_eq!(again.schema, schema, "{}", path.display());
         let json = serde_json::to_string(&schema).expect("a schema");
         let again = lower::schema_json(&json, Dialect::Sqlite).expect("its own JSON");

@@ -104,8 +104,9 @@ codes! {
     BASELINE_LATE = "PQL0423", "The database has a history already.",
         "A baseline takes a database that PQL has not changed before as version 1. This one has applied migrations, \
          so its schema is recorded already.";
-    UNSUPPORTED = "PQL0424", "The database is of a kind that this program cannot open.",
-        "Give a file (app.db or sqlite:app.db) or sqlite::memory: for a database in memory.";
+    UNSUPPORTED = "PQL0424", "The database cannot do that.",
+        "This database, or this version of it, has no way to do what the step needs; the message says what and why. \
+         Nothing was changed. Another form of the statement may do the same: see the message's advice.";
     UNKNOWN_OBJECT = "PQL0425", "There is no table, view or index of that name.",
         "DESCRIBE without a name lists the tables and views.";
     UNBOUND = "PQL0426", "A parameter has no value.",
@@ -127,6 +128,39 @@ codes! {
     TARGET = "PQL0431", "The wanted schema cannot be compared with the database.",
         "The application schema contradicts itself or the database: a foreign key to a table that it does not have, a \
          RENAMED FROM whose old and new names both exist, a column that a view outside it uses. Nothing was detected.";
+    UNKNOWN_SCHEME = "PQL0432", "The database is of a kind that this program cannot open.",
+        "Give a file (app.db or sqlite:app.db) or sqlite::memory: for a database in memory.";
+    DATABASE = "PQL0440", "The database refused a statement.",
+        "The message is the database's own. When it happened in a migration, the transaction was rolled back and what \
+         the migration had done before was taken back.";
+    CANNOT_OPEN = "PQL0441", "The database cannot be opened.",
+        "The file or its directory does not exist, is a directory, or may not be read by this user.";
+    NOT_A_DATABASE = "PQL0442", "The file is not a database.",
+        "The file does not start as a SQLite database does: it is something else, or encrypted. It was not touched.";
+    DISK_FULL = "PQL0443", "The disk is full.",
+        "The transaction that did not fit was rolled back. Free some space, then resume the migration or let it be taken \
+         back; MIGRATE PURGE gives up the data that finished migrations retain.";
+    INPUT_OUTPUT = "PQL0444", "Reading or writing the database failed.",
+        "The disk or its file system reported an error. The transaction was rolled back; look at the system's log \
+         before going on.";
+    CORRUPT = "PQL0445", "The database is damaged.",
+        "SQLite found pages that contradict each other. Stop writing, and restore a backup or use the .recover command of the \
+         sqlite3 shell.";
+    CONSTRAINT = "PQL0446", "A constraint was violated.",
+        "A statement would have broken a constraint of the table, so it was not done. The message names the constraint.";
+    ROWS = "PQL0447", "Rows stand in the way.",
+        "The change demands something of the rows that some of them do not fulfil: a NULL under NOT NULL, equal keys under \
+         UNIQUE, a value that a conversion would lose. The message names them by key. Nothing was lost: correct them, or \
+         say with BACKFILL or USING what they become, and try again.";
+    TRANSACTION_OPEN = "PQL0448", "A transaction is open.",
+        "A migration has transactions of its own and cannot run inside one that you have begun. COMMIT or ROLLBACK it \
+         first; and leave BEGIN, COMMIT and their like out of an EXECUTE.";
+    UNREADABLE = "PQL0449", "A stored definition, plan or cursor cannot be read.",
+        "Something that was written earlier, by the database or by another version of PQL, is not understood. Nothing was \
+         changed; please report it with the message.";
+    VERIFY = "PQL0450", "Rows are not what they should be.",
+        "Before new data takes the place of old, every row is compared. Some differ, so the migration was taken back. \
+         An expression that gives another value each time is one cause; the message names the rows by key.";
     INJECTED = "PQL0499", "A failure that a test asked for.",
         "Raised only by programs built with the feature `testing` and told to fail by PQL_FAULT.";
 }

@@ -62,7 +62,8 @@ impl Engine {
             (Some(first), Some(last)) => format!("The journal has versions {first} to {last}."),
             _ => "The journal has no versions yet: the database is at version 0.".to_owned(),
         };
-        Err(Error::new(codes::UNKNOWN_VERSION, format!("This database has no version {version}.")).with_help(help))
+        Err(Error::new(codes::UNKNOWN_VERSION, format!("This database has no version {version}."))
+            .with_help(help))
     }
 
     /// The number of applied migrations.
@@ -79,9 +80,9 @@ impl Engine {
         {
             return Ok(id);
         }
-        let mut matches = names.iter().filter(|(id, name)| {
-            name == text || (wanted.len() >= 8 && id.to_string().starts_with(&wanted))
-        });
+        let mut matches = names
+            .iter()
+            .filter(|(id, name)| name == text || (wanted.len() >= 8 && id.to_string().starts_with(&wanted)));
         match (matches.next(), matches.next()) {
             (Some((id, _)), None) => Ok(*id),
             (Some(_), Some(_)) => Err(Error::new(
@@ -122,16 +123,20 @@ impl Engine {
 /// The error for a migration that does not exist, with those that may have been meant.
 fn unknown(text: &str, names: &[(MigrationId, String)]) -> Error {
     let near = names.iter().find(|(id, name)| {
-        let differ = |a: &str, b: &str| a.len() == b.len() && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() <= 3;
+        let differ = |a: &str, b: &str| {
+            a.len() == b.len() && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() <= 3
+        };
         differ(&id.to_string(), text) || differ(name, text)
     });
     let help = match (near, names) {
         (Some((id, name)), _) => format!("Did you mean {id} ({name})?"),
         (None, []) => "No migration has been generated in this database yet.".to_owned(),
         (None, names) => {
-            let recent: Vec<String> = names.iter().take(3).map(|(id, name)| format!("{id} ({name})")).collect();
+            let recent: Vec<String> =
+                names.iter().take(3).map(|(id, name)| format!("{id} ({name})")).collect();
             format!("The most recent ones are {}.", recent.join(", "))
         }
     };
-    Error::new(codes::UNKNOWN_MIGRATION, format!("There is no migration {text} in this database.")).with_help(help)
+    Error::new(codes::UNKNOWN_MIGRATION, format!("There is no migration {text} in this database."))
+        .with_help(help)
 }

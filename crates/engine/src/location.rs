@@ -21,12 +21,15 @@ impl std::str::FromStr for Location {
         let path = match text.split_once(':') {
             Some(("sqlite" | "file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
             Some(("postgres" | "postgresql", _)) => {
-                return Err(Error::new(codes::UNSUPPORTED, "PostgreSQL cannot be opened by this version of PQL yet.")
-                    .with_help("Give a SQLite file, such as app.db."));
+                return Err(Error::new(
+                    codes::UNKNOWN_SCHEME,
+                    "PostgreSQL cannot be opened by this version of PQL yet.",
+                )
+                .with_help("Give a SQLite file, such as app.db."));
             }
             Some((scheme, rest)) if rest.starts_with("//") => {
                 return Err(Error::new(
-                    codes::UNSUPPORTED,
+                    codes::UNKNOWN_SCHEME,
                     format!("PQL has no backend for {scheme}: databases."),
                 )
                 .with_help("Give a SQLite file, such as app.db or sqlite:app.db."));
@@ -34,7 +37,7 @@ impl std::str::FromStr for Location {
             _ => text,
         };
         match path {
-            "" => Err(Error::new(codes::UNSUPPORTED, "No database was named.")
+            "" => Err(Error::new(codes::UNKNOWN_SCHEME, "No database was named.")
                 .with_help("Give a SQLite file, such as app.db, or sqlite::memory:.")),
             ":memory:" => Ok(Self::SqliteMemory),
             path => Ok(Self::SqliteFile(PathBuf::from(path))),
@@ -54,15 +57,21 @@ mod tests {
         for text in [":memory:", "sqlite::memory:"] {
             assert_eq!(text.parse::<Location>().unwrap(), Location::SqliteMemory, "{text}");
         }
-        assert_eq!("sqlite:///tmp/a.db".parse::<Location>().unwrap(), Location::SqliteFile("/tmp/a.db".into()));
-        assert_eq!("C:\\data\\a.db".parse::<Location>().unwrap(), Location::SqliteFile("C:\\data\\a.db".into()));
+        assert_eq!(
+            "sqlite:///tmp/a.db".parse::<Location>().unwrap(),
+            Location::SqliteFile("/tmp/a.db".into())
+        );
+        assert_eq!(
+            "C:\\data\\a.db".parse::<Location>().unwrap(),
+            Location::SqliteFile("C:\\data\\a.db".into())
+        );
     }
 
     #[test]
     fn what_cannot_be_opened_is_said_without_the_password() {
         for text in ["postgres://me:secret@host/db", "mysql://me:secret@host/db", "", "sqlite:"] {
             let error = text.parse::<Location>().unwrap_err();
-            assert_eq!(error.code(), codes::UNSUPPORTED, "{text}");
+            assert_eq!(error.code(), codes::UNKNOWN_SCHEME, "{text}");
             assert!(!error.to_string().contains("secret") && error.help().is_some());
         }
     }

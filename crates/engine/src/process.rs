@@ -30,13 +30,18 @@ impl Process {
 
     /// Whether the process is certainly gone.
     pub(crate) fn is_gone(&self) -> bool {
-        self.space.is_some() && self.space == space() && self.started.is_some() && started(self.pid) != self.started
+        self.space.is_some()
+            && self.space == space()
+            && self.started.is_some()
+            && started(self.pid) != self.started
     }
 }
 
 /// `user@host`, as far as the system tells.
 pub(crate) fn actor() -> String {
-    let from = |names: &[&str]| names.iter().find_map(|name| std::env::var(name).ok()).filter(|text| !text.is_empty());
+    let from = |names: &[&str]| {
+        names.iter().find_map(|name| std::env::var(name).ok()).filter(|text| !text.is_empty())
+    };
     let user = from(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(|| "unknown".to_owned());
     let host = fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()

@@ -10,6 +10,7 @@ use pest::iterators::Pairs;
 use rowan::{GreenNode, GreenNodeBuilder, Language};
 
 use crate::SyntaxKind;
+use crate::doubts::Doubts;
 use crate::tree::PqlLanguage;
 
 pub(crate) struct Builder<'s> {
@@ -19,13 +20,19 @@ pub(crate) struct Builder<'s> {
     done: usize,
     /// How many comments are in the tree.
     comments_done: usize,
+    /// The open nodes, from the root.
+    open: Vec<SyntaxKind>,
+    /// The last token that is neither blank nor comment.
+    last: SyntaxKind,
+    pub(crate) doubts: Doubts,
 }
 
 impl<'s> Builder<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
         let mut green = GreenNodeBuilder::new();
         green.start_node(raw(SyntaxKind::root));
-        Self { source, green, done: 0, comments_done: 0 }
+        let (open, last) = (vec![SyntaxKind::root], SyntaxKind::semicolon);
+        Self { source, green, done: 0, comments_done: 0, open, last, doubts: Doubts::default() }
     }
 
     pub(crate) fn finish(mut self, comments: &[Range<usize>]) -> GreenNode {
@@ -65,9 +72,12 @@ impl<'s> Builder<'s> {
 
     pub(crate) fn start(&mut self, kind: SyntaxKind) {
         self.green.start_node(raw(kind));
+        self.open.push(kind);
+        self.doubts.start(kind);
     }
 
     pub(crate) fn end(&mut self) {
+        self.open.pop();
         self.green.finish_node();
     }
 
@@ -89,12 +99,27 @@ impl<'s> Builder<'s> {
                         Some((_, start)) if start == end => {}
                         Some((_, start)) => {
                             self.fill(start, comments);
+                            if matches!(rule, SyntaxKind::name | SyntaxKind::type_word) {
+                                self.show_name(start..end);
+                            }
                             self.token(rule, end);
+                            self.last = rule;
                         }
                         // pest has skipped blanks in search of an optional part; they belong behind the node.
                         None => self.end(),
                     }
                 }
+            }
+        }
+    }
+
+    fn show_name(&mut self, span: Range<usize>) {
+        let text = &self.source[span.clone()];
+        if !text.starts_with(['"', '`', '[']) {
+            match self.open.as_slice() {
+                [.., SyntaxKind::opclass, SyntaxKind::qualified_name] => self.doubts.opclass(text, span),
+                [.., parent] => self.doubts.name(text, span, *parent, self.last),
+                [] => {}
             }
         }
     }

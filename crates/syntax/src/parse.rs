@@ -3,15 +3,14 @@
 use std::ops::Range;
 
 use pest::Parser;
-use pest::error::InputLocation;
 use rowan::GreenNode;
 
 use crate::ast::{self, AstNode};
 use crate::build::Builder;
 use crate::classify::{Form, classify};
 use crate::grammar::Grammar;
-use crate::split::{MAX_DEPTH, Piece, Slice, Splitter};
-use crate::{Diagnostic, Severity, SyntaxKind, SyntaxNode, codes, expected};
+use crate::split::{Piece, Slice, Splitter};
+use crate::{Diagnostic, Severity, SyntaxKind, SyntaxNode, codes, diagnose};
 
 /// A parsed source: its tree and what is wrong with it.
 #[derive(Clone, Debug)]
@@ -103,29 +102,33 @@ impl Run<'_> {
     /// The statement as its form demands, into the tree.
     fn strictly(&mut self, slice: &Slice<'_>, comments: &[Range<usize>]) -> Result<(), Diagnostic> {
         if let Some(at) = slice.unterminated {
-            return Err(expected::unterminated(self.source, at));
+            return Err(diagnose::unterminated(self.source, at));
         }
         if slice.copy_from_stdin {
-            let message = "the rows after COPY … FROM STDIN are not SQL and cannot be loaded here";
-            return Err(Diagnostic::error(codes::COPY_FROM_STDIN, slice.start..slice.end, message)
-                .with_help("dump the data with `pg_dump --inserts`, or load it with psql"));
+            return Err(diagnose::copy_from_stdin(slice));
         }
         let (rule, unmanaged) = match classify(&slice.head, self.source.as_bytes()[slice.start]) {
             Form::Ours { rule, unmanaged } => (rule, unmanaged),
-            Form::PassThrough => (SyntaxKind::one_pass_through, None),
+            Form::PassThrough => {
+                if let Some(diagnostic) = diagnose::unbalanced(self.source, slice) {
+                    return Err(diagnostic);
+                }
+                (SyntaxKind::one_pass_through, None)
+            }
             Form::Unknown { word, suggestion } => {
-                return Err(expected::unknown_statement(self.source, slice, word, suggestion));
+                return Err(diagnose::unknown_statement(self.source, slice, word, suggestion));
             }
         };
-        let strict = rule != SyntaxKind::one_pass_through;
-        if strict && let Some(at) = slice.too_deep {
-            let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(Diagnostic::error(codes::TOO_DEEP, at..at + 1, message));
+        if rule != SyntaxKind::one_pass_through
+            && let Some(at) = slice.too_deep
+        {
+            return Err(diagnose::too_deep(at));
         }
         let text = &self.source[slice.start..slice.end];
         let error = match Grammar::parse(rule, text) {
             Ok(pairs) => {
                 self.builder.pairs(pairs, slice.start, comments);
+                self.diagnostics.append(&mut self.builder.doubts.take());
                 return Ok(());
             }
             Err(error) => error,
@@ -136,11 +139,7 @@ impl Run<'_> {
             self.builder.pairs(pairs, slice.start, comments);
             return Ok(());
         }
-        let at = slice.start
-            + match error.location {
-                InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
-            };
-        Err(expected::describe(self.source, slice, at, &error.variant))
+        Err(diagnose::describe(self.source, slice, rule, &error))
     }
 
     /// A statement that did not parse: its tokens, and what no token rule takes as one last token.

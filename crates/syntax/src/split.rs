@@ -38,6 +38,8 @@ pub(crate) struct Slice<'s> {
     pub(crate) end: usize,
     /// The words it begins with, up to the first token that is not a bare word.
     pub(crate) head: Vec<&'s str>,
+    /// Where each of them begins.
+    pub(crate) head_starts: Vec<usize>,
     /// Where the nesting exceeds [`MAX_DEPTH`].
     pub(crate) too_deep: Option<usize>,
     /// An opening bracket that is not closed.
@@ -349,6 +351,7 @@ impl<'s> Walk<'s> {
     fn word(&mut self, word: &'s str, at: usize, field: bool) {
         if self.head_open && self.slice.head.len() < HEAD_WORDS {
             self.slice.head.push(word);
+            self.slice.head_starts.push(at);
             self.see_head(word);
         }
         let last = std::mem::replace(&mut self.last, Last::Other);

@@ -1,7 +1,7 @@
 //! The nearest known word to a misspelt one.
 
 /// The candidate that a typing slip away from `word` gives, if one is near enough: one slip for words of up to four
-/// letters, two for longer ones, three from nine letters on. Case does not matter; the first of equals wins.
+/// letters, two for longer ones, three from nine letters on. A beginning of the candidate counts as one slip. Case does not matter; the first of equals wins.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(MAX_LENGTH + 1).flat_map(char::to_lowercase).collect();
     if word.len() < 2 || word.len() > MAX_LENGTH {
@@ -16,6 +16,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             5..=8 => 2,
             _ => 3,
         };
+        if word.len() >= PREFIX && other.len() > word.len() && other.starts_with(&word) {
+            best = best.filter(|(least, _)| *least <= 1).or(Some((1, candidate)));
+            continue;
+        }
         if word.len().abs_diff(other.len()) > limit {
             continue;
         }
@@ -29,6 +33,9 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// Longer words are not typing slips; this bounds the work on hostile input.
 const MAX_LENGTH: usize = 64;
+
+/// So many letters make a beginning.
+const PREFIX: usize = 4;
 
 /// Insertions, deletions, replacements and swaps of neighbours that separate two words.
 fn distance(a: &[char], b: &[char]) -> usize {
@@ -51,6 +58,12 @@ fn distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::nearest;
+
+    #[test]
+    fn beginnings_count() {
+        assert_eq!(nearest("UNIQ", ["not", "unique"]), Some("unique"));
+        assert_eq!(nearest("uni", ["unique"]), None);
+    }
 
     #[test]
     fn slips_are_found_and_strangers_are_not() {

@@ -113,3 +113,85 @@ fn a_forgotten_bracket_ends_with_the_next_statement() {
     assert_eq!(parse.statements().count(), 2);
     assert_eq!(parse.diagnostics().len(), 1);
 }
+
+/// Parses in a thread with the stack that threads get by default, and faster than anything but linear time could be.
+fn hostile(source: String) {
+    let work = move || {
+        let parse = checked(&source);
+        // Building a tree is not all: it has to be walked and dropped as well.
+        assert!(parse.syntax().descendants_with_tokens().count() > 0);
+        drop(parse);
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread").join().expect("no panic");
+}
+
+#[test]
+fn nesting_does_not_exhaust_the_stack() {
+    const N: usize = 100_000;
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{", "}"), ("CASE WHEN ", " END"), ("ARRAY[", "]"), ("f(", ")")]
+    {
+        hostile(format!("SELECT {}1{}", open.repeat(N), close.repeat(N)));
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}1{}))", open.repeat(N), close.repeat(N)));
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}1", open.repeat(N)));
+        hostile(format!("CREATE INDEX i ON t ({}1{})", open.repeat(N), close.repeat(N)));
+    }
+    hostile("/*".repeat(N));
+    hostile(format!("{}{} SELECT 1", "/*".repeat(N), "*/".repeat(N)));
+}
+
+#[test]
+fn the_deepest_nesting_that_is_allowed_fits_into_a_small_stack() {
+    for (open, close) in
+        [("(", ")"), ("CASE WHEN ", " THEN 1 END"), ("a[", "]"), ("f(", ")"), ("x = ARRAY[", "]")]
+    {
+        let depth = crate::split::MAX_DEPTH - 2;
+        let source = format!("CREATE TABLE t (a INT CHECK ({}1{}))", open.repeat(depth), close.repeat(depth));
+        let work = move || assert_eq!(parse(&source).diagnostics(), [], "{source}");
+        std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(work)
+            .expect("a thread")
+            .join()
+            .expect("no panic");
+    }
+}
+
+#[test]
+fn repetition_takes_linear_time() {
+    const N: usize = 20_000;
+    for part in
+        ["a + ", "NOT ", "- ", "a::int::text = ", "a IN (1) OR ", "(1, 2) = ", "'a' || ", "[x] = ", "a[1] = "]
+    {
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}1))", part.repeat(N)));
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}))", part.repeat(N)));
+    }
+    for part in [
+        "'", "\"", "`", "$", "$a$", "$1", "[", "]", "(", ")", "{", ";", "/", "-", "*", "\\", "@", "E'", "\0",
+        "é", "\r", "x'",
+    ] {
+        hostile(part.repeat(N));
+        hostile(format!("{part} ").repeat(N));
+        hostile(format!("SELECT {}", part.repeat(N)));
+        hostile(format!("CREATE TABLE t ({}", part.repeat(N)));
+        hostile(format!("{part};\n").repeat(N));
+    }
+    hostile(format!("CREATE TABLE t (a INT{})", " CONSTRAINT a".repeat(N)));
+    hostile(format!("CREATE TABLE t ({})", "a INT, ".repeat(N)));
+    hostile("MIGRATE APLY;".repeat(N / 10));
+}
+
+#[test]
+fn a_long_literal_is_one_token() {
+    let source = format!("SET a = '{}'", "x".repeat(10 << 20));
+    assert_eq!(ok(&source).len(), 1);
+    hostile(source.replace("'", "\""));
+}
+
+#[test]
+fn broken_utf8_is_reported_with_its_offset() {
+    let error = crate::parse_bytes(b"SET a = '\xff'").expect_err("not UTF-8");
+    assert_eq!((error.code, error.span), (crate::codes::NOT_UTF8, 9..10));
+    let surrogate = crate::parse_bytes(b"SET a = '\xed\xa0\x80'").expect_err("a lone surrogate is not UTF-8");
+    assert_eq!(surrogate.span.start, 9);
+}

@@ -44,6 +44,11 @@ impl SyntaxKind {
     pub fn keyword(self) -> Option<&'static str> {
         KEYWORDS[self as usize].as_deref()
     }
+
+    /// Every keyword's spelling in lower case.
+    pub fn keywords() -> impl Iterator<Item = &'static str> {
+        KEYWORDS.iter().filter_map(Option::as_deref)
+    }
 }
 
 static KEYWORDS: std::sync::LazyLock<Vec<Option<String>>> = std::sync::LazyLock::new(|| {

@@ -38,9 +38,18 @@ pub fn of(db: &Connection) -> String {
     out
 }
 
-/// A definition without the columns that are hidden in it: they stand on lines, or between commas, of their own.
+/// A definition in which the hidden names are the same in every run.
 fn visible(sql: &str) -> String {
-    sql.to_owned()
+    let mut out = String::new();
+    let mut parts = sql.split("_pql_");
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let hidden = part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        let hidden = hidden.trim_start_matches(|c: char| c == '_' || c.is_ascii_digit());
+        out.push_str("_pql_TAG_");
+        out.push_str(hidden);
+    }
+    out
 }
 
 fn rows_of(db: &Connection, table: &str, out: &mut String) {

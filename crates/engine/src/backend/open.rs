@@ -4,8 +4,12 @@ use crate::options::OpenOptions;
 use crate::{Location, Result};
 
 use super::Backend;
+use super::sqlite::Sqlite;
 
 /// Opens the database at a place.
-pub(crate) fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Backend>> {
-    todo!()
+pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Backend>> {
+    Ok(match location {
+        Location::SqliteFile(path) => Box::new(Sqlite::open(path, options.create, options.read_only)?),
+        Location::SqliteMemory => Box::new(Sqlite::memory()?),
+    })
 }

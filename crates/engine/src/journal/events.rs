@@ -52,8 +52,10 @@ impl Journal {
 
     /// The history, oldest first.
     pub(crate) fn events(self, connection: &mut dyn Connection) -> Result<Vec<Event>> {
-        let found = connection
-            .query(&self.sql("SELECT at, migration_id, event, detail, actor FROM {events} ORDER BY seq"), &[])?;
+        let found = connection.query(
+            &self.sql("SELECT at, migration_id, event, detail, actor FROM {events} ORDER BY seq"),
+            &[],
+        )?;
         found
             .rows
             .into_iter()

@@ -1,7 +1,9 @@
 //! The journal's migrations.
 
 use chrono::{DateTime, Utc};
-use pql_schema::{Fingerprint, Migration, MigrationId, MigrationStatus, MigrationStrategy, ObjectName, Schema};
+use pql_schema::{
+    Fingerprint, Migration, MigrationId, MigrationStatus, MigrationStrategy, ObjectName, Schema,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Connection;
@@ -230,8 +232,8 @@ impl Journal {
 
     /// Id and name of every migration, newest first.
     pub(crate) fn names(self, connection: &mut dyn Connection) -> Result<Vec<(MigrationId, String)>> {
-        let found =
-            connection.query(&self.sql("SELECT id, name FROM {migrations} ORDER BY created_at DESC, id DESC"), &[])?;
+        let found = connection
+            .query(&self.sql("SELECT id, name FROM {migrations} ORDER BY created_at DESC, id DESC"), &[])?;
         found
             .rows
             .into_iter()
@@ -278,7 +280,8 @@ impl Journal {
     }
 
     fn select(self, connection: &mut dyn Connection, tail: &str, params: &[Value]) -> Result<Vec<Record>> {
-        let found = connection.query(&self.sql(&format!("SELECT {COLUMNS} FROM {{migrations}} {tail}")), params)?;
+        let found =
+            connection.query(&self.sql(&format!("SELECT {COLUMNS} FROM {{migrations}} {tail}")), params)?;
         found.rows.into_iter().map(|row| read(Row::new(row))).collect()
     }
 }

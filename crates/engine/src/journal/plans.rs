@@ -38,7 +38,12 @@ impl Journal {
     }
 
     /// The plan of an attempt.
-    pub(crate) fn plan(self, connection: &mut dyn Connection, id: MigrationId, attempt: u64) -> Result<StoredPlan> {
+    pub(crate) fn plan(
+        self,
+        connection: &mut dyn Connection,
+        id: MigrationId,
+        attempt: u64,
+    ) -> Result<StoredPlan> {
         let found = connection.query(
             &self.sql("SELECT plan, base, expected FROM {plans} WHERE migration_id = ?1 AND attempt = ?2"),
             &[id.to_string().into(), number(attempt)],
@@ -67,10 +72,14 @@ fn read(mut row: Row) -> Result<StoredPlan> {
     if plan["format"] != pql_planner::plan::FORMAT {
         return Err(Error::new(
             codes::PLAN_FORMAT,
-            format!("The run was planned in format {}, which this version of PQL does not execute.", plan["format"]),
+            format!(
+                "The run was planned in format {}, which this version of PQL does not execute.",
+                plan["format"]
+            ),
         )
         .with_help("Finish or cancel it with the version of PQL that started it."));
     }
-    let plan = serde_json::from_value(plan).map_err(|error| super::row::damaged("a plan").with_source(error))?;
+    let plan =
+        serde_json::from_value(plan).map_err(|error| super::row::damaged("a plan").with_source(error))?;
     Ok(StoredPlan { plan, base: row.json()?, expected: row.json()? })
 }

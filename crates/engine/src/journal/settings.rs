@@ -22,7 +22,12 @@ impl Journal {
     }
 
     /// Sets one, or with `None` forgets it.
-    pub(crate) fn set_setting(self, connection: &mut dyn Connection, name: &str, value: Option<&str>) -> Result<()> {
+    pub(crate) fn set_setting(
+        self,
+        connection: &mut dyn Connection,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<()> {
         match value {
             Some(value) => connection.execute(
                 &self.sql(
@@ -31,7 +36,9 @@ impl Journal {
                 ),
                 &[name.into(), value.into()],
             )?,
-            None => connection.execute(&self.sql("DELETE FROM {settings} WHERE name = ?1"), &[name.into()])?,
+            None => {
+                connection.execute(&self.sql("DELETE FROM {settings} WHERE name = ?1"), &[name.into()])?
+            }
         };
         Ok(())
     }

@@ -56,7 +56,13 @@ impl Journal {
                  VALUES (?1, ?2, ?3, 'started', 0, ?4, ?5) \
                  ON CONFLICT (migration_id, step, undo) DO UPDATE SET schema_print = excluded.schema_print",
             ),
-            &[id.to_string().into(), position(step), undo_position(undo), schema.into(), time_text(now()).into()],
+            &[
+                id.to_string().into(),
+                position(step),
+                undo_position(undo),
+                schema.into(),
+                time_text(now()).into(),
+            ],
         )?;
         Ok(())
     }
@@ -89,7 +95,12 @@ impl Journal {
     }
 
     /// Forgets a step: it is no longer in effect.
-    pub(crate) fn step_undone(self, connection: &mut dyn Connection, id: MigrationId, step: usize) -> Result<()> {
+    pub(crate) fn step_undone(
+        self,
+        connection: &mut dyn Connection,
+        id: MigrationId,
+        step: usize,
+    ) -> Result<()> {
         connection.execute(
             &self.sql("DELETE FROM {steps} WHERE migration_id = ?1 AND step = ?2"),
             &[id.to_string().into(), position(step)],

@@ -107,7 +107,8 @@ impl Journal {
             connection.execute(&self.sql(statement), &[])?;
         }
         let format = FORMATS.len().to_string();
-        connection.execute(&self.sql("UPDATE {meta} SET value = ?1 WHERE key = 'format'"), &[format.into()])?;
+        connection
+            .execute(&self.sql("UPDATE {meta} SET value = ?1 WHERE key = 'format'"), &[format.into()])?;
         Ok(())
     }
 

@@ -226,8 +226,14 @@ fn read(journal: Journal, connection: &mut dyn Connection) -> Result<(u64, Optio
     let mut row = Row::new(row);
     let (fence, beat) = (row.number()?, row.number()?);
     let Some(owner) = row.opt_text()? else { return Ok((fence, None)) };
-    let holder =
-        Holder { fence, beat, owner, process: row.opt_json()?, migration_id: row.opt_parse()?, at: row.time()? };
+    let holder = Holder {
+        fence,
+        beat,
+        owner,
+        process: row.opt_json()?,
+        migration_id: row.opt_parse()?,
+        at: row.time()?,
+    };
     Ok((fence, Some(holder)))
 }
 

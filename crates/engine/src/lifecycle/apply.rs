@@ -30,7 +30,13 @@ impl Engine {
             report.strategy = options.strategy;
             return Ok(report);
         }
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), options.run.retry_for)?;
+        let lease = Lease::acquire(
+            self.backend.as_mut(),
+            self.journal,
+            &self.actor,
+            Some(id),
+            options.run.retry_for,
+        )?;
         match self.start(id, options, &lease) {
             Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),
             Err(error) => {
@@ -42,7 +48,12 @@ impl Engine {
     }
 
     /// Plans the run and records that it begins.
-    fn start(&mut self, id: MigrationId, options: &ApplyOptions, lease: &Lease) -> Result<(Record, StoredPlan)> {
+    fn start(
+        &mut self,
+        id: MigrationId,
+        options: &ApplyOptions,
+        lease: &Lease,
+    ) -> Result<(Record, StoredPlan)> {
         // Only now can nobody else change it any more.
         let mut record = self.record(id)?;
         self.may_start(&record)?;
@@ -79,7 +90,10 @@ impl Engine {
             let version = record.migration.version.unwrap_or_default();
             return Err(Error::new(
                 codes::ALREADY_APPLIED,
-                format!("Migration {id} ({}) is applied already, as version {version}.", record.migration.name),
+                format!(
+                    "Migration {id} ({}) is applied already, as version {version}.",
+                    record.migration.name
+                ),
             )
             .with_help("To do it again, roll it back first."));
         }

@@ -54,7 +54,8 @@ impl Engine {
 fn of_table(schema: &Schema, table: &Table, rows: &mut Vec<Vec<Value>>) {
     let key = table.primary_key();
     for column in table.visible() {
-        let in_key = key.is_some_and(|key| key.columns.iter().any(|part| schema.names.same(&part.column, &column.name)));
+        let in_key = key
+            .is_some_and(|key| key.columns.iter().any(|part| schema.names.same(&part.column, &column.name)));
         rows.push(vec![
             column.name.clone().into(),
             if in_key { "key column" } else { "column" }.into(),

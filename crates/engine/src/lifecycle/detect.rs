@@ -83,7 +83,9 @@ impl Engine {
             match &planned {
                 Ok(planned) => {
                     let mut warnings = Vec::new();
-                    for step in planned.plan.steps.iter().filter(|step| step.op.is_none_or(|op| op == position)) {
+                    for step in
+                        planned.plan.steps.iter().filter(|step| step.op.is_none_or(|op| op == position))
+                    {
                         change.online &= step.lock != Lock::Long;
                         change.reversible &= !step.irreversible;
                         let hazards = step.hazards.iter().filter(|hazard| hazard.severity > Severity::Note);

@@ -37,7 +37,12 @@ pub(super) fn differences(expected: &Schema, found: &Schema) -> Vec<Drift> {
             (Some(before), Some(after)) => tables(before, after, &mut drifts),
             (before, after) => {
                 let text = |table: &Table| PQL.create_table(table);
-                push(&mut drifts, || format!("table {}", name(before, after, |t| &t.name)), before.map(text), after.map(text));
+                push(
+                    &mut drifts,
+                    || format!("table {}", name(before, after, |t| &t.name)),
+                    before.map(text),
+                    after.map(text),
+                );
             }
         }
     }
@@ -76,17 +81,17 @@ fn tables(before: &Table, after: &Table, drifts: &mut Vec<Drift>) {
         push(drifts, || format!("order of the columns of {table}"), Some(order(&old)), Some(order(&new)));
     }
     let constraints = |table: &Table| -> Vec<(String, String)> {
-        table.constraints
+        table
+            .constraints
             .iter()
-            .map(|constraint| {
-                (constraint.effective_name(&table.name.name), PQL.constraint_def(constraint))
-            })
+            .map(|constraint| (constraint.effective_name(&table.name.name), PQL.constraint_def(constraint)))
             .collect()
     };
     named(&constraints(before), &constraints(after), drifts, |name| format!("constraint {table}.{name}"));
     if before.options != after.options {
         let options = |table: &Table| {
-            let text = PQL.create_table(&Table { columns: Vec::new(), constraints: Vec::new(), ..table.clone() });
+            let text =
+                PQL.create_table(&Table { columns: Vec::new(), constraints: Vec::new(), ..table.clone() });
             text.rsplit(')').next().unwrap_or_default().trim().to_owned()
         };
         push(drifts, || format!("options of {table}"), Some(options(before)), Some(options(after)));
@@ -110,7 +115,12 @@ fn named(
     }
 }
 
-fn push(drifts: &mut Vec<Drift>, object: impl FnOnce() -> String, expected: Option<String>, found: Option<String>) {
+fn push(
+    drifts: &mut Vec<Drift>,
+    object: impl FnOnce() -> String,
+    expected: Option<String>,
+    found: Option<String>,
+) {
     if expected != found {
         drifts.push(Drift { object: object(), expected, found });
     }

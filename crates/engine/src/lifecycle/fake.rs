@@ -51,7 +51,7 @@ impl Connection for Link {
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
         let mut statement = self.0.prepare(sql).map_err(|error| failed(&error))?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let rows = statement
             .query_map(rusqlite::params_from_iter(params.iter().map(value)), |row| {
@@ -113,7 +113,9 @@ impl Fake {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         let injected = || Error::new(codes::INJECTED, format!("failed at commit {number}"));
         let killed = || Error::new(codes::LEASE_LOST, format!("killed at commit {number}"));
-        if self.fault == Some(Fault::Busy(number)) || self.fault == Some(Fault::Busy(number.saturating_sub(1))) {
+        if self.fault == Some(Fault::Busy(number))
+            || self.fault == Some(Fault::Busy(number.saturating_sub(1)))
+        {
             return Err(Error::new(codes::LOCKED, "busy").retryable());
         }
         let fault = self.fault;
@@ -147,9 +149,10 @@ impl Backend for Fake {
     }
 
     fn introspect(&mut self) -> Result<Schema> {
-        let found = self
-            .connection
-            .query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_pql\\_%' ESCAPE '\\'", &[])?;
+        let found = self.connection.query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_pql\\_%' ESCAPE '\\'",
+            &[],
+        )?;
         let mut schema = Schema::new(NameRule::AsciiInsensitive);
         for row in found.rows {
             if let [Value::Text(name)] = row.as_slice() {

@@ -1,5 +1,7 @@
 //! MIGRATE GENERATE: operations become a saved migration, after the model and the planner have accepted them.
 
+use std::fmt::Write as _;
+
 use pql_schema::{Migration, MigrationId, MigrationOp, MigrationStatus};
 use uuid::Uuid;
 
@@ -100,7 +102,7 @@ fn name_of(ops: &[MigrationOp]) -> String {
     }
     let mut name: String = name.trim_matches('_').chars().take(60).collect();
     if ops.len() > 1 {
-        name.push_str(&format!("_and_{}_more", ops.len() - 1));
+        let _ = write!(name, "_and_{}_more", ops.len() - 1);
     }
     name
 }

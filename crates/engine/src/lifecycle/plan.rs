@@ -14,13 +14,12 @@ impl Engine {
     /// The plan of a migration, and the same as rows for people with the exact statements.
     pub fn plan(&mut self, id: MigrationId, options: &ApplyOptions) -> Result<(Plan, Vec<PlanRow>)> {
         let record = self.record(id)?;
-        let plan = match record.run {
+        let plan = if record.run.is_some() {
             // What has begun is done as it was planned.
-            Some(_) => self.journal.plan(self.backend.connection(), id, record.attempt)?.plan,
-            None => {
-                let schema = self.backend.introspect()?;
-                self.planned(&record, &schema, options)?.plan
-            }
+            self.journal.plan(self.backend.connection(), id, record.attempt)?.plan
+        } else {
+            let schema = self.backend.introspect()?;
+            self.planned(&record, &schema, options)?.plan
         };
         let statements = |action: &_| self.backend.statements(&plan, action);
         let rows = explain(&plan, &statements);
@@ -40,10 +39,16 @@ impl Engine {
     }
 
     /// Plans a migration's next attempt, unless its tables have moved.
-    pub(super) fn planned(&mut self, record: &Record, schema: &Schema, options: &ApplyOptions) -> Result<Planned> {
+    pub(super) fn planned(
+        &mut self,
+        record: &Record,
+        schema: &Schema,
+        options: &ApplyOptions,
+    ) -> Result<Planned> {
         let moved = differences(&record.base, &part(schema, &record.touches));
         if let Some(first) = moved.first() {
-            let more = if moved.len() > 1 { format!(" (and {} more)", moved.len() - 1) } else { String::new() };
+            let more =
+                if moved.len() > 1 { format!(" (and {} more)", moved.len() - 1) } else { String::new() };
             return Err(Error::new(
                 codes::MOVED,
                 format!("The schema has changed since this migration was generated: {first}{more}."),

@@ -66,11 +66,11 @@ pub(super) fn names(plan: &Plan, expected: &Delta) -> Vec<ObjectName> {
 pub(super) fn part(schema: &Schema, names: &[ObjectName]) -> Schema {
     let mut part = schema.visible();
     let rule = part.names;
-    let named = |name: &ObjectName| names.iter().any(|known| rule.same_object(known, name));
-    part.tables.retain(|name, _| named(name));
-    part.views.retain(|name, _| named(name));
-    part.indexes.retain(|_, index| named(&index.table));
-    part.triggers.retain(|_, trigger| named(&trigger.table));
+    let is_named = |name: &ObjectName| names.iter().any(|known| rule.same_object(known, name));
+    part.tables.retain(|name, _| is_named(name));
+    part.views.retain(|name, _| is_named(name));
+    part.indexes.retain(|_, index| is_named(&index.table));
+    part.triggers.retain(|_, trigger| is_named(&trigger.table));
     part
 }
 

@@ -38,10 +38,17 @@ impl Engine {
             id.is_none_or(|id| record.migration.id == id)
                 && limit.is_none_or(|limit| record.migration.applied_at.is_some_and(|at| at <= limit))
         };
-        if !self.known()? || !self.journal.all(self.backend.connection())?.iter().any(|record| due(record) && retains(record)) {
+        if !self.known()?
+            || !self
+                .journal
+                .all(self.backend.connection())?
+                .iter()
+                .any(|record| due(record) && retains(record))
+        {
             return Ok(Vec::new());
         }
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, id, options.run.retry_for)?;
+        let lease =
+            Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, id, options.run.retry_for)?;
         let purged = self.purge_where(&lease, options, observer, due);
         // The lease ends by itself when it cannot be given back; what was purged matters more.
         let _ = lease.release(self.backend.as_mut());

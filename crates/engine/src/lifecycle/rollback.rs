@@ -48,7 +48,11 @@ impl Engine {
         if options.dry_run {
             return Ok(reports);
         }
-        chosen.iter().map(|record| record.migration.id).map(|id| self.roll_one_back(id, options, observer)).collect()
+        chosen
+            .iter()
+            .map(|record| record.migration.id)
+            .map(|id| self.roll_one_back(id, options, observer))
+            .collect()
     }
 
     fn roll_one_back(
@@ -57,7 +61,13 @@ impl Engine {
         options: &ApplyOptions,
         observer: &mut dyn Observer,
     ) -> Result<Report> {
-        let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), options.run.retry_for)?;
+        let lease = Lease::acquire(
+            self.backend.as_mut(),
+            self.journal,
+            &self.actor,
+            Some(id),
+            options.run.retry_for,
+        )?;
         match self.start_back(id, &lease) {
             Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),
             Err(error) => {
@@ -145,9 +155,17 @@ impl Engine {
         let later: Vec<&Record> =
             applied.iter().filter(|other| other.migration.version > migration.version).collect();
         let Some(next) = later.first() else { return Ok(()) };
-        let shared: Vec<String> =
-            next.touches.iter().filter(|name| record.touches.contains(name)).map(ToString::to_string).collect();
-        let on = if shared.is_empty() { String::new() } else { format!(", which also touches {}", shared.join(", ")) };
+        let shared: Vec<String> = next
+            .touches
+            .iter()
+            .filter(|name| record.touches.contains(name))
+            .map(ToString::to_string)
+            .collect();
+        let on = if shared.is_empty() {
+            String::new()
+        } else {
+            format!(", which also touches {}", shared.join(", "))
+        };
         let more = if later.len() > 1 { format!(" and {} more", later.len() - 1) } else { String::new() };
         Err(Error::new(
             codes::LATER_APPLIED,
@@ -156,7 +174,10 @@ impl Engine {
                 next.migration.id, next.migration.name
             ),
         )
-        .with_help(format!("MIGRATE ROLLBACK LAST {} takes them back in order, this one included.", later.len() + 1)))
+        .with_help(format!(
+            "MIGRATE ROLLBACK LAST {} takes them back in order, this one included.",
+            later.len() + 1
+        )))
     }
 
     /// The plan of an applied migration, unless it has no way back.
@@ -165,7 +186,10 @@ impl Engine {
         if record.kind == Kind::Baseline {
             return Err(Error::new(
                 codes::IRREVERSIBLE,
-                format!("{} ({}) is a baseline: there is nothing before it to go back to.", migration.id, migration.name),
+                format!(
+                    "{} ({}) is a baseline: there is nothing before it to go back to.",
+                    migration.id, migration.name
+                ),
             )
             .with_help("Roll back to version 1 at most."));
         }
@@ -181,13 +205,16 @@ impl Engine {
         }
         let stored = self.journal.plan(self.backend.connection(), migration.id, record.attempt)?;
         if let Some(step) = stored.plan.steps.iter().find(|step| step.irreversible) {
-            let what = step.op.and_then(|op| migration.operations.get(op)).map_or_else(
-                || step.action.verb().to_owned(),
-                pql_planner::text::statement,
-            );
+            let what = step
+                .op
+                .and_then(|op| migration.operations.get(op))
+                .map_or_else(|| step.action.verb().to_owned(), pql_planner::text::statement);
             return Err(Error::new(
                 codes::IRREVERSIBLE,
-                format!("Migration {} ({}) cannot be rolled back: {what} has no way back.", migration.id, migration.name),
+                format!(
+                    "Migration {} ({}) cannot be rolled back: {what} has no way back.",
+                    migration.id, migration.name
+                ),
             )
             .with_help("Write the opposite change as a new migration."));
         }

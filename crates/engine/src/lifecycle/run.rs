@@ -57,7 +57,8 @@ impl Engine {
                 .run(run.heading, run.reason.is_none())
                 .and_then(|()| check(runner.backend(), record, stored, run.heading));
             record.totals = runner.totals(record.totals);
-            let barrier = if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
+            let barrier =
+                if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
                 Ok(()) => {
                     let report = self.conclude(lease, record, stored, &run)?;
@@ -123,7 +124,13 @@ impl Engine {
     }
 
     /// Writes a migration's state and what led to it, under the lease.
-    pub(super) fn write(&mut self, lease: &Lease, record: &Record, event: &str, detail: Option<&str>) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        lease: &Lease,
+        record: &Record,
+        event: &str,
+        detail: Option<&str>,
+    ) -> Result<()> {
         let (journal, actor) = (self.journal, &self.actor);
         lease.transact(self.backend.as_mut(), |connection| {
             journal.update(connection, record)?;
@@ -132,7 +139,13 @@ impl Engine {
     }
 
     /// Records that a run has reached its end.
-    fn conclude(&mut self, lease: &Lease, record: &mut Record, stored: &StoredPlan, run: &Run) -> Result<Report> {
+    fn conclude(
+        &mut self,
+        lease: &Lease,
+        record: &mut Record,
+        stored: &StoredPlan,
+        run: &Run,
+    ) -> Result<Report> {
         let schema = self.backend.introspect()?;
         let (journal, actor) = (self.journal, &self.actor);
         record.run = None;

@@ -18,7 +18,10 @@ impl Engine {
 }
 
 /// The statement, to be completed with the sign that placeholders start with, and the values in their order.
-fn bind<'a>(sql: &'a str, params: &[(String, Value)]) -> Result<(impl Fn(&str) -> String + use<'a>, Vec<Value>)> {
+fn bind<'a>(
+    sql: &'a str,
+    params: &[(String, Value)],
+) -> Result<(impl Fn(&str) -> String + use<'a>, Vec<Value>)> {
     let found = placeholders(sql);
     let mut names: Vec<&str> = Vec::new();
     let mut values = Vec::new();
@@ -27,7 +30,8 @@ fn bind<'a>(sql: &'a str, params: &[(String, Value)]) -> Result<(impl Fn(&str) -
         let number = if let Some(known) = names.iter().position(|known| *known == name) {
             known
         } else {
-            let value = params.iter().find(|(known, _)| known == name).ok_or_else(|| unbound(name, params))?;
+            let value =
+                params.iter().find(|(known, _)| known == name).ok_or_else(|| unbound(name, params))?;
             names.push(name);
             values.push(value.1.clone());
             names.len() - 1
@@ -77,7 +81,10 @@ fn unbound(name: &str, params: &[(String, Value)]) -> Error {
     error.with_help(if known.is_empty() {
         format!("Bind one with -p {name}=VALUE, or \\bind {name} VALUE in the shell.")
     } else {
-        format!("Bound are {}. Bind it with -p {name}=VALUE, or \\bind {name} VALUE in the shell.", known.join(", "))
+        format!(
+            "Bound are {}. Bind it with -p {name}=VALUE, or \\bind {name} VALUE in the shell.",
+            known.join(", ")
+        )
     })
 }
 

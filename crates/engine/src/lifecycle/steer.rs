@@ -25,7 +25,8 @@ impl Engine {
             MigrationStatus::Paused => {}
             MigrationStatus::Running if self.runs_elsewhere(id)? => self.ask(id, "pause")?,
             MigrationStatus::Running => {
-                let lease = Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), PATIENCE)?;
+                let lease =
+                    Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), PATIENCE)?;
                 record.migration.status = MigrationStatus::Paused;
                 let written = self.write(&lease, &record, "paused", Some("its runner was gone"));
                 lease.release(self.backend.as_mut())?;
@@ -71,7 +72,8 @@ impl Engine {
             MigrationStatus::Running if self.runs_elsewhere(id)? => {
                 self.ask(id, "cancel")?;
                 let record = self.record(id)?;
-                let steps = self.journal.plan(self.backend.connection(), id, record.attempt)?.plan.steps.len();
+                let steps =
+                    self.journal.plan(self.backend.connection(), id, record.attempt)?.plan.steps.len();
                 Ok(Report::new(&record, self.version()?, steps))
             }
             MigrationStatus::Running | MigrationStatus::Paused => {
@@ -124,7 +126,10 @@ impl Engine {
                 let verb = stored.plan.steps[step].action.verb();
                 return Err(Error::new(
                     codes::IRREVERSIBLE,
-                    format!("Step {} ({verb}) is done and has no way back, so the migration cannot be cancelled.", step + 1),
+                    format!(
+                        "Step {} ({verb}) is done and has no way back, so the migration cannot be cancelled.",
+                        step + 1
+                    ),
                 )
                 .with_help("MIGRATE RESUME finishes it."));
             }

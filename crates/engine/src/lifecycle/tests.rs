@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use pql_planner::{Action, Estimate, Lock, Phase, Plan, Step};
 use pql_schema::{
-    Fingerprint, Migration, MigrationId, MigrationStatus, MigrationStrategy, NameRule, ObjectName, Schema, Table,
+    Fingerprint, Migration, MigrationId, MigrationStatus, MigrationStrategy, NameRule, ObjectName, Schema,
+    Table,
 };
 use uuid::Uuid;
 
@@ -17,7 +18,8 @@ use crate::journal::{
 use crate::lease::Lease;
 use crate::runner::transact;
 use crate::{
-    ApplyOptions, Engine, OnFailure, Report, Result, Retain, RollbackTarget, RunProgress, Signal, Silent, Value, codes,
+    ApplyOptions, Engine, OnFailure, Report, Result, Retain, RollbackTarget, RunProgress, Signal, Silent,
+    Value, codes,
 };
 
 /// A database file that goes with the test.
@@ -95,8 +97,9 @@ fn state(path: &Path) -> String {
     if !tables.contains('a') {
         return tables;
     }
-    let rows: String =
-        connection.query_row("SELECT coalesce(group_concat(x, ','), '') FROM a", [], |row| row.get(0)).unwrap();
+    let rows: String = connection
+        .query_row("SELECT coalesce(group_concat(x, ','), '') FROM a", [], |row| row.get(0))
+        .unwrap();
     format!("{tables}: {rows}")
 }
 
@@ -115,7 +118,8 @@ fn schema(tables: &[&str]) -> Schema {
 /// A migration whose run is recorded as begun.
 fn begin(engine: &mut Engine, plan: Plan, retain: Retain) -> MigrationId {
     let base = schema(&[]);
-    let stored = StoredPlan { plan, base: base.clone(), expected: Delta::between(&base, &schema(&["a", "b"])) };
+    let stored =
+        StoredPlan { plan, base: base.clone(), expected: Delta::between(&base, &schema(&["a", "b"])) };
     let id = MigrationId(Uuid::now_v7());
     let record = Record {
         migration: Migration {
@@ -173,7 +177,10 @@ fn a_clean_run_and_its_way_back() {
     let (mut engine, commits) = engine(&file.0, None);
     let id = begin(&mut engine, plan(), Retain::Forever);
     let report = resume(&mut engine, id).unwrap();
-    assert_eq!((report.status, report.version, report.steps, report.rows), (MigrationStatus::Applied, 1, 3, 5));
+    assert_eq!(
+        (report.status, report.version, report.steps, report.rows),
+        (MigrationStatus::Applied, 1, 3, 5)
+    );
     assert_eq!((state(&file.0).as_str(), commits.load(Ordering::Relaxed)), (NEW, COMMITS));
     assert_eq!(engine.schema_at(0).unwrap().tables.len(), 0);
     assert_eq!(engine.schema_at(1).unwrap().tables.len(), 2);
@@ -182,7 +189,10 @@ fn a_clean_run_and_its_way_back() {
     let again = engine.apply(id, &ApplyOptions::default(), &mut Silent).unwrap_err();
     assert_eq!(again.code(), codes::ALREADY_APPLIED);
     let back = engine.rollback(RollbackTarget::Last(1), &ApplyOptions::default(), &mut Silent).unwrap();
-    assert_eq!((back[0].status, back[0].version, state(&file.0).as_str()), (MigrationStatus::RolledBack, 0, OLD));
+    assert_eq!(
+        (back[0].status, back[0].version, state(&file.0).as_str()),
+        (MigrationStatus::RolledBack, 0, OLD)
+    );
     assert_eq!(engine.schema_at(1).unwrap_err().code(), codes::UNKNOWN_VERSION);
     let twice = engine.rollback(RollbackTarget::Migration(id), &ApplyOptions::default(), &mut Silent);
     assert_eq!(twice.unwrap_err().code(), codes::NOT_APPLIED);
@@ -201,7 +211,10 @@ fn an_error_anywhere_is_taken_back() {
             let error = resume(&mut engine, id).unwrap_err();
             assert_eq!((error.code(), state(&file.0).as_str()), (codes::INJECTED, OLD), "{fault:?}");
             let info = engine.info(id).unwrap();
-            assert_eq!((info.status, info.error.as_deref()), (MigrationStatus::Failed, Some(error.message())));
+            assert_eq!(
+                (info.status, info.error.as_deref()),
+                (MigrationStatus::Failed, Some(error.message()))
+            );
             assert_at_rest(&mut engine, id, 0);
         }
     }
@@ -236,7 +249,8 @@ fn a_run_that_died_is_resumed_or_cancelled() {
                 } else {
                     second.apply(id, &options, &mut Silent).unwrap()
                 };
-                let expected = if cancel { (MigrationStatus::Cancelled, OLD) } else { (MigrationStatus::Applied, NEW) };
+                let expected =
+                    if cancel { (MigrationStatus::Cancelled, OLD) } else { (MigrationStatus::Applied, NEW) };
                 assert_eq!((report.status, state(&file.0).as_str()), expected, "{fault:?}");
                 assert_at_rest(&mut second, id, if cancel { 0 } else { 3 });
             }
@@ -263,7 +277,8 @@ fn a_rollback_that_died_is_resumed_or_cancelled() {
                 } else {
                     second.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap().remove(0)
                 };
-                let expected = if cancel { (MigrationStatus::Applied, NEW) } else { (MigrationStatus::RolledBack, OLD) };
+                let expected =
+                    if cancel { (MigrationStatus::Applied, NEW) } else { (MigrationStatus::RolledBack, OLD) };
                 assert_eq!((report.status, state(&file.0).as_str()), expected, "{at}");
                 assert_at_rest(&mut second, id, if cancel { 3 } else { 0 });
             }
@@ -334,7 +349,10 @@ fn on_failure_pause_waits_for_the_cause_to_go() {
     let options = ApplyOptions { on_failure: OnFailure::Pause, ..ApplyOptions::default() };
     assert_eq!(first.resume(id, &options, &mut Silent).unwrap_err().code(), codes::INJECTED);
     let info = first.info(id).unwrap();
-    assert_eq!((info.status, info.progress.to_string().as_str()), (MigrationStatus::Paused, "1/3 steps, 1 of 3 rows"));
+    assert_eq!(
+        (info.status, info.progress.to_string().as_str()),
+        (MigrationStatus::Paused, "1/3 steps, 1 of 3 rows")
+    );
     let (mut second, _) = engine(&file.0, None);
     assert_eq!(resume(&mut second, id).unwrap().status, MigrationStatus::Applied);
     assert_eq!(second.info(id).unwrap().error, None);
@@ -362,7 +380,8 @@ fn a_step_without_a_way_back_is_not_passed_by_an_error() {
 fn a_second_error_on_the_way_back_leaves_it_paused() {
     let file = File::new();
     let mut plan = plan();
-    plan.steps[0].undo = vec![Action::Execute { sql: "DROP TABLE missing".into(), outside_transaction: false }];
+    plan.steps[0].undo =
+        vec![Action::Execute { sql: "DROP TABLE missing".into(), outside_transaction: false }];
     let (mut engine, _) = engine(&file.0, Some(Fault::Before(5)));
     let id = begin(&mut engine, plan, Retain::Forever);
     assert_eq!(resume(&mut engine, id).unwrap_err().code(), codes::STUCK);
@@ -445,7 +464,10 @@ fn a_dead_owner_is_taken_over_at_once_and_a_silent_one_after_a_while() {
     let options = ApplyOptions::default();
     let start = std::time::Instant::now();
     first.rollback(RollbackTarget::Last(1), &options, &mut Silent).unwrap();
-    assert!(start.elapsed() >= std::time::Duration::from_secs(5), "a heartbeat that looks old is watched first");
+    assert!(
+        start.elapsed() >= std::time::Duration::from_secs(5),
+        "a heartbeat that looks old is watched first"
+    );
 }
 
 #[test]
@@ -483,7 +505,7 @@ fn purging_ends_the_way_back() {
     let id = begin(&mut engine, plan(), Retain::Forever);
     resume(&mut engine, id).unwrap();
     let options = ApplyOptions::default();
-    let day = std::time::Duration::from_secs(86_400);
+    let day = std::time::Duration::from_hours(24);
     assert!(engine.purge(None, Some(day), &options, &mut Silent).unwrap().is_empty());
     assert_eq!(engine.purge(Some(id), None, &options, &mut Silent).unwrap(), [id]);
     assert!(engine.purge(None, None, &options, &mut Silent).unwrap().is_empty());
@@ -525,7 +547,11 @@ fn an_edited_journal_is_noticed() {
     let file = File::new();
     let (mut engine, _) = engine(&file.0, None);
     let id = begin(&mut engine, plan(), Retain::Forever);
-    engine.run_sql("UPDATE _pql_migrations SET operations = '[{\"op\":\"drop_table\",\"table\":{\"name\":\"t\"}}]'", &[])
+    engine
+        .run_sql(
+            "UPDATE _pql_migrations SET operations = '[{\"op\":\"drop_table\",\"table\":{\"name\":\"t\"}}]'",
+            &[],
+        )
         .unwrap();
     assert_eq!(resume(&mut engine, id).unwrap_err().code(), codes::JOURNAL_DAMAGED);
 }

@@ -15,8 +15,11 @@ impl Engine {
             None
         };
         let Some(recorded) = recorded else {
-            return Err(Error::new(codes::NO_RECORD, "The journal has no schema to compare the database with.")
-                .with_help("MIGRATE BASELINE records the schema as it is."));
+            return Err(Error::new(
+                codes::NO_RECORD,
+                "The journal has no schema to compare the database with.",
+            )
+            .with_help("MIGRATE BASELINE records the schema as it is."));
         };
         let found = self.backend.introspect()?.visible();
         Ok(differences(&recorded, &found))

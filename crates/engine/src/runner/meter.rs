@@ -53,7 +53,14 @@ impl Meter {
     }
 
     /// An action begins, or is resumed after `rows`.
-    pub(super) fn enter(&mut self, step: usize, undoing: bool, phase: &'static str, action: &'static str, rows: u64) {
+    pub(super) fn enter(
+        &mut self,
+        step: usize,
+        undoing: bool,
+        phase: &'static str,
+        action: &'static str,
+        rows: u64,
+    ) {
         self.step_started = Instant::now();
         self.step_base = rows;
         self.reported = None;

@@ -47,7 +47,9 @@ pub(crate) fn transact_patiently<T>(
     let mut backoff = Backoff::new();
     loop {
         match transact(backend, &mut work) {
-            Err(error) if error.is_retryable() && started.elapsed() < patience => backoff.wait(&mut || Ok(()))?,
+            Err(error) if error.is_retryable() && started.elapsed() < patience => {
+                backoff.wait(&mut || Ok(()))?;
+            }
             outcome => return outcome,
         }
     }
@@ -256,7 +258,9 @@ impl<'r> Runner<'r> {
                 codes::MOVED,
                 "The migration's tables were changed by others while it was interrupted.",
             )
-            .with_help("Undo those changes by hand, then resume or cancel the migration. Its progress is kept."));
+            .with_help(
+                "Undo those changes by hand, then resume or cancel the migration. Its progress is kept.",
+            ));
         }
         let (journal, id, lease) = (self.journal, self.id, self.lease);
         self.write(&mut |connection| {

@@ -8,7 +8,7 @@ use crate::{SyntaxKind, SyntaxNode};
 
 nodes! {
     /// A column: name, type, constraints.
-    ColumnDef(column_def | field_def);
+    ColumnDef(column_def | field_def | typed_column);
     /// `NOT NULL`.
     NotNull(not_null);
     /// `NULL`.

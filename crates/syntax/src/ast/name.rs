@@ -13,7 +13,8 @@ pub struct Name(SyntaxToken);
 impl Name {
     /// The token as a name. SQLite takes a string literal for one in places.
     pub fn cast(token: SyntaxToken) -> Option<Self> {
-        matches!(token.kind(), SyntaxKind::name | SyntaxKind::word | SyntaxKind::string).then(|| Self(token))
+        use SyntaxKind::{name, string, type_word, word};
+        matches!(token.kind(), name | word | type_word | string).then(|| Self(token))
     }
 
     /// The first name among a node's own tokens.

@@ -26,7 +26,8 @@ impl TypeName {
     }
 
     fn all_words(&self) -> impl Iterator<Item = SyntaxToken> + use<> {
-        tokens(self.syntax()).filter(|token| token.kind() == SyntaxKind::name || token.kind().is_keyword())
+        tokens(self.syntax())
+            .filter(|token| token.kind() == SyntaxKind::type_word || token.kind().is_keyword())
     }
 
     /// The words in upper case with one space between them; a quoted name stays as it is, without its quotes.

@@ -98,7 +98,7 @@ impl Walk {
             (K::comma, _) => parent != K::type_args,
             (_, K::l_bracket) => false,
             (_, K::l_paren) if parent == K::type_args => false,
-            (K::name | K::markup | K::kw_cast, K::l_paren) => {
+            (K::name | K::markup, K::l_paren) => {
                 !matches!(parent, K::expr | K::b_expr | K::index_expr)
             }
             (K::markup | K::kw_operator, K::raw_parens) => false,

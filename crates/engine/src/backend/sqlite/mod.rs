@@ -1,1 +1,298 @@
-//! The SQLite backend.
+//! The SQLite backend: a file that other processes use all the time, or a database in memory.
+//!
+//! - [`connect`], [`link`], [`errors`], [`vector`]: connections and what they report;
+//! - [`run`], [`pacing`]: transactions that keep nobody waiting;
+//! - [`catalog`], [`edit`], [`texts`], [`retained`], [`model`], [`introspect`]: definitions, read and written;
+//! - [`keys`], [`capture`], [`walk`], [`checks`]: rows, told apart, watched, walked over, examined;
+//! - [`metadata`], [`redefine`], [`validate`], [`backfill`], [`rebuild`], [`index_build`], [`execute`], [`purge`]: the
+//!   actions.
+//!
+//! Every transaction of an action journals itself as its last act, so a process that is killed leaves the database
+//! where the journal says it is, and the application with nothing that could fail.
+
+mod backfill;
+mod capture;
+mod catalog;
+mod checks;
+mod connect;
+mod edit;
+mod errors;
+mod execute;
+mod exprs;
+mod foreign;
+mod index_build;
+mod introspect;
+mod keys;
+mod link;
+mod metadata;
+mod model;
+mod pacing;
+mod probe;
+mod purge;
+mod rates;
+mod rebuild;
+mod record;
+mod redefine;
+mod render;
+mod report;
+mod retained;
+mod run;
+mod texts;
+mod validate;
+mod vector;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use pql_planner::{Action, Capabilities, Check, Dialect, Plan, Rates, Rebuild, Statistics};
+use pql_schema::{Index, KeyPart, ObjectName, Schema};
+use rusqlite::Connection as Db;
+
+use self::connect::Patience;
+use self::link::Owned;
+use self::model::Cache;
+use self::pacing::Pacer;
+use self::run::{Place, Run, Setup};
+use super::{Backend, Connection, Progress, Step};
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// A SQLite database.
+pub struct Sqlite {
+    writer: Owned,
+    /// `None` for a database in memory, which has one connection.
+    reader: Option<Db>,
+    path: Option<PathBuf>,
+    read_only: bool,
+    patience: Patience,
+    capabilities: Capabilities,
+    models: Cache,
+}
+
+impl Sqlite {
+    /// Opens a file; one that does not exist is made when `create` says so.
+    pub fn open(path: &Path, create: bool, read_only: bool) -> Result<Self> {
+        let patience = Patience::default();
+        let writer = connect::file(path, create, read_only, &patience)?;
+        let reader = connect::file(path, create, read_only, &patience)?;
+        let capabilities = capabilities(&writer)?;
+        Ok(Self {
+            writer: Owned(writer),
+            reader: Some(reader),
+            path: Some(path.to_owned()),
+            read_only,
+            patience,
+            capabilities,
+            models: Cache::default(),
+        })
+    }
+
+    /// Makes a database in memory.
+    pub fn memory() -> Result<Self> {
+        let patience = Patience::default();
+        let writer = connect::memory(&patience)?;
+        let capabilities = capabilities(&writer)?;
+        Ok(Self {
+            writer: Owned(writer),
+            reader: None,
+            path: None,
+            read_only: false,
+            patience,
+            capabilities,
+            models: Cache::default(),
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        plan: &Plan,
+        step: &mut dyn Step,
+        work: impl FnOnce(&mut Run<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let db = &self.writer.0;
+        let mode: String = db.query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
+        let place = Place { memory: self.path.is_none(), wal: mode.eq_ignore_ascii_case("wal") };
+        let setup = Setup::new(db, place)?;
+        let pacer = Pacer::new(step.options());
+        let mut run = Run {
+            db,
+            reader: self.reader.as_ref().unwrap_or(db),
+            plan,
+            step,
+            pacer,
+            patience: &self.patience,
+            place,
+            since_checkpoint: 0,
+        };
+        let outcome = work(&mut run);
+        if place.wal && run.since_checkpoint > 0 && outcome.is_ok() {
+            run.checkpoint()?;
+        }
+        drop(setup);
+        self.patience.reset();
+        outcome
+    }
+}
+
+fn capabilities(db: &Db) -> Result<Capabilities> {
+    let mode: String = db.query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
+    let defensive = db.db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE)?;
+    Ok(Capabilities {
+        dialect: Dialect::Sqlite,
+        version: rusqlite::version().to_owned(),
+        definition_edit: !defensive,
+        snapshot_reads: mode.eq_ignore_ascii_case("wal"),
+        vectors: vector::available(db),
+        rates: Rates::default(),
+    })
+}
+
+impl Backend for Sqlite {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn introspect(&mut self) -> Result<Schema> {
+        introspect::schema(&self.writer.0, &mut self.models)
+    }
+
+    fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
+        rates::statistics(&self.writer.0, tables)
+    }
+
+    fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {
+        render::statements(&self.writer.0, plan, action)
+    }
+
+    fn probe(&mut self, plan: &Plan, action: &Action) -> Result<Option<bool>> {
+        probe::probe(&self.writer.0, plan, action)
+    }
+
+    fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
+        self.run(plan, step, |run| {
+            if capture::has_transients(run.db)? {
+                run.write(|db| Ok((capture::stop_transients(db)?, Progress::default())))?;
+            }
+            execute(run, action)
+        })
+    }
+
+    fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
+        self.run(plan, step, |run| purge::purge(run, plan))
+    }
+
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
+        let db = &self.writer.0;
+        if !db.is_autocommit() {
+            return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
+                .with_help("COMMIT or ROLLBACK it first."));
+        }
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        let outcome = work(&mut link::Link(db)).and_then(|()| Ok(db.execute_batch("COMMIT")?));
+        run::roll_back(db);
+        outcome
+    }
+
+    fn connection(&mut self) -> &mut dyn Connection {
+        &mut self.writer
+    }
+
+    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let db = connect::file(path, false, self.read_only, &Patience::default())?;
+        Ok(Some(Box::new(Owned(db))))
+    }
+}
+
+fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
+    match action {
+        Action::CreateTable { table } => metadata::change(run, |db| metadata::create_table(db, table)),
+        Action::RetireTable { table, hidden } => {
+            metadata::change(run, |db| metadata::retire_table(db, table, hidden))
+        }
+        Action::HideTable { table, hidden } => {
+            metadata::change(run, |db| metadata::hide_table(db, &table.name, &hidden.name))
+        }
+        Action::UnhideTable { table, hidden } => {
+            metadata::change(run, |db| metadata::unhide_table(db, &table.name, &hidden.name))
+        }
+        Action::DropTable { table } => {
+            purge::drop_hidden(run, &table.name)?;
+            run.finish()
+        }
+        Action::RenameTable { from, to } => metadata::change(run, |db| metadata::rename_table(db, from, to)),
+        Action::AddColumn { table, column } => {
+            metadata::change(run, |db| metadata::add_column(db, table, column))
+        }
+        Action::DropColumn { table, column } => {
+            metadata::change(run, |db| metadata::drop_column(db, table, column))
+        }
+        Action::HideColumn { before, after, .. } => redefine::redefine(run, before, after, &[], None),
+        Action::UnhideColumn { before, after, .. } => {
+            redefine::redefine(run, before, after, &redefine::new_demands(before, after), None)
+        }
+        Action::RenameColumn { table, from, to } => {
+            metadata::change(run, |db| metadata::rename_column(db, table, from, to))
+        }
+        Action::Redefine { before, after, checks, captured } => {
+            redefine::redefine(run, before, after, checks, captured.as_ref())
+        }
+        Action::CreateIndex { index } => {
+            metadata::change(run, |db| Ok(db.execute_batch(&pql_planner::text::SQLITE.create_index(index))?))
+        }
+        Action::DropIndex { index } => metadata::change(run, |db| metadata::drop_index(db, index)),
+        Action::HideIndex { index, hidden } => {
+            metadata::change(run, |db| metadata::hide_index(db, index, hidden))
+        }
+        Action::UnhideIndex { index, hidden } => unhide_index(run, index, hidden),
+        Action::RenameIndex { from, to } => metadata::change(run, |db| metadata::rename_index(db, from, to)),
+        Action::CreateView { view } => metadata::change(run, |db| metadata::create_view(db, view)),
+        Action::DropView { view } => metadata::change(run, |db| metadata::drop_view(db, view)),
+        Action::Execute { sql, outside_transaction } => execute::execute(run, sql, *outside_transaction),
+        Action::StartCapture { capture } => {
+            run.write_last(|db| capture::start(db, capture, retained::Kind::Capture, None))
+        }
+        Action::StopCapture { capture } => run.write_last(|db| capture::stop(db, capture)),
+        Action::Backfill(backfill) => backfill::backfill(run, backfill),
+        Action::RevertBackfill(backfill) => record::revert(run, backfill),
+        Action::Validate { table, checks, .. } => validate::validate(run, &table.name, checks),
+        Action::RebuildPrepare { rebuild } => rebuild::prepare(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildCopy { rebuild } => rebuild::copy(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildVerify { rebuild } => rebuild::verify(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildSwap { rebuild } => rebuild::swap(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildAbandon { rebuild } => rebuild::abandon(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildUnswap { rebuild } => rebuild::unswap(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::RebuildAtOnce { rebuild } => rebuild::at_once(run, planned_rebuild(run.plan, *rebuild)?),
+        Action::IndexPrepare { .. }
+        | Action::IndexFill { .. }
+        | Action::IndexVerify { .. }
+        | Action::IndexPublish { .. }
+        | Action::IndexAbandon { .. } => Err(Error::new(codes::UNSUPPORTED, "Not yet.")),
+    }
+}
+
+fn planned_rebuild(plan: &Plan, position: usize) -> Result<&Rebuild> {
+    plan.rebuilds.get(position).ok_or_else(|| incomplete("rebuild", position))
+}
+
+fn incomplete(what: &str, position: usize) -> Error {
+    Error::new(codes::UNREADABLE, format!("The plan refers to {what} {position}, which it does not have."))
+}
+
+/// Gives a hidden index its name back; a unique one only when no two rows are alike any more.
+fn unhide_index(run: &mut Run<'_>, index: &Index, hidden: &ObjectName) -> Result<()> {
+    let columns: Option<Vec<KeyPart>> = (index.parts.iter())
+        .map(|part| {
+            Some(KeyPart {
+                column: part.column.clone()?,
+                collation: part.collation.clone(),
+                order: part.order,
+            })
+        })
+        .collect();
+    let checks = match columns.filter(|_| index.unique && index.predicate.is_none()) {
+        Some(columns) => vec![Check::Distinct { name: index.name.name.clone(), columns }],
+        None => Vec::new(),
+    };
+    validate::declare(run, &index.table.name, &checks, None, |db| metadata::unhide_index(db, index, hidden))
+}

@@ -1,0 +1,342 @@
+//! Logs of the keys of changed rows, filled by triggers on the application's writes.
+//!
+//! Invariant: whatever the application does, the log's part of it succeeds. It has no constraint that could fail,
+//! because the conflict clause of the application's statement replaces any of ours inside a trigger: a key is looked
+//! for before it is added. A REPLACE deletes rows without firing their delete triggers, so the keys of the rows that it
+//! is going to delete are added before.
+
+use pql_planner::text::ident;
+use pql_planner::{Capture, RowKey};
+use pql_schema::{Index, KeyPart};
+use rusqlite::{Connection as Db, params_from_iter};
+
+use super::keys::{self, Key, qualified};
+use super::retained::{self, Kind, Memory};
+use super::{catalog, exprs, model, rates};
+use crate::error::codes;
+use crate::{Error, Result, Value};
+
+/// Creates the log and its triggers.
+pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>) -> Result<()> {
+    stop(db, capture)?;
+    let table = &capture.table.name;
+    let log = &capture.log.name;
+    let key = Key::resolved(db, table, &capture.key)?;
+    db.execute_batch(&log_table(log, &key, &capture.key))?;
+    for sql in triggers(db, capture, table, &key)? {
+        db.execute_batch(&sql)?;
+    }
+    let memory = Memory {
+        owner: Some(table.clone()),
+        sql: parent.map(str::to_owned),
+        extra: Some(serde_json::to_string(capture).map_err(unwritable)?),
+        ..Memory::new(log)
+    };
+    retained::remember(db, kind, &memory)
+}
+
+/// Drops the triggers and the log, and the captures that were started for the sake of this one.
+pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
+    let log = &capture.log.name;
+    drop_triggers(db, log)?;
+    db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(log)))?;
+    for kind in [Kind::Capture, Kind::Transient] {
+        for memory in retained::all(db, kind)? {
+            if memory.name.eq_ignore_ascii_case(log) {
+                retained::forget(db, memory.id)?;
+            } else if memory.sql.as_deref().is_some_and(|parent| parent.eq_ignore_ascii_case(log)) {
+                stop(db, &read(&memory)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The statements that [`start`] runs, for showing.
+pub(super) fn statements(db: &Db, capture: &Capture) -> Result<Vec<String>> {
+    let key = Key::resolved(db, &capture.table.name, &capture.key)?;
+    let mut all = vec![log_table(&capture.log.name, &key, &capture.key)];
+    all.extend(triggers(db, capture, &capture.table.name, &key)?);
+    Ok(all)
+}
+
+/// Stops what a dead run left of its own.
+pub(super) fn stop_transients(db: &Db) -> Result<()> {
+    for memory in retained::all(db, Kind::Transient)? {
+        stop(db, &read(&memory)?)?;
+    }
+    Ok(())
+}
+
+/// Whether there is anything for [`stop_transients`] to do.
+pub(super) fn has_transients(db: &Db) -> Result<bool> {
+    Ok(!retained::all(db, Kind::Transient)?.is_empty())
+}
+
+/// The captures that run, with the table each is on.
+pub(super) fn running(db: &Db) -> Result<Vec<(Memory, Capture)>> {
+    let mut found = Vec::new();
+    for kind in [Kind::Capture, Kind::Transient] {
+        for memory in retained::all(db, kind)? {
+            let capture = read(&memory)?;
+            found.push((memory, capture));
+        }
+    }
+    Ok(found)
+}
+
+/// Takes all triggers of captures down while definitions change; [`resume`] makes them for what is there then.
+pub(super) fn suspend(db: &Db) -> Result<()> {
+    for (memory, _) in running(db)? {
+        drop_triggers(db, &memory.name)?;
+    }
+    Ok(())
+}
+
+/// Takes [`suspend`] back: each capture watches the table that it belongs to now.
+pub(super) fn resume(db: &Db) -> Result<()> {
+    for (memory, mut capture) in running(db)? {
+        let Some(table) = memory.owner.filter(|table| catalog::has_table(db, table).unwrap_or(false)) else {
+            continue;
+        };
+        capture.table.name.clone_from(&table);
+        let columns: Vec<String> =
+            model::table_of(db, &table)?.columns.into_iter().map(|column| column.name).collect();
+        if let Some(watched) = &mut capture.columns {
+            watched.retain(|name| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
+        }
+        let key = Key::resolved(db, &table, &capture.key)?;
+        for sql in triggers(db, &capture, &table, &key)? {
+            db.execute_batch(&sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// A column got another name: the captures that log it follow.
+pub(super) fn column_renamed(db: &Db, table: &str, from: &str, to: &str) -> Result<()> {
+    for (memory, mut capture) in running(db)? {
+        if memory.owner.as_deref().is_none_or(|owner| !owner.eq_ignore_ascii_case(table)) {
+            continue;
+        }
+        let follow = |name: &mut String| {
+            if name.eq_ignore_ascii_case(from) {
+                to.clone_into(name);
+            }
+        };
+        match &mut capture.key {
+            RowKey::Rowid(name) => follow(name),
+            RowKey::Columns(parts) => parts.iter_mut().for_each(|part| follow(&mut part.column)),
+        }
+        capture.columns.iter_mut().flatten().for_each(follow);
+        retained::set_extra(db, memory.id, &serde_json::to_string(&capture).map_err(unwritable)?)?;
+    }
+    Ok(())
+}
+
+/// Adds the keys of rows that a batch of ours is changing (triggers are off then) to every capture of the table but
+/// one. The condition is over the table's columns, unqualified.
+pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Value]) -> Result<()> {
+    for (memory, capture) in running(db)? {
+        let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
+        if !here || but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name)) {
+            continue;
+        }
+        let key = Key::resolved(db, table, &capture.key)?;
+        let log = ident(&memory.name);
+        let present: Vec<String> = key.names().map(|name| format!("t.{} IS NOT NULL", ident(name))).collect();
+        let sql = format!(
+            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{} AS t WHERE ({condition}) AND {} \
+             AND NOT EXISTS (SELECT 1 FROM main.{log} AS _pql_l WHERE {})",
+            key.columns("t"),
+            ident(table),
+            present.join(" AND "),
+            key.is_logged("t", "_pql_l"),
+        );
+        db.prepare_cached(&sql)?.execute(params_from_iter(params))?;
+    }
+    Ok(())
+}
+
+/// How many keys a log holds, counted up to a limit.
+pub(super) fn pending(db: &Db, log: &str, limit: u64) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM main.{} LIMIT {limit})", ident(log));
+    rates::count(db, &sql)
+}
+
+fn drop_triggers(db: &Db, log: &str) -> Result<()> {
+    for suffix in ["ai", "ad", "au", "ak", "bi", "bu"] {
+        db.execute_batch(&format!("DROP TRIGGER IF EXISTS main.{}", ident(&format!("{log}_{suffix}"))))?;
+    }
+    Ok(())
+}
+
+fn log_table(log: &str, key: &Key, of: &RowKey) -> String {
+    match of {
+        RowKey::Rowid(_) => format!("CREATE TABLE {} (_pql_k0 INTEGER PRIMARY KEY)", ident(log)),
+        RowKey::Columns(_) => format!("CREATE TABLE {} ({}) WITHOUT ROWID", ident(log), key.log_definition()),
+    }
+}
+
+fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<String>> {
+    let log = &capture.log.name;
+    let on = ident(table);
+    let create = |suffix: &str, event: &str, body: &str| {
+        format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
+    };
+    let old = add_key(log, key, "OLD", "");
+    let new = add_key(log, key, "NEW", "");
+    let moved: Vec<String> = key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
+    let new_if_moved = add_key(log, key, "NEW", &format!(" AND ({})", moved.join(" OR ")));
+    let mut all = vec![create("ai", &format!("AFTER INSERT ON {on}"), &new)];
+    if let Some(columns) = &capture.columns {
+        let list: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+        if !list.is_empty() {
+            let event = format!("AFTER UPDATE OF {} ON {on}", list.join(", "));
+            all.push(create("au", &event, &format!("{old} {new_if_moved}")));
+        }
+        let event = format!("AFTER UPDATE ON {on} WHEN {}", moved.join(" OR "));
+        all.push(create("ak", &event, &format!("{old} {new}")));
+        return Ok(all);
+    }
+    all.push(create("ad", &format!("AFTER DELETE ON {on}"), &old));
+    all.push(create("au", &format!("AFTER UPDATE ON {on}"), &format!("{old} {new_if_moved}")));
+    let replaced = replaceable(db, table, key)?;
+    if !replaced.is_empty() {
+        let body = |guard: bool| {
+            let parts: Vec<String> =
+                replaced.iter().map(|unique| unique.add(log, table, key, guard)).collect();
+            parts.join(" ")
+        };
+        all.push(create("bi", &format!("BEFORE INSERT ON {on}"), &body(false)));
+        all.push(create("bu", &format!("BEFORE UPDATE ON {on}"), &body(true)));
+    }
+    Ok(all)
+}
+
+/// Adds the key of the trigger's row unless it is there.
+fn add_key(log: &str, key: &Key, row: &str, condition: &str) -> String {
+    let present: Vec<String> = key.names().map(|name| format!("{row}.{} IS NOT NULL", ident(name))).collect();
+    format!(
+        "INSERT INTO {log} SELECT {} WHERE {}{condition} AND NOT EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {});",
+        key.columns(row),
+        present.join(" AND "),
+        key.is_logged(row, "_pql_l"),
+        log = ident(log),
+    )
+}
+
+/// A unique index other than the key, by which a REPLACE finds rows to delete.
+struct Unique {
+    /// Each part over the table's row, and over NEW; with its collation.
+    parts: Vec<(String, String)>,
+    predicate: Option<String>,
+    /// Whether an update changes the key, over OLD and NEW.
+    changed: String,
+}
+
+impl Unique {
+    fn add(&self, log: &str, table: &str, key: &Key, guard: bool) -> String {
+        let mut terms: Vec<String> = self.parts.iter().map(|(row, new)| format!("{row} = {new}")).collect();
+        terms.extend(self.predicate.iter().map(|predicate| format!("({predicate})")));
+        if guard {
+            terms.push(format!("({})", self.changed));
+        }
+        format!(
+            "INSERT INTO {log} SELECT {} FROM {} AS t WHERE {} AND NOT EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {});",
+            key.columns("t"),
+            ident(table),
+            terms.join(" AND "),
+            key.is_logged("t", "_pql_l"),
+            log = ident(log),
+        )
+    }
+}
+
+fn replaceable(db: &Db, table: &str, key: &Key) -> Result<Vec<Unique>> {
+    let model = model::table_of(db, table)?;
+    let columns: Vec<String> = model.columns.iter().map(|column| column.name.clone()).collect();
+    let mut found = Vec::new();
+    for constraint in &model.constraints {
+        let parts: &[KeyPart] = match &constraint.kind {
+            pql_schema::ConstraintKind::PrimaryKey(primary) => &primary.columns,
+            pql_schema::ConstraintKind::Unique(unique) => &unique.columns,
+            _ => continue,
+        };
+        let is_key = parts.len() == key.len()
+            && parts.iter().zip(key.names()).all(|(part, name)| part.column.eq_ignore_ascii_case(name));
+        if !is_key {
+            found.push(unique_columns(parts));
+        }
+    }
+    for index in model::indexes_of(db, table)?.into_iter().filter(|index| index.unique) {
+        found.push(unique_index(&index, &columns));
+    }
+    Ok(found)
+}
+
+fn unique_columns(parts: &[KeyPart]) -> Unique {
+    let collated = |of: &str, part: &KeyPart| collate(qualified(of, &part.column), part.collation.as_deref());
+    Unique {
+        parts: parts.iter().map(|part| (collated("t", part), qualified("NEW", &part.column))).collect(),
+        predicate: None,
+        changed: changed(
+            parts.iter().map(|part| (qualified("OLD", &part.column), qualified("NEW", &part.column))),
+        ),
+    }
+}
+
+fn unique_index(index: &Index, columns: &[String]) -> Unique {
+    let over = |of: &str, part: &pql_schema::IndexPart| match &part.column {
+        Some(column) => qualified(of, column),
+        None => format!("({})", exprs::qualified(&part.expr, columns, of)),
+    };
+    Unique {
+        parts: index
+            .parts
+            .iter()
+            .map(|part| (collate(over("t", part), part.collation.as_deref()), over("NEW", part)))
+            .collect(),
+        predicate: index.predicate.as_ref().map(|predicate| exprs::qualified(predicate, columns, "t")),
+        // A partial index may take a row in although its key stays the same.
+        changed: match index.predicate {
+            Some(_) => "1".to_owned(),
+            None => changed(index.parts.iter().map(|part| (over("OLD", part), over("NEW", part)))),
+        },
+    }
+}
+
+fn changed(pairs: impl Iterator<Item = (String, String)>) -> String {
+    pairs.map(|(old, new)| format!("{old} IS NOT {new}")).collect::<Vec<_>>().join(" OR ")
+}
+
+fn collate(text: String, collation: Option<&str>) -> String {
+    match collation {
+        Some(collation) => format!("{text} COLLATE {}", ident(collation)),
+        None => text,
+    }
+}
+
+fn read(memory: &Memory) -> Result<Capture> {
+    serde_json::from_str(memory.extra.as_deref().unwrap_or_default()).map_err(|error| {
+        Error::new(
+            codes::UNREADABLE,
+            format!("What is remembered of the log {} cannot be read.", memory.name),
+        )
+        .with_source(error)
+    })
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(codes::DATABASE, "A capture could not be written down.").with_source(error)
+}
+
+/// A capture of our own, for as long as one action needs it.
+pub(super) fn transient(db: &Db, table: &str, columns: Option<Vec<String>>) -> Result<Capture> {
+    Ok(Capture {
+        table: table.into(),
+        log: format!("_pql_recheck_{table}").as_str().into(),
+        key: keys::of_table(db, table)?,
+        columns,
+    })
+}

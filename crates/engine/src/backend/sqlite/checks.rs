@@ -1,0 +1,245 @@
+//! What a new definition demands of the rows that are there: as queries for the rows that do not fulfil it.
+//!
+//! The examined table stands in each query under its own name, because the user's expressions may say it.
+
+use pql_planner::text::{ident, object};
+use pql_planner::{Capture, Check, RowKey};
+use pql_schema::{ForeignKey, KeyPart};
+use rusqlite::{Connection as Db, params_from_iter};
+
+use super::keys::{Key, log_column};
+use super::link;
+use super::report::{NAMED, Rows};
+use crate::error::codes;
+use crate::{Error, Result, Value};
+
+/// Which rows are examined.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Among<'a> {
+    /// All of them.
+    All,
+    /// Those whose key is in the log.
+    Logged(&'a str),
+}
+
+/// A table whose rows are examined.
+pub(super) struct Subject {
+    /// Its name.
+    pub(super) table: String,
+    /// How its rows are told apart.
+    pub(super) key: Key,
+}
+
+impl Subject {
+    /// A table by its name.
+    pub(super) fn of(db: &Db, table: &str) -> Result<Self> {
+        let key = Key::resolved(db, table, &super::keys::of_table(db, table)?)?;
+        Ok(Self { table: table.to_owned(), key })
+    }
+
+    /// Fails with the first rows that do not fulfil the check.
+    pub(super) fn examine(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<()> {
+        match (check, among) {
+            (Check::Distinct { columns, .. }, Among::All) => self.no_duplicates(db, check, columns),
+            _ => {
+                let (sql, params) = self.query(db, check, among)?;
+                self.report(db, check, &sql, &params)
+            }
+        }
+    }
+
+    /// The query that examines all rows, for showing.
+    pub(super) fn shown(&self, db: &Db, check: &Check) -> Result<String> {
+        Ok(match check {
+            Check::Distinct { columns, .. } => self.duplicates(columns),
+            _ => self.query(db, check, Among::All)?.0,
+        })
+    }
+
+    /// Fails with the rows that refer to one whose key is in the log and that does not exist.
+    pub(super) fn examine_children(&self, db: &Db, check: &Check, key: &ForeignKey, log: &str) -> Result<()> {
+        let t = ident(&self.table);
+        let equal: Vec<String> = (key.columns.iter().enumerate())
+            .map(|(at, column)| format!("_pql_l.{} = {t}.{}", log_column(at), ident(column)))
+            .collect();
+        let bad = format!(
+            "EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {}) AND {}",
+            ident(log),
+            equal.join(" AND "),
+            self.orphan(db, key)?
+        );
+        let sql = self.select(&format!("main.{t}"), "1", &bad, self.shown_column(check).as_deref());
+        self.report(db, check, &sql, &[])
+    }
+
+    fn report(&self, db: &Db, check: &Check, sql: &str, params: &[Value]) -> Result<()> {
+        let shown = self.shown_column(check);
+        let mut statement = db.prepare(sql)?;
+        let mut found = statement.query(params_from_iter(params))?;
+        let mut rows = Rows::default();
+        let width = self.key.len();
+        while let Some(row) = found.next()? {
+            let key = (0..width)
+                .map(|at| row.get_ref(at).map(link::value))
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let value = link::value(row.get_ref(width)?);
+            rows.push(&self.key, &key, shown.as_deref().map(|column| (column, &value)));
+        }
+        if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
+    }
+
+    fn error(&self, check: &Check, rows: &Rows) -> Error {
+        let (what, help) = match check {
+            Check::NotNull { column, .. } => (
+                format!("{}.{} cannot be NOT NULL, because it is NULL in", ident(&self.table), ident(column)),
+                "Give those rows a value, or say which one they get with BACKFILL.",
+            ),
+            Check::Holds { name, .. } => (
+                format!("The check {} does not hold for", ident(name)),
+                "Change those rows, or the condition.",
+            ),
+            Check::References { name, key } => (
+                format!(
+                    "The foreign key {} refers to rows of {} that do not exist, in",
+                    ident(name),
+                    object(&key.table)
+                ),
+                "Add the rows that are referred to, or change or delete the ones that refer to them.",
+            ),
+            Check::Distinct { name, .. } => (
+                format!("{} cannot be unique, because values occur more than once, in", ident(name)),
+                "Change or delete the rows that repeat.",
+            ),
+        };
+        rows.error(codes::ROWS, &what).with_help(help)
+    }
+
+    /// The column whose value tells what is wrong.
+    fn shown_column(&self, check: &Check) -> Option<String> {
+        match check {
+            Check::NotNull { .. } | Check::Holds { .. } => None,
+            Check::References { key, .. } => key.columns.first().cloned(),
+            Check::Distinct { columns, .. } => columns.first().map(|part| part.column.clone()),
+        }
+    }
+
+    fn query(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<(String, Vec<Value>)> {
+        let t = ident(&self.table);
+        let bad = match check {
+            Check::NotNull { column, .. } => format!("{t}.{} IS NULL", ident(column)),
+            Check::Holds { expr, .. } => format!("NOT ({expr})"),
+            Check::References { key, .. } => self.orphan(db, key)?,
+            Check::Distinct { columns, .. } => self.repeated(columns),
+        };
+        let (from, only, params) = match among {
+            Among::All => (format!("main.{t}"), "1".to_owned(), Vec::new()),
+            // From the log to the row: the log is short.
+            Among::Logged(log) => (
+                format!("main.{} AS _pql_l CROSS JOIN main.{t}", ident(log)),
+                self.key.is_logged(&t, "_pql_l"),
+                Vec::new(),
+            ),
+        };
+        Ok((self.select(&from, &only, &bad, self.shown_column(check).as_deref()), params))
+    }
+
+    fn select(&self, from: &str, only: &str, bad: &str, shown: Option<&str>) -> String {
+        let t = ident(&self.table);
+        let value = shown.map_or_else(|| "NULL".to_owned(), |column| format!("{t}.{}", ident(column)));
+        format!(
+            "SELECT {}, {value} FROM {from} WHERE {only} AND ({bad}) LIMIT {}",
+            self.key.columns(&t),
+            NAMED + 1
+        )
+    }
+
+    /// The row refers to one that does not exist. A key with a NULL in it refers to nothing.
+    fn orphan(&self, db: &Db, key: &ForeignKey) -> Result<String> {
+        let t = ident(&self.table);
+        let present: Vec<String> =
+            key.columns.iter().map(|column| format!("{t}.{} IS NOT NULL", ident(column))).collect();
+        // The parent's side stands left: its affinity and collation are the ones that count.
+        let equal: Vec<String> = (referenced_columns(db, key)?.iter().zip(&key.columns))
+            .map(|(parent, child)| format!("_pql_p.{} = {t}.{}", ident(parent), ident(child)))
+            .collect();
+        Ok(format!(
+            "{} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_p WHERE {})",
+            present.join(" AND "),
+            ident(&key.table.name),
+            equal.join(" AND ")
+        ))
+    }
+
+    /// Another row has the same values.
+    fn repeated(&self, columns: &[KeyPart]) -> String {
+        let t = ident(&self.table);
+        let equal: Vec<String> = columns
+            .iter()
+            .map(|part| format!("{} = {t}.{}", collated("_pql_o", part), ident(&part.column)))
+            .collect();
+        format!(
+            "EXISTS (SELECT 1 FROM main.{t} AS _pql_o WHERE {} AND NOT ({}))",
+            equal.join(" AND "),
+            self.key.same("_pql_o", &t, &self.key)
+        )
+    }
+
+    fn duplicates(&self, columns: &[KeyPart]) -> String {
+        let t = ident(&self.table);
+        let join = |parts: Vec<String>, by: &str| parts.join(by);
+        format!(
+            "SELECT {}, count(*) FROM main.{t} WHERE {} GROUP BY {} HAVING count(*) > 1 LIMIT {}",
+            join(columns.iter().map(|part| format!("{t}.{}", ident(&part.column))).collect(), ", "),
+            join(
+                columns.iter().map(|part| format!("{t}.{} IS NOT NULL", ident(&part.column))).collect(),
+                " AND "
+            ),
+            join(columns.iter().map(|part| collated(&t, part)).collect(), ", "),
+            NAMED + 1
+        )
+    }
+
+    fn no_duplicates(&self, db: &Db, check: &Check, columns: &[KeyPart]) -> Result<()> {
+        let by_value = Key::resolved(db, &self.table, &RowKey::Columns(columns.to_vec()))?;
+        let mut statement = db.prepare(&self.duplicates(columns))?;
+        let mut found = statement.query([])?;
+        let mut rows = Rows::default();
+        while let Some(row) = found.next()? {
+            let values = (0..columns.len())
+                .map(|at| row.get_ref(at).map(link::value))
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.push(&by_value, &values, None);
+        }
+        if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
+    }
+}
+
+fn collated(of: &str, part: &KeyPart) -> String {
+    match &part.collation {
+        Some(collation) => format!("{of}.{} COLLATE {}", ident(&part.column), ident(collation)),
+        None => format!("{of}.{}", ident(&part.column)),
+    }
+}
+
+/// The columns that a foreign key refers to: those it names, or the primary key.
+fn referenced_columns(db: &Db, key: &ForeignKey) -> Result<Vec<String>> {
+    if !key.referenced.is_empty() {
+        return Ok(key.referenced.clone());
+    }
+    let mut statement =
+        db.prepare_cached("SELECT name FROM pragma_table_xinfo(?1) WHERE pk > 0 ORDER BY pk")?;
+    let names = statement.query_map([&key.table.name], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The capture on the table that a foreign key refers to: a row that goes there leaves others without what they refer
+/// to. It lives as long as the capture on the referring table.
+pub(super) fn parent_capture(db: &Db, child_log: &str, key: &ForeignKey) -> Result<Capture> {
+    let columns = referenced_columns(db, key)?;
+    Ok(Capture {
+        table: key.table.clone(),
+        log: format!("{child_log}_of_{}_{}", key.table.name, columns.join("_")).as_str().into(),
+        key: RowKey::Columns(columns.into_iter().map(KeyPart::new).collect()),
+        columns: None,
+    })
+}

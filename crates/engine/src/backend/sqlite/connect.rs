@@ -1,0 +1,127 @@
+//! Opening a database file, and how our connections wait for locks.
+//!
+//! Nothing here changes a property of the file: its journal mode, page size and the like are the application's.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection as Db, OpenFlags};
+
+use super::errors::not_a_database;
+use super::vector;
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// The first bytes of every SQLite file.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// How often a waiting connection of ours looks again. A transaction of the application's lasts a fraction of a
+/// millisecond; a longer nap would leave the file idle after it.
+const POLL: Duration = Duration::from_micros(200);
+
+/// How long a statement outside a run waits for a lock.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the busy handler of a connection waits, adjustable while the connection is in use elsewhere.
+#[derive(Debug, Clone)]
+pub(super) struct Patience(Arc<AtomicU64>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        let patience = Self(Arc::default());
+        patience.set(DEFAULT_PATIENCE);
+        patience
+    }
+}
+
+impl Patience {
+    /// Sets it.
+    pub(super) fn set(&self, patience: Duration) {
+        self.0.store(u64::try_from(patience.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Back to what a statement outside a run gets.
+    pub(super) fn reset(&self) {
+        self.set(DEFAULT_PATIENCE);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Opens a file.
+pub(super) fn file(path: &Path, create: bool, read_only: bool, patience: &Patience) -> Result<Db> {
+    examine(path, create && !read_only)?;
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags |= if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    if create && !read_only {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let mut db = Db::open_with_flags(path, flags)?;
+    prepare(&mut db, patience)?;
+    // The first read is what finds a damaged header or a journal that cannot be rolled back.
+    db.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0))?;
+    Ok(db)
+}
+
+/// Opens a database in memory.
+pub(super) fn memory(patience: &Patience) -> Result<Db> {
+    let mut db = Db::open_in_memory()?;
+    prepare(&mut db, patience)?;
+    Ok(db)
+}
+
+fn prepare(db: &mut Db, patience: &Patience) -> Result<()> {
+    vector::register(db)?;
+    let patience = patience.clone();
+    let mut since = Instant::now();
+    db.busy_handler(Some(move |attempt| {
+        if attempt == 0 {
+            since = Instant::now();
+        }
+        let waiting = since.elapsed() < patience.get();
+        if waiting {
+            thread::sleep(POLL);
+        }
+        waiting
+    }))?;
+    db.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Says in plain words what SQLite would call "unable to open database file".
+fn examine(path: &Path, create: bool) -> Result<()> {
+    let shown = path.display();
+    let cannot = |why: String| Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {why}."));
+    let data = match fs::metadata(path) {
+        Ok(data) => data,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            return match directory {
+                Some(directory) if !directory.is_dir() => {
+                    Err(cannot(format!("there is no directory {}", directory.display())))
+                }
+                _ if create => Ok(()),
+                _ => Err(cannot("there is no such file".to_owned())),
+            };
+        }
+        Err(error) => return Err(cannot(error.to_string()).with_source(error)),
+    };
+    if data.is_dir() {
+        return Err(cannot("it is a directory".to_owned()));
+    }
+    let mut header = [0; HEADER.len()];
+    let mut file = File::open(path).map_err(|error| cannot(error.to_string()).with_source(error))?;
+    match file.read_exact(&mut header) {
+        Ok(()) if &header == HEADER => Ok(()),
+        Ok(()) => Err(not_a_database(&shown.to_string())),
+        Err(_) if data.len() == 0 => Ok(()),
+        Err(_) => Err(not_a_database(&shown.to_string())),
+    }
+}

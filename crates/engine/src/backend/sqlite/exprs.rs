@@ -1,0 +1,106 @@
+//! Expressions, rewritten for another place and judged for how far they can be trusted.
+
+use pql_planner::text::ident;
+use pql_schema::{Expr, TokenKind, tokens};
+
+/// The expression with every column of the table qualified: `a + 1` becomes `NEW.a + 1`.
+pub(super) fn qualified(expr: &Expr, columns: &[String], by: &str) -> String {
+    let text = expr.as_str();
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut copied = 0;
+    let mut previous = "";
+    let mut all = tokens(text).peekable();
+    while let Some(token) = all.next() {
+        let called = token.kind == TokenKind::Word && all.peek().is_some_and(|next| next.text == "(");
+        let column = token.name().filter(|name| {
+            !called && previous != "." && columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+        });
+        if let Some(column) = column {
+            // A name that already says `table.column` loses its table.
+            let qualifier = all.peek().is_some_and(|next| next.text == ".");
+            if !qualifier {
+                out.push_str(&text[copied..token.start]);
+                out.push_str(&format!("{by}.{}", ident(&column)));
+                copied = token.start + token.text.len();
+            }
+        }
+        previous = token.text;
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// Whether the expression gives the same value each time it is computed over the same row.
+pub(super) fn is_stable(expr: &Expr) -> bool {
+    const MOODY: [&str; 12] = [
+        "random",
+        "randomblob",
+        "current_timestamp",
+        "current_date",
+        "current_time",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+        "sqlite_offset",
+        "select",
+        "unixepoch",
+        "localtime",
+    ];
+    let mut all = tokens(expr.as_str()).peekable();
+    while let Some(token) = all.next() {
+        let moody = match token.kind {
+            TokenKind::Word => {
+                MOODY.iter().any(|word| token.text.eq_ignore_ascii_case(word))
+                    // `datetime()` is now.
+                    || (all.peek().is_some_and(|next| next.text == "(")
+                        && ["date", "time", "datetime", "julianday", "strftime"]
+                            .iter()
+                            .any(|word| token.text.eq_ignore_ascii_case(word)))
+            }
+            TokenKind::String => token.text.eq_ignore_ascii_case("'now'"),
+            _ => false,
+        };
+        if moody {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether the expression is one column's name, and which.
+pub(super) fn as_column(expr: &Expr) -> Option<String> {
+    let mut all = tokens(expr.as_str());
+    let name = all.next()?.name()?;
+    all.next().is_none().then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_qualified_and_nothing_else() {
+        let columns = ["name".to_owned(), "order".to_owned()];
+        let expr = Expr::new("lower(name) || t.name || 'name' || \"Order\" || name(1) || other");
+        assert_eq!(
+            qualified(&expr, &columns, "NEW"),
+            "lower(NEW.name) || t.name || 'name' || NEW.\"Order\" || name(1) || other"
+        );
+    }
+
+    #[test]
+    fn stability() {
+        for (text, stable) in [
+            ("lower(a) || current", true),
+            ("RANDOM()", false),
+            ("datetime('now')", false),
+            ("current_timestamp", false),
+            ("(SELECT 1)", false),
+            ("a + 1", true),
+        ] {
+            assert_eq!(is_stable(&Expr::new(text)), stable, "{text}");
+        }
+        assert_eq!(as_column(&Expr::new("\"a b\"")).as_deref(), Some("a b"));
+        assert_eq!(as_column(&Expr::new("a + b")), None);
+    }
+}

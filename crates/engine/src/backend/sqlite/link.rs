@@ -1,0 +1,93 @@
+//! [`Connection`] over rusqlite.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection as Db, Statement, params_from_iter};
+
+use crate::backend::Connection;
+use crate::{Result, ResultSet, SqlOutcome, Value};
+
+/// A connection inside or outside a transaction, for those who know only the trait.
+pub(super) struct Link<'a>(pub(super) &'a Db);
+
+impl Connection for Link<'_> {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        Ok(run(self.0, sql, params)?.changed)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
+        Ok(run(self.0, sql, params)?.rows.unwrap_or_default())
+    }
+
+    fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+        run(self.0, sql, params)
+    }
+}
+
+/// A connection of its own.
+pub(super) struct Owned(pub(super) Db);
+
+impl Connection for Owned {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        Link(&self.0).execute(sql, params)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
+        Link(&self.0).query(sql, params)
+    }
+
+    fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+        run(&self.0, sql, params)
+    }
+}
+
+fn run(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+    let mut statement = db.prepare_cached(sql)?;
+    let reads = statement.readonly();
+    let before = db.total_changes();
+    let rows = if statement.column_count() == 0 {
+        statement.execute(params_from_iter(params))?;
+        None
+    } else {
+        Some(collect(&mut statement, params)?)
+    };
+    // `changes()` keeps the number of the last statement that changed something; a statement that changed nothing
+    // (DDL, a pragma) must not repeat it.
+    let changed = if reads || db.total_changes() == before { 0 } else { db.changes() };
+    Ok(SqlOutcome { rows, changed })
+}
+
+fn collect(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<ResultSet> {
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let width = columns.len();
+    let mut found = statement.query(params_from_iter(params))?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push((0..width).map(|at| row.get_ref(at).map(value)).collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(ResultSet { columns, rows })
+}
+
+/// A value as the engine knows it. Text that is not UTF-8 is shown with replacement characters; nothing of ours
+/// writes it back.
+pub(super) fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean(truth) => ValueRef::Integer(i64::from(*truth)),
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

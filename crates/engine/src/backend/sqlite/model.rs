@@ -1,0 +1,116 @@
+//! Stored definitions as models. The same text always means the same, so each is read once per connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pql_planner::lower::stored;
+use pql_planner::text::ident;
+use pql_schema::{Index, NameRule, Schema, Table, View};
+use rusqlite::Connection as Db;
+
+use super::catalog::{self, Entry};
+use super::errors::moved;
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// Models by the text that they were read from.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    pub(super) tables: HashMap<String, Arc<Table>>,
+    pub(super) indexes: HashMap<String, Arc<Index>>,
+    pub(super) views: HashMap<String, Arc<View>>,
+}
+
+impl Cache {
+    /// More texts than this are not kept: something generates them.
+    const MOST: usize = 100_000;
+
+    pub(super) fn table(&mut self, entry: &Entry) -> Result<Arc<Table>> {
+        cached(&mut self.tables, entry, |sql| {
+            let mut table = table(sql)?;
+            for column in &mut table.columns {
+                column.retained = catalog::is_ours(&column.name);
+            }
+            Ok(table)
+        })
+    }
+
+    pub(super) fn index(&mut self, entry: &Entry, schema: &Schema) -> Result<Arc<Index>> {
+        cached(&mut self.indexes, entry, |sql| index(sql, schema))
+    }
+
+    pub(super) fn view(&mut self, entry: &Entry) -> Result<Arc<View>> {
+        cached(&mut self.views, entry, view)
+    }
+}
+
+fn cached<T>(
+    map: &mut HashMap<String, Arc<T>>,
+    entry: &Entry,
+    read: impl FnOnce(&str) -> Result<T>,
+) -> Result<Arc<T>> {
+    let sql = entry.sql.as_deref().unwrap_or_default();
+    if let Some(found) = map.get(sql) {
+        return Ok(Arc::clone(found));
+    }
+    let model = Arc::new(read(sql)?);
+    if map.len() >= Cache::MOST {
+        map.clear();
+    }
+    map.insert(sql.to_owned(), Arc::clone(&model));
+    Ok(model)
+}
+
+/// A table from its text.
+pub(super) fn table(sql: &str) -> Result<Table> {
+    stored::stored_table(sql).map_err(|error| unreadable(sql, &error))
+}
+
+/// An index from its text.
+pub(super) fn index(sql: &str, schema: &Schema) -> Result<Index> {
+    stored::stored_index(sql, schema).map_err(|error| unreadable(sql, &error))
+}
+
+/// A view from its text.
+pub(super) fn view(sql: &str) -> Result<View> {
+    stored::stored_view(sql).map_err(|error| unreadable(sql, &error))
+}
+
+/// A stored table as a model.
+pub(super) fn table_of(db: &Db, name: &str) -> Result<Table> {
+    let entry = catalog::find(db, "table", name)?
+        .ok_or_else(|| moved(format!("There is no table {}.", ident(name))))?;
+    table(entry.sql.as_deref().unwrap_or_default())
+}
+
+/// The indexes that were made on a table by CREATE INDEX.
+pub(super) fn indexes_of(db: &Db, name: &str) -> Result<Vec<Index>> {
+    let entries = catalog::of_table(db, name)?;
+    let mut schema = Schema::new(NameRule::AsciiInsensitive);
+    if let Some(entry) = entries.iter().find(|entry| entry.kind == "table") {
+        let table = table(entry.sql.as_deref().unwrap_or_default())?;
+        schema.tables.insert(table.name.clone(), table);
+    }
+    entries
+        .iter()
+        .filter(|entry| entry.kind == "index")
+        .filter_map(|entry| entry.sql.as_deref())
+        .map(|sql| index(sql, &schema))
+        .collect()
+}
+
+fn unreadable(sql: &str, error: &pql_syntax::Diagnostic) -> Error {
+    Error::new(
+        codes::UNREADABLE,
+        format!("A definition in the database cannot be read: {} In: {}", error.message, shortened(sql)),
+    )
+    .with_help("Please report it: what SQLite accepts should be understood.")
+}
+
+fn shortened(sql: &str) -> String {
+    let mut text: String = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() > 200 {
+        text = text.chars().take(200).chain(['…']).collect();
+    }
+    text
+}

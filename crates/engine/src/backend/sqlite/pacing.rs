@@ -1,0 +1,111 @@
+//! How much to do under one lock, and how long to leave the file alone afterwards.
+//!
+//! A writer that meets our lock sleeps in SQLite's busy handler, in steps of known lengths. Batches back to back would
+//! take the lock again while it sleeps; so after a lock of h milliseconds the file stays free for the whole step in
+//! which such a sleeper is, and it wakes inside the gap. Short locks meet short steps: they cost little.
+
+use std::time::Duration;
+
+use crate::backend::RunOptions;
+
+/// The naps of SQLite's busy handler, in milliseconds.
+const NAPS: [u32; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
+
+/// Left free beyond the nap, for the sleeper to wake and take the lock.
+const SLACK: Duration = Duration::from_micros(400);
+
+/// How long a batch should hold the lock when `max_stall` is at its default.
+const TARGET: Duration = Duration::from_micros(1_000);
+
+/// Rows of the first batch.
+const FIRST: u64 = 64;
+
+/// More rows than this in one batch gain nothing.
+const MOST: u64 = 50_000;
+
+/// Adapts batches to the time that they hold the lock.
+#[derive(Debug, Clone)]
+pub(super) struct Pacer {
+    rows: f64,
+    fixed: Option<u64>,
+    target: Duration,
+    throttle: f64,
+}
+
+impl Pacer {
+    /// For a run with these options.
+    pub(super) fn new(options: &RunOptions) -> Self {
+        let target = (options.max_stall / 10).clamp(TARGET / 4, TARGET * 4);
+        Self {
+            #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+            rows: FIRST as f64,
+            fixed: options.batch_rows,
+            target,
+            throttle: options.throttle.clamp(0.0, 0.95),
+        }
+    }
+
+    /// Rows for the next batch.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    pub(super) fn rows(&self) -> u64 {
+        self.fixed.unwrap_or(self.rows.clamp(1.0, MOST as f64) as u64).max(1)
+    }
+
+    /// Learns from a batch that held the lock for so long.
+    pub(super) fn learn(&mut self, hold: Duration) {
+        let ratio = self.target.as_secs_f64() * 0.9 / hold.as_secs_f64().max(1e-6);
+        // Slow growth, quick retreat: one row may be a thousand times larger than the next.
+        self.rows =
+            (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST as f64);
+    }
+
+    /// How long the file is left alone after a lock of this length.
+    pub(super) fn gap(&self, hold: Duration) -> Duration {
+        let mut passed = Duration::ZERO;
+        let mut nap = Duration::from_millis(100);
+        for millis in NAPS {
+            let step = Duration::from_millis(u64::from(millis));
+            passed += step;
+            if hold <= passed {
+                nap = step;
+                break;
+            }
+        }
+        let share = hold.mul_f64(self.throttle / (1.0 - self.throttle));
+        (nap + SLACK).max(share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gap_is_the_nap_that_a_sleeper_is_in() {
+        let pacer = Pacer::new(&RunOptions::default());
+        for (hold, gap) in [(300, 1_400), (1_000, 1_400), (1_100, 2_400), (3_100, 5_400), (40_000, 20_400)] {
+            assert_eq!(pacer.gap(Duration::from_micros(hold)), Duration::from_micros(gap), "{hold}");
+        }
+        assert_eq!(pacer.gap(Duration::from_secs(2)), Duration::from_micros(100_400));
+    }
+
+    #[test]
+    fn throttle_leaves_its_share() {
+        let pacer = Pacer::new(&RunOptions { throttle: 0.9, ..RunOptions::default() });
+        assert!(pacer.gap(Duration::from_millis(1)) >= Duration::from_micros(8_900));
+    }
+
+    #[test]
+    fn batches_follow_the_measured_hold() {
+        let mut pacer = Pacer::new(&RunOptions::default());
+        for _ in 0..50 {
+            let hold = Duration::from_micros(pacer.rows() * 2);
+            pacer.learn(hold);
+        }
+        assert!((400..=500).contains(&pacer.rows()), "{}", pacer.rows());
+        pacer.learn(Duration::from_millis(50));
+        assert!(pacer.rows() < 250);
+        let fixed = Pacer::new(&RunOptions { batch_rows: Some(7), ..RunOptions::default() });
+        assert_eq!(fixed.rows(), 7);
+    }
+}

@@ -1,0 +1,124 @@
+//! Giving up what is retained, in pieces: freeing many pages at once holds the lock for as long as it takes.
+
+use pql_planner::text::ident;
+use pql_planner::{Action, Plan};
+use rusqlite::params_from_iter;
+
+use super::keys::{self, Key, Range};
+use super::retained::{self, Kind};
+use super::run::Run;
+use super::{capture, catalog, metadata, rates};
+use crate::Result;
+use crate::backend::Progress;
+
+/// A table with at most so many rows is dropped as it is.
+const SMALL: u64 = 5_000;
+
+/// Drops a hidden table if there is one, emptied first when it is large. What is committed on the way is that it has
+/// fewer rows: nobody sees it.
+pub(super) fn drop_hidden(run: &mut Run<'_>, table: &str) -> Result<()> {
+    if !catalog::has_table(run.db, table)? {
+        return Ok(());
+    }
+    empty(run, table)?;
+    run.write(|db| {
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
+        retained::forget_named(db, Kind::Garbage, table)?;
+        for memory in retained::owned(db, Kind::Trigger, table)? {
+            retained::forget(db, memory.id)?;
+        }
+        Ok(((), Progress::default()))
+    })
+}
+
+/// Removes the rows in key order, without its indexes having to follow.
+fn empty(run: &mut Run<'_>, table: &str) -> Result<()> {
+    if !run.online() || rates::rows(run.reader, table)? <= SMALL {
+        return Ok(());
+    }
+    let indexes: Vec<String> = (catalog::of_table(run.db, table)?.into_iter())
+        .filter(|entry| entry.kind == "index" && entry.sql.is_some())
+        .map(|entry| entry.name)
+        .collect();
+    for index in indexes {
+        run.write(|db| {
+            db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(&index)))?;
+            Ok(((), Progress::default()))
+        })?;
+    }
+    let key = Key::resolved(run.db, table, &keys::of_table(run.db, table)?)?;
+    let mut rows_done = 0;
+    loop {
+        let rows = run.batch();
+        let over = run.write(|db| {
+            let upto = key.nth(db, table, &Range::default(), rows)?;
+            let over = upto.is_none();
+            let (condition, params) = key.within("", &Range { after: None, upto }, 1);
+            let sql = format!("DELETE FROM main.{} WHERE {condition}", ident(table));
+            rows_done += db.prepare_cached(&sql)?.execute(params_from_iter(params))? as u64;
+            Ok((over, Progress { rows: rows_done, ..Progress::default() }))
+        })?;
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes everything that a plan retains.
+pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
+    for step in &plan.steps {
+        match &step.action {
+            Action::HideTable { hidden, .. } | Action::RetireTable { hidden, .. } => {
+                drop_hidden(run, &hidden.name)?
+            }
+            Action::HideIndex { hidden, .. } => drop_index(run, &hidden.name)?,
+            Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name.name, hidden)?,
+            Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {
+                let Some(rebuild) = plan.rebuilds.get(*rebuild) else { continue };
+                run.write(|db| {
+                    capture::stop(db, &rebuild.reverse)?;
+                    Ok(((), Progress::default()))
+                })?;
+                drop_hidden(run, &rebuild.retained.name)?;
+                drop_hidden(run, &format!("{}_pairs", rebuild.retained.name))?;
+            }
+            Action::Backfill(backfill) => {
+                if let Some(record) = &backfill.record {
+                    drop_hidden(run, &record.name)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    let garbage = retained::all(run.db, Kind::Garbage)?;
+    for memory in garbage {
+        drop_hidden(run, &memory.name)?;
+    }
+    run.finish()
+}
+
+fn drop_index(run: &mut Run<'_>, index: &str) -> Result<()> {
+    if catalog::find(run.db, "index", index)?.is_none() {
+        return Ok(());
+    }
+    run.write(|db| {
+        db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?;
+        Ok(((), Progress::default()))
+    })
+}
+
+/// Removes a hidden column by the plain statement.
+fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
+    let names: bool = run.db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE)",
+        [table, column],
+        |row| row.get(0),
+    )?;
+    if !names {
+        return Ok(());
+    }
+    run.write(|db| {
+        metadata::within(db, |db| metadata::drop_column(db, &table.into(), column))?;
+        Ok(((), Progress::default()))
+    })
+}

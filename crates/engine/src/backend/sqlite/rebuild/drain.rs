@@ -1,0 +1,96 @@
+//! Bringing the target up to date with the log.
+
+use pql_planner::text::ident;
+use rusqlite::Connection as Db;
+
+use super::super::report::Rows;
+use super::super::run::Run;
+use super::super::{capture, validate::FEW};
+use super::flow::{Flow, Placed};
+use crate::Result;
+use crate::Value;
+use crate::backend::Progress;
+
+/// A writer that logs faster than this many passes can drain is met under the lock in the end.
+const PASSES: usize = 50;
+
+/// Drains in paced batches until few keys are left.
+pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
+    for _ in 0..PASSES {
+        if capture::pending(run.db, flow.log, FEW + 1)? <= FEW {
+            return Ok(());
+        }
+        if pass(run, flow)? > 0 && flow.kept.is_empty() {
+            // Rows are in each other's way: first all of the target's that are out of date go, then they come again.
+            clear(run, flow)?;
+            pass(run, flow)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drains everything, inside a transaction in which nobody adds to the log.
+pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
+    let keys = flow.logged(db, None, u64::from(u32::MAX))?;
+    let mut bad = Rows::default();
+    let kept = keys.iter().map(|key| flow.remove(db, key)).collect::<Result<Vec<_>>>()?;
+    for (key, kept) in keys.iter().zip(&kept) {
+        if flow.place(db, key, kept.as_ref(), &mut bad)? == Placed::InTheWay {
+            return Err(flow.refuse_duplicate(key));
+        }
+    }
+    flow.refuse(&bad)?;
+    db.execute_batch(&format!("DELETE FROM main.{}", ident(flow.log)))?;
+    Ok(())
+}
+
+/// Every logged key once; gives the number of rows that were in each other's way and are still logged.
+fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
+    let mut after: Option<Vec<Value>> = None;
+    let mut in_the_way = 0;
+    loop {
+        let rows = run.batch();
+        let from = after.clone();
+        let last = run.write(|db| {
+            let keys = flow.logged(db, from.as_deref(), rows)?;
+            let mut bad = Rows::default();
+            for key in &keys {
+                db.prepare_cached("SAVEPOINT row")?.execute([])?;
+                let kept = flow.remove(db, key)?;
+                match flow.place(db, key, kept.as_ref(), &mut bad)? {
+                    Placed::Done => flow.strike(db, key)?,
+                    Placed::InTheWay => {
+                        // It goes with what it had in columns that are kept, so it stays until its turn comes.
+                        db.prepare_cached("ROLLBACK TO row")?.execute([])?;
+                        in_the_way += 1;
+                    }
+                    Placed::Bad => {}
+                }
+                db.prepare_cached("RELEASE row")?.execute([])?;
+            }
+            flow.refuse(&bad)?;
+            Ok((keys.last().cloned(), Progress::default()))
+        })?;
+        match last {
+            Some(key) => after = Some(key),
+            None => return Ok(in_the_way),
+        }
+    }
+}
+
+fn clear(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
+    let mut after: Option<Vec<Value>> = None;
+    loop {
+        let rows = run.batch();
+        let from = after.clone();
+        let last = run.write(|db| {
+            let keys = flow.logged(db, from.as_deref(), rows)?;
+            keys.iter().try_for_each(|key| flow.remove(db, key).map(|_| ()))?;
+            Ok((keys.last().cloned(), Progress::default()))
+        })?;
+        match last {
+            Some(key) => after = Some(key),
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Rebuilding a table: what ALTER TABLE cannot do, with everything else about the table as it was.
+//!
+//! Online: [`prepare`] makes the shadow and starts the log, [`copy`] fills it, [`verify`] builds its indexes and compares
+//! every row, [`swap`] exchanges the two tables in one short transaction. The original is retained, and a log of what
+//! changes from then on is its way back ([`unswap`]). Offline, [`at_once`] does all of it in one transaction.
+//!
+//! Invariant: until the swap commits the application sees the original and nothing else; from then on the new table
+//! and nothing else. Names, triggers, views, foreign keys of other tables, rowids and counters stay.
+
+mod drain;
+mod flow;
+mod shadow;
+mod swap;
+mod verify;
+
+use std::collections::BTreeMap;
+
+use pql_planner::text::{SQLITE, ident};
+use pql_planner::{Check, Rebuild};
+use pql_schema::KeyPart;
+use rusqlite::Connection as Db;
+
+use self::flow::Tie;
+use self::shadow::ShadowIndex;
+use self::swap::Swap;
+use super::checks::{Among, Subject};
+use super::keys::Range;
+use super::metadata::{self, without_references};
+use super::redefine::means;
+use super::retained::{self, Kind, Memory};
+use super::run::Run;
+use super::walk::Walk;
+use super::{capture, catalog, edit, errors, foreign, index_build, model, purge, rates, texts};
+use crate::Result;
+use crate::backend::Progress;
+
+/// A table with at most so many rows is dropped on the spot.
+const SMALL: u64 = 5_000;
+
+/// Creates the shadow and starts the log.
+pub(super) fn prepare(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    purge::drop_hidden(run, &rebuild.shadow.name)?;
+    run.write_last(|db| {
+        check_before(db, rebuild)?;
+        create_shadow(db, rebuild)?;
+        capture::start(db, &rebuild.forward, Kind::Capture, None)?;
+        flow::forward(db, rebuild)?.create_pairs(db)
+    })
+}
+
+/// The statements of [`prepare`], for showing.
+pub(super) fn prepare_statements(db: &Db, rebuild: &Rebuild) -> Result<Vec<String>> {
+    let mut all = vec![SQLITE.create_table(&shadow::definition(rebuild))];
+    all.extend(capture::statements(db, &rebuild.forward)?);
+    Ok(all)
+}
+
+/// Copies the rows that were there when the log was started.
+pub(super) fn copy(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    let flow = flow::forward(run.db, rebuild)?;
+    let mut walk = Walk::start(run.reader, run.step, flow.source, &flow.source_key)?;
+    if walk.over {
+        return run.finish();
+    }
+    while !walk.over {
+        let rows = run.batch();
+        let current = &mut walk;
+        run.write(|db| {
+            let piece = current.next(db, flow.source, &flow.source_key, rows)?;
+            let copied = flow.copy(db, &piece)?;
+            current.done(&piece, copied);
+            Ok(((), current.progress(true)?))
+        })?;
+    }
+    Ok(())
+}
+
+/// The statement of a batch of [`copy`], for showing.
+pub(super) fn copy_statement(rebuild: &Rebuild) -> String {
+    let columns: Vec<String> = rebuild.mapping.iter().map(|map| ident(&map.column)).collect();
+    let values: Vec<String> = rebuild.mapping.iter().map(|map| map.from.to_string()).collect();
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {} WHERE key > :after AND key <= :upto",
+        ident(&rebuild.shadow.name),
+        columns.join(", "),
+        values.join(", "),
+        ident(&rebuild.before.name.name)
+    )
+}
+
+/// Builds the shadow's indexes, drains the log and compares.
+pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    let flow = flow::forward(run.db, rebuild)?;
+    for ShadowIndex { index, name } in shadow::indexes(rebuild)? {
+        if catalog::find(run.db, "index", &index.name.name)?.is_none() {
+            index_build::on_hidden_table(run, &index)
+                .map_err(|error| explain_duplicates(run.db, &index, &name, error))?;
+        }
+    }
+    drain::until_few(run, &flow)?;
+    if run.step.options().verify {
+        verify::compare(run, &flow)?;
+    }
+    drain::until_few(run, &flow)?;
+    run.finish()
+}
+
+/// Drains the rest and exchanges the tables.
+pub(super) fn swap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    let flow = flow::forward(run.db, rebuild)?;
+    drain::until_few(run, &flow)?;
+    run.write_last(|db| {
+        drain::rest(db, &flow)?;
+        capture::stop(db, &rebuild.forward)?;
+        metadata::within(db, |db| exchange(db, rebuild))?;
+        capture::start(db, &rebuild.reverse, Kind::Capture, None)
+    })
+}
+
+/// Everything in one transaction.
+pub(super) fn at_once(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    purge::drop_hidden(run, &rebuild.shadow.name)?;
+    run.write_last(|db| {
+        check_before(db, rebuild)?;
+        let orphans = foreign::violations(db, &rebuild.before.name.name)?;
+        create_shadow(db, rebuild)?;
+        // The log stays empty; the flow asks it all the same.
+        capture::start(db, &rebuild.forward, Kind::Transient, None)?;
+        let flow = flow::forward(db, rebuild)?;
+        flow.create_pairs(db)?;
+        let mut left = Range { after: None, upto: flow.source_key.edge(db, flow.source, true)? };
+        while left.upto.is_some() && left.after != left.upto {
+            let upto = flow.source_key.nth(db, flow.source, &left, 1_000)?.or_else(|| left.upto.clone());
+            flow.copy(db, &Range { after: left.after.clone(), upto: upto.clone() })?;
+            left.after = upto;
+        }
+        drain::rest(db, &flow)?;
+        for ShadowIndex { index, name } in shadow::indexes(rebuild)? {
+            db.execute_batch(&SQLITE.create_index(&index))
+                .map_err(|error| explain_duplicates(db, &index, &name, error.into()))?;
+        }
+        capture::stop(db, &rebuild.forward)?;
+        metadata::within(db, |db| exchange(db, rebuild))?;
+        foreign::no_new(db, &rebuild.after.name.name, &orphans)?;
+        capture::start(db, &rebuild.reverse, Kind::Capture, None)
+    })
+}
+
+/// Takes back what was done before the swap, however far it came.
+pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    run.write(|db| {
+        capture::stop(db, &rebuild.forward)?;
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&flow::pairs_name(rebuild))))?;
+        Ok(((), Progress::default()))
+    })?;
+    purge::drop_hidden(run, &rebuild.shadow.name)?;
+    run.finish()
+}
+
+/// Takes the swap back: the original with everything that was written since.
+pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    let log = &rebuild.reverse.log.name;
+    let flow = flow::backward(run.db, rebuild)?;
+    if matches!(flow.tie, Tie::Pairs(_)) && capture::pending(run.db, log, 1)? > 0 {
+        run.write(|db| {
+            flow.pair_equal(db)?;
+            Ok(((), Progress::default()))
+        })?;
+    }
+    // Captures of older migrations on the retained original see what comes back.
+    super::run::set_triggers(run.db, true)?;
+    let drained = drain::until_few(run, &flow);
+    super::run::set_triggers(run.db, false)?;
+    drained?;
+    let small = rates::rows(run.reader, flow.source)? <= SMALL;
+    run.write_last(|db| {
+        super::run::with_triggers(db, || drain::rest(db, &flow))?;
+        capture::stop(db, &rebuild.reverse)?;
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&flow::pairs_name(rebuild))))?;
+        metadata::within(db, |db| exchange_back(db, rebuild))?;
+        if small {
+            return Ok(db.execute_batch(&format!("DROP TABLE main.{}", ident(&rebuild.shadow.name)))?);
+        }
+        retained::remember(db, Kind::Garbage, &Memory::new(&rebuild.shadow.name))
+    })
+}
+
+/// Whether the swap is in effect.
+pub(super) fn is_swapped(db: &Db, rebuild: &Rebuild) -> Result<bool> {
+    catalog::has_table(db, &rebuild.retained.name)
+}
+
+fn check_before(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    let now = model::table_of(db, &rebuild.before.name.name)?;
+    if means(&now, &rebuild.before) {
+        return Ok(());
+    }
+    Err(errors::moved(format!(
+        "The table {} is no longer as it was planned for.",
+        ident(&rebuild.before.name.name)
+    )))
+}
+
+fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    Ok(db.execute_batch(&SQLITE.create_table(&shadow::definition(rebuild)))?)
+}
+
+fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    let table = &rebuild.after.name.name;
+    let mut indexes = BTreeMap::new();
+    for index in &rebuild.indexes {
+        let sql = SQLITE.create_index(index);
+        let old = catalog::find(db, "index", &index.name.name)?.and_then(|entry| entry.sql);
+        let sql = old.filter(|old| texts::same_meaning(old, &sql)).unwrap_or(sql);
+        indexes.insert(index.name.name.clone(), sql);
+    }
+    let swap = Swap {
+        table: &rebuild.before.name.name,
+        incoming: &rebuild.shadow.name,
+        outgoing: &rebuild.retained.name,
+        sql: known_text(db, table, |sql| model::table(sql).is_ok_and(|known| means(&known, &rebuild.after)))?
+            .unwrap_or_else(|| SQLITE.create_table(&rebuild.after)),
+        indexes,
+        counts: counts(&rebuild.after),
+    };
+    swap.run(db)?;
+    retained::change_owner(db, table, &rebuild.retained.name)?;
+    verify_columns(db, table, &rebuild.after)
+}
+
+fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    let table = &rebuild.before.name.name;
+    let retained = &rebuild.retained.name;
+    let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
+    let original = known_text(db, table, |sql| {
+        without_references(sql, retained).is_ok_and(|form| texts::same_meaning(&form, &kept))
+    })?;
+    let swap = Swap {
+        table,
+        incoming: retained,
+        outgoing: &rebuild.shadow.name,
+        sql: original.unwrap_or_else(|| SQLITE.create_table(&rebuild.before)),
+        indexes: BTreeMap::new(),
+        counts: counts(&rebuild.before),
+    };
+    swap.run(db)?;
+    retained::change_owner(db, retained, table)?;
+    verify_columns(db, table, &rebuild.before)
+}
+
+fn known_text(db: &Db, table: &str, fits: impl FnMut(&str) -> bool) -> Result<Option<String>> {
+    Ok(retained::text(db, "table", table, fits)?.map(|(sql, _)| sql))
+}
+
+fn verify_columns(db: &Db, name: &str, table: &pql_schema::Table) -> Result<()> {
+    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    edit::verify_table(db, name, &columns)
+}
+
+fn counts(table: &pql_schema::Table) -> bool {
+    table.primary_key().is_some_and(|key| key.autoincrement)
+}
+
+/// Duplicates under a new unique key, by their values.
+fn explain_duplicates(db: &Db, index: &pql_schema::Index, name: &str, error: crate::Error) -> crate::Error {
+    if !index.unique || error.code() != crate::error::codes::CONSTRAINT {
+        return error;
+    }
+    let parts: Option<Vec<KeyPart>> = (index.parts.iter())
+        .map(|part| {
+            let column = part.column.clone()?;
+            Some(KeyPart { column, collation: part.collation.clone(), order: part.order })
+        })
+        .collect();
+    let Some(columns) = parts.filter(|_| index.predicate.is_none()) else { return error };
+    let check = Check::Distinct { name: name.to_owned(), columns };
+    let explained =
+        Subject::of(db, &index.table.name).and_then(|subject| subject.examine(db, &check, Among::All));
+    explained.err().unwrap_or(error)
+}

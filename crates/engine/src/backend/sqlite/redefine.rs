@@ -1,0 +1,173 @@
+//! Giving a table another definition without touching its rows.
+
+use pql_planner::text::{Affinity, SQLITE, ident};
+use pql_planner::{Capture, Check};
+use pql_schema::{Column, Constraint, ConstraintKind, NameRule, SortOrder, Table};
+use rusqlite::Connection as Db;
+
+use super::catalog::{self, Entry};
+use super::errors::moved;
+use super::run::Run;
+use super::{edit, model, retained, validate};
+use crate::error::codes;
+use crate::{Error, Result};
+
+const NAMES: NameRule = NameRule::AsciiInsensitive;
+
+/// Replaces the definition once the checks hold for all rows.
+pub(super) fn redefine(
+    run: &mut Run<'_>,
+    before: &Table,
+    after: &Table,
+    checks: &[Check],
+    captured: Option<&Capture>,
+) -> Result<()> {
+    same_rows(before, after)?;
+    validate::declare(run, &before.name.name, checks, captured, |db| replace(db, before, after))
+}
+
+/// What a definition demands of rows that the one before did not.
+pub(super) fn new_demands(before: &Table, after: &Table) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (position, column) in after.columns.iter().enumerate().filter(|(_, column)| column.not_null) {
+        if before.columns.get(position).is_none_or(|old| !old.not_null) {
+            checks.push(Check::NotNull { column: position_name(before, position, column), fill: None });
+        }
+    }
+    for constraint in after.constraints.iter().filter(|constraint| !before.constraints.contains(constraint)) {
+        let name = constraint.effective_name(&after.name.name);
+        match &constraint.kind {
+            ConstraintKind::Check { expr } => {
+                let expr = (after.columns.iter().zip(&before.columns))
+                    .filter(|(new, old)| !NAMES.same(&new.name, &old.name))
+                    .fold(expr.clone(), |expr, (new, old)| expr.renamed(NAMES, &new.name, &old.name));
+                checks.push(Check::Holds { name, expr });
+            }
+            ConstraintKind::ForeignKey(key) => {
+                let mut key = key.clone();
+                for column in &mut key.columns {
+                    if let Some(position) =
+                        after.columns.iter().position(|known| NAMES.same(&known.name, column))
+                    {
+                        *column = position_name(before, position, &after.columns[position]);
+                    }
+                }
+                checks.push(Check::References { name, key });
+            }
+            _ => {}
+        }
+    }
+    checks
+}
+
+/// The name that a column has before: what is examined still has the old definition.
+fn position_name(before: &Table, position: usize, column: &Column) -> String {
+    before.columns.get(position).map_or_else(|| column.name.clone(), |old| old.name.clone())
+}
+
+/// Writes the new text. The text that the table had when it was last defined so is preferred to a new one.
+fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
+    let name = &before.name.name;
+    let entry = catalog::find(db, "table", name)?
+        .ok_or_else(|| moved(format!("There is no table {}.", ident(name))))?;
+    let now = model::table(entry.sql.as_deref().unwrap_or_default())?;
+    if !has_columns(&now, before) {
+        return Err(moved(format!(
+            "The columns of {} are no longer those that the plan was made for.",
+            ident(name)
+        )));
+    }
+    let known =
+        retained::text(db, "table", name, |sql| model::table(sql).is_ok_and(|table| means(&table, after)))?;
+    let sql = match known {
+        Some((sql, _)) => sql,
+        None => SQLITE.create_table(after),
+    };
+    if !means(&model::table(&sql)?, after) {
+        return Err(Error::new(
+            codes::UNREADABLE,
+            format!("The new definition of {} does not say what it should: {sql}", ident(name)),
+        ));
+    }
+    edit::write(db, &[Entry { sql: Some(sql), ..entry }])?;
+    let columns: Vec<&str> = after.columns.iter().map(|column| column.name.as_str()).collect();
+    edit::verify_table(db, name, &columns)
+}
+
+fn has_columns(now: &Table, expected: &Table) -> bool {
+    now.columns.len() == expected.columns.len()
+        && now.columns.iter().zip(&expected.columns).all(|(a, b)| NAMES.same(&a.name, &b.name))
+}
+
+/// Whether two tables are the same apart from the mark of retained columns, which no text carries.
+pub(super) fn means(a: &Table, b: &Table) -> bool {
+    let plain = |table: &Table| {
+        let mut table = table.clone();
+        table.columns.iter_mut().for_each(|column| column.retained = false);
+        table
+    };
+    plain(a) == plain(b)
+}
+
+/// A definition can only be replaced by one under which the same bytes are the same rows.
+fn same_rows(before: &Table, after: &Table) -> Result<()> {
+    let keys = |table: &Table| -> Vec<Constraint> {
+        let mut keys: Vec<Constraint> = (table.constraints.iter())
+            .filter(|constraint| {
+                matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+            })
+            .cloned()
+            .collect();
+        // Columns by position: one may have another name on the other side.
+        for key in &mut keys {
+            key.name = None;
+            let parts = match &mut key.kind {
+                ConstraintKind::PrimaryKey(key) => &mut key.columns,
+                ConstraintKind::Unique(unique) => &mut unique.columns,
+                _ => continue,
+            };
+            for part in parts {
+                if let Some(at) =
+                    table.columns.iter().position(|column| NAMES.same(&column.name, &part.column))
+                {
+                    part.column = at.to_string();
+                }
+            }
+        }
+        keys
+    };
+    let stored = |column: &Column, table: &Table| {
+        let virtual_ = column.generated.as_ref().is_some_and(|generated| !generated.stored);
+        // INTEGER and NUMERIC store alike; they differ in what CAST makes of a value.
+        let affinity = match Affinity::of(column, table) {
+            Affinity::Integer => Affinity::Numeric,
+            other => other,
+        };
+        (virtual_, affinity, column.collation.as_ref().map(|name| name.to_ascii_lowercase()))
+    };
+    // A column more at the end reads as NULL; a column less leaves its values out of sight.
+    let same = before.columns.len().abs_diff(after.columns.len()) <= 1
+        && before.columns.iter().zip(&after.columns).all(|(a, b)| stored(a, before) == stored(b, after))
+        && keys(before) == keys(after)
+        && before.options.without_rowid == after.options.without_rowid
+        && rowid_column(before) == rowid_column(after);
+    if same {
+        return Ok(());
+    }
+    Err(Error::new(
+        codes::UNSUPPORTED,
+        format!(
+            "{} cannot get its new definition without its rows being written again.",
+            ident(&before.name.name)
+        ),
+    ))
+}
+
+/// The position of the column that is the rowid, if one is.
+pub(super) fn rowid_column(table: &Table) -> Option<usize> {
+    let key = table.primary_key().filter(|_| !table.options.without_rowid)?;
+    let [part] = key.columns.as_slice() else { return None };
+    let position = table.columns.iter().position(|column| NAMES.same(&column.name, &part.column))?;
+    let declared = (SQLITE.type_name)(&table.columns[position], table);
+    (declared.eq_ignore_ascii_case("INTEGER") && part.order == SortOrder::Asc).then_some(position)
+}

@@ -1,0 +1,45 @@
+//! Rows that stand in the way, by key and value.
+
+use super::keys::{Key, literal};
+use crate::{Error, Value};
+
+/// How many rows a message names.
+pub(super) const NAMED: usize = 10;
+
+/// Rows that were found, with what is wrong about them.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    named: Vec<String>,
+    more: bool,
+}
+
+impl Rows {
+    /// Adds one; `column` and `value` say what is wrong when that is a value.
+    pub(super) fn push(&mut self, key: &Key, values: &[Value], wrong: Option<(&str, &Value)>) {
+        if self.named.len() == NAMED {
+            self.more = true;
+            return;
+        }
+        let mut text = key.describe(values);
+        if let Some((column, value)) = wrong {
+            text.push_str(&format!(" ({column} is {})", literal(value)));
+        }
+        self.named.push(text);
+    }
+
+    /// Whether none was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// As an error.
+    pub(super) fn error(&self, code: &'static str, what: &str) -> Error {
+        let count = self.named.len();
+        let number = match (count, self.more) {
+            (_, true) => format!("more than {count} rows"),
+            (1, false) => "1 row".to_owned(),
+            _ => format!("{count} rows"),
+        };
+        Error::new(code, format!("{what}: {number}: {}.", self.named.join("; ")))
+    }
+}

@@ -1,0 +1,266 @@
+//! One action that is being executed: its transactions, the waiting for them, and the gaps after them.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pql_planner::Plan;
+use pql_schema::MigrationStrategy;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection as Db, ErrorCode};
+
+use super::connect::Patience;
+use super::link::Link;
+use super::pacing::Pacer;
+use crate::backend::{Progress, Step};
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// How long a wait for the lock lasts before it is reported for the first time, and again.
+const REPORT: Duration = Duration::from_millis(100);
+
+/// Every so many paced transactions the log is brought into the file, in the gap after them.
+const CHECKPOINT_EVERY: u32 = 4;
+
+/// What an action works with.
+pub(super) struct Run<'a> {
+    /// The connection that writes.
+    pub(super) db: &'a Db,
+    /// The connection that reads snapshots; the same one for a database in memory.
+    pub(super) reader: &'a Db,
+    /// The plan that the action belongs to.
+    pub(super) plan: &'a Plan,
+    /// The runner's side.
+    pub(super) step: &'a mut dyn Step,
+    /// Sizes and gaps.
+    pub(super) pacer: Pacer,
+    /// How the writing connection waits.
+    pub(super) patience: &'a Patience,
+    /// What kind of database it is.
+    pub(super) place: Place,
+    /// Transactions since the last checkpoint.
+    pub(super) since_checkpoint: u32,
+}
+
+/// Facts about the database that decide how to go about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// It is in memory: nobody else can be kept waiting.
+    pub(super) memory: bool,
+    /// Readers do not wait for writers, nor writers for readers.
+    pub(super) wal: bool,
+}
+
+impl Run<'_> {
+    /// Whether others are at work and must not be kept waiting.
+    pub(super) fn online(&self) -> bool {
+        self.plan.strategy == MigrationStrategy::Online && !self.place.memory
+    }
+
+    /// Rows for the next batch: all of them when nobody is kept waiting.
+    pub(super) fn batch(&self) -> u64 {
+        if self.online() { self.pacer.rows() } else { self.step.options().batch_rows.unwrap_or(100_000) }
+    }
+
+    /// One write transaction, journalled. Afterwards the file is left alone for a while.
+    pub(super) fn write<T>(&mut self, work: impl FnOnce(&Db) -> Result<(T, Progress)>) -> Result<T> {
+        self.begin()?;
+        let start = Instant::now();
+        let outcome = work(self.db).and_then(|(value, progress)| {
+            self.step.commit(&mut Link(self.db), &progress)?;
+            Ok((value, progress))
+        });
+        let (value, progress) = match outcome {
+            Ok(done) => done,
+            Err(error) => {
+                roll_back(self.db);
+                return Err(error);
+            }
+        };
+        self.commit()?;
+        let hold = start.elapsed();
+        self.step.held(hold);
+        self.pacer.learn(hold);
+        self.rest(hold)?;
+        if !progress.done {
+            self.step.breathe(&progress)?;
+        }
+        Ok(value)
+    }
+
+    /// One write transaction with which the action is complete.
+    pub(super) fn write_last<T>(&mut self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
+        self.write(|db| Ok((work(db)?, done())))
+    }
+
+    /// Reads a snapshot; nobody waits for it.
+    pub(super) fn read<T>(&mut self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
+        if !self.reader.is_autocommit() {
+            return work(self.reader);
+        }
+        self.reader.execute_batch("BEGIN")?;
+        let outcome = work(self.reader);
+        roll_back(self.reader);
+        outcome
+    }
+
+    /// Marks the action as done when it had nothing to write.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.write_last(|_| Ok(()))
+    }
+
+    /// Takes the writer's lock, patiently; between two attempts the run can be paused or cancelled.
+    fn begin(&mut self) -> Result<()> {
+        let options = self.step.options();
+        let (attempt, total) = (options.lock_timeout, options.retry_for.max(options.lock_timeout));
+        let start = Instant::now();
+        let mut attempt_start = start;
+        self.patience.set(REPORT.min(attempt));
+        loop {
+            match self.db.execute_batch("BEGIN IMMEDIATE") {
+                Ok(()) => return Ok(()),
+                Err(error) if !is_busy(&error) => return Err(error.into()),
+                Err(_) => {}
+            }
+            let waited = start.elapsed();
+            if waited >= total {
+                return Err(locked(waited));
+            }
+            self.step.waiting(&format!(
+                "another connection has held the write lock for {:.1} s",
+                waited.as_secs_f64()
+            ));
+            if attempt_start.elapsed() >= attempt {
+                self.step.breathe(&Progress::default())?;
+                attempt_start = Instant::now();
+            }
+        }
+    }
+
+    /// COMMIT; without WAL it waits for the readers, which a new attempt may do as well as the first.
+    fn commit(&mut self) -> Result<()> {
+        self.patience.set(self.step.options().lock_timeout);
+        self.db.execute_batch("COMMIT").map_err(|error| {
+            roll_back(self.db);
+            if is_busy(&error) { locked(self.step.options().lock_timeout) } else { error.into() }
+        })
+    }
+
+    /// Leaves the file to others, and uses the time for a checkpoint.
+    fn rest(&mut self, hold: Duration) -> Result<()> {
+        if !self.online() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let gap = self.pacer.gap(hold);
+        self.since_checkpoint += 1;
+        if self.place.wal && self.since_checkpoint >= CHECKPOINT_EVERY {
+            self.checkpoint()?;
+        }
+        thread::sleep(gap.saturating_sub(start.elapsed()));
+        Ok(())
+    }
+
+    /// Brings what it can of the log into the file; it neither waits nor makes anyone wait.
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
+        self.since_checkpoint = 0;
+        match self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Err(error) if !is_busy(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The progress of an action that is complete.
+pub(super) fn done() -> Progress {
+    Progress { done: true, ..Progress::default() }
+}
+
+/// Ends a transaction without effect. Its failure means that there was none (SQLite rolls back by itself on some
+/// errors), which is what was wanted.
+pub(super) fn roll_back(db: &Db) {
+    if !db.is_autocommit() {
+        let _ = db.execute_batch("ROLLBACK");
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+pub(super) fn locked(waited: Duration) -> Error {
+    Error::new(
+        codes::LOCKED,
+        format!("Another connection has held the database's write lock for {:.1} s.", waited.as_secs_f64()),
+    )
+    .with_help("Nothing was changed by this attempt. Find the program that keeps a transaction open, or allow more time with lock_timeout and retry_for.")
+    .retryable()
+}
+
+/// How the writing connection is set up while an action runs; what it was before is put back when this is dropped.
+pub(super) struct Setup<'a> {
+    db: &'a Db,
+    foreign_keys: bool,
+    triggers: bool,
+    synchronous: i64,
+    checkpoint: i64,
+}
+
+impl<'a> Setup<'a> {
+    /// Foreign keys and triggers off: our touches are not the application's writes.
+    pub(super) fn new(db: &'a Db, place: Place) -> Result<Self> {
+        if !db.is_autocommit() {
+            return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
+                .with_help("COMMIT or ROLLBACK it first: a migration runs in transactions of its own."));
+        }
+        let get = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
+        let setup = Self {
+            db,
+            foreign_keys: get("foreign_keys")? != 0,
+            triggers: db.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?,
+            synchronous: get("synchronous")?,
+            checkpoint: get("wal_autocheckpoint")?,
+        };
+        db.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 0")?;
+        if get("foreign_keys")? != 0 {
+            return Err(Error::new(
+                codes::DATABASE,
+                "Foreign keys could not be switched off for the migration.",
+            ));
+        }
+        if place.wal && setup.synchronous > 1 {
+            // The log keeps the file consistent without a flush at each commit, which would happen under the lock.
+            db.execute_batch("PRAGMA synchronous = NORMAL")?;
+        }
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        Ok(setup)
+    }
+}
+
+impl Drop for Setup<'_> {
+    fn drop(&mut self) {
+        roll_back(self.db);
+        let text = format!(
+            "PRAGMA foreign_keys = {}; PRAGMA synchronous = {}; PRAGMA wal_autocheckpoint = {}",
+            i64::from(self.foreign_keys),
+            self.synchronous,
+            self.checkpoint
+        );
+        // These cannot fail outside a transaction; and an error here would hide the one that led here.
+        let _ = self.db.execute_batch(&text);
+        let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, self.triggers);
+    }
+}
+
+/// Switches triggers on or off on our connection.
+pub(super) fn set_triggers(db: &Db, on: bool) -> Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
+    Ok(())
+}
+
+/// Runs `work` with triggers on: for what must be seen by captures, or is the user's own SQL.
+pub(super) fn with_triggers<T>(db: &Db, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    set_triggers(db, true)?;
+    let outcome = work();
+    set_triggers(db, false)?;
+    outcome
+}

@@ -1,0 +1,9 @@
+//! The SQLite backend by itself: each action against a real file, with its way back, with writers beside it, and
+//! stopped at every transaction.
+
+mod support;
+
+mod captures;
+mod definitions;
+mod files;
+mod rebuilds;
