@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::codes;
+
 /// The result of anything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,44 +75,4 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// The codes by which the runner and its callers recognise what happened.
-pub mod codes {
-    /// The run was paused.
-    pub const PAUSED: &str = "PQL0401";
-    /// The run was cancelled.
-    pub const CANCELLED: &str = "PQL0402";
-    /// Another runner holds the lease.
-    pub const LEASE: &str = "PQL0403";
-    /// A lock could not be had in time.
-    pub const LOCKED: &str = "PQL0404";
-    /// The tables have changed since the plan was made.
-    pub const MOVED: &str = "PQL0410";
-    /// The database cannot be written.
-    pub const READ_ONLY: &str = "PQL0417";
-    /// The database cannot do that.
-    pub const UNSUPPORTED: &str = "PQL0424";
-    /// The database refused a statement.
-    pub const DATABASE: &str = "PQL0440";
-    /// The file cannot be opened.
-    pub const CANNOT_OPEN: &str = "PQL0441";
-    /// The file is not a database.
-    pub const NOT_A_DATABASE: &str = "PQL0442";
-    /// The disk is full.
-    pub const DISK_FULL: &str = "PQL0443";
-    /// Reading or writing failed.
-    pub const INPUT_OUTPUT: &str = "PQL0444";
-    /// The database is damaged.
-    pub const CORRUPT: &str = "PQL0445";
-    /// A constraint was violated.
-    pub const CONSTRAINT: &str = "PQL0446";
-    /// Rows stand in the way.
-    pub const ROWS: &str = "PQL0447";
-    /// A transaction is open.
-    pub const TRANSACTION_OPEN: &str = "PQL0448";
-    /// A stored definition, plan or cursor cannot be read.
-    pub const UNREADABLE: &str = "PQL0449";
-    /// Rows are not what they should be.
-    pub const VERIFY: &str = "PQL0450";
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`lower`]: AST and schema to operations, names resolved, spans kept;
 //! - [`rules`]: one file per operation: what it needs, which ladder of steps it takes;
-//! - [`plan()`]: operations to a [`Plan`], data that can be stored, shown and executed;
+//! - [`plan()`]: operations to a [`Plan`], data that can be stored, shown and executed; [`explain()`]: in words;
 //! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
 
 mod capabilities;
@@ -17,6 +17,7 @@ mod names;
 pub mod plan;
 pub mod rules;
 pub mod text;
+mod verb;
 
 pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
 pub use error::PlanError;
@@ -26,3 +27,4 @@ pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
     Rebuild, RowKey, Severity, Step,
 };
+pub use rules::{PlanOptions, plan};

@@ -1,6 +1,9 @@
 //! What the engine asks of a database. One folder per database, with the same file names in each.
 
+mod open;
 pub mod sqlite;
+
+pub use open::open;
 
 use std::time::Duration;
 
@@ -119,7 +122,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             lock_timeout: Duration::from_secs(2),
-            retry_for: Duration::from_secs(60),
+            retry_for: Duration::from_mins(1),
             statement_timeout: None,
             batch_rows: None,
             throttle: 0.0,

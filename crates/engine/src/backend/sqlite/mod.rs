@@ -255,7 +255,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::StopCapture { capture } => run.write_last(|db| capture::stop(db, capture)),
         Action::Backfill(backfill) => backfill::backfill(run, backfill),
         Action::RevertBackfill(backfill) => record::revert(run, backfill),
-        Action::Validate { table, checks } => validate::validate(run, &table.name, checks),
+        Action::Validate { table, checks, .. } => validate::validate(run, &table.name, checks),
         Action::RebuildPrepare { rebuild } => rebuild::prepare(run, planned_rebuild(run.plan, *rebuild)?),
         Action::RebuildCopy { rebuild } => rebuild::copy(run, planned_rebuild(run.plan, *rebuild)?),
         Action::RebuildVerify { rebuild } => rebuild::verify(run, planned_rebuild(run.plan, *rebuild)?),

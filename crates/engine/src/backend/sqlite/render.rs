@@ -68,7 +68,7 @@ pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
         Action::StopCapture { capture } => vec![format!("DROP TABLE {}", object(&capture.log))],
         Action::Backfill(backfill) => backfill::shown(db, backfill).into_iter().collect(),
         Action::RevertBackfill(backfill) => record::shown(backfill),
-        Action::Validate { table, checks } => examined(db, &table.name, checks),
+        Action::Validate { table, checks, .. } => examined(db, &table.name, checks),
         Action::RebuildPrepare { rebuild } => rebuild_at(rebuild)
             .and_then(|rebuild| rebuild::prepare_statements(db, rebuild).ok())
             .unwrap_or_default(),

@@ -1,0 +1,15 @@
+//! From a place to a backend.
+
+use crate::options::OpenOptions;
+use crate::{Location, Result};
+
+use super::Backend;
+use super::sqlite::Sqlite;
+
+/// Opens the database at a place.
+pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Backend>> {
+    Ok(match location {
+        Location::SqliteFile(path) => Box::new(Sqlite::open(path, options.create, options.read_only)?),
+        Location::SqliteMemory => Box::new(Sqlite::memory()?),
+    })
+}

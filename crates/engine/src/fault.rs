@@ -1,0 +1,237 @@
+//! Failures on demand, for tests: an error or the end of the process, before or after any statement or commit.
+//!
+//! [`Watch`] sees every statement of a SQLite connection and can kill the process at one of them; child processes
+//! are told by the environment variable `PQL_FAULT`:
+//! - `kill:before:17`, `kill:after:17`: SIGKILL around the 17th statement since the database was opened;
+//! - `list:FILE`: write every statement to a file, a line each, so that a harness knows how many there are.
+//!
+//! [`FaultyBackend`] wraps any backend and makes the transactions of its actions fail, with the process alive.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pql_planner::{Action, Capabilities, Plan, Statistics};
+use pql_schema::{ObjectName, Schema};
+
+use crate::backend::{Backend, Connection, Progress, RunOptions, Step};
+use crate::{Error, Result, codes};
+
+/// The variable that tells a child process where to die.
+pub const VARIABLE: &str = "PQL_FAULT";
+
+/// On which side of it something goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It has not happened.
+    Before,
+    /// It has.
+    After,
+}
+
+/// Sees the statements of a connection.
+#[derive(Debug)]
+pub enum Watch {
+    /// Ends the process at one of them.
+    Kill {
+        /// On which side.
+        side: Side,
+        /// Of which, from 1.
+        at: u64,
+        /// How many there were.
+        seen: u64,
+    },
+    /// Writes them down.
+    List(File),
+}
+
+impl Watch {
+    /// What `PQL_FAULT` asks for. A wrong value ends the process: a harness must not take it for a clean run.
+    pub fn from_environment() -> Option<Self> {
+        let text = std::env::var(VARIABLE).ok()?;
+        let parsed = match text.split_once(':') {
+            Some(("list", path)) => File::options().append(true).create(true).open(path).ok().map(Self::List),
+            Some(("kill", rest)) => rest.split_once(':').and_then(|(side, at)| {
+                let side = match side {
+                    "before" => Side::Before,
+                    "after" => Side::After,
+                    _ => return None,
+                };
+                Some(Self::Kill { side, at: at.parse().ok()?, seen: 0 })
+            }),
+            _ => None,
+        };
+        assert!(parsed.is_some(), "{VARIABLE}={text} is not kill:before:N, kill:after:N or list:FILE");
+        parsed
+    }
+
+    /// A statement begins.
+    pub fn begins(&mut self, sql: &str) {
+        match self {
+            Self::Kill { side, at, seen } => {
+                *seen += 1;
+                if *side == Side::Before && seen == at {
+                    kill();
+                }
+            }
+            Self::List(file) => {
+                let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+                writeln!(file, "{line}").expect("the list of statements can be written");
+            }
+        }
+    }
+
+    /// It has ended.
+    pub fn ended(&mut self) {
+        if let Self::Kill { side: Side::After, at, seen } = self
+            && seen == at
+        {
+            kill();
+        }
+    }
+}
+
+/// Ends this process as `kill -9` does: nothing is flushed, closed or unlocked by it.
+fn kill() -> ! {
+    let id = std::process::id().to_string();
+    let sent = std::process::Command::new("kill").args(["-KILL", &id]).status();
+    // The signal arrives at once; where there is no such command an abort comes nearest.
+    std::thread::sleep(Duration::from_millis(500));
+    drop(sent);
+    std::process::abort()
+}
+
+/// A backend whose actions fail at one of their transactions.
+pub struct FaultyBackend {
+    inner: Box<dyn Backend>,
+    fault: Fault,
+}
+
+/// Where a [`FaultyBackend`] fails; shared with the test that watches it.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    side: Side,
+    at: u64,
+    seen: Arc<AtomicU64>,
+}
+
+impl Fault {
+    /// At the transaction of that number, counted over all actions from 1; one that is never reached only counts.
+    pub fn new(side: Side, at: u64) -> Self {
+        Self { side, at, seen: Arc::default() }
+    }
+
+    /// How many transactions there were.
+    pub fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    fn error(&self) -> Error {
+        Error::new(codes::INJECTED, format!("A test made transaction {} fail.", self.at))
+    }
+}
+
+impl FaultyBackend {
+    /// Wraps a backend.
+    pub fn new(inner: Box<dyn Backend>, fault: Fault) -> Self {
+        Self { inner, fault }
+    }
+}
+
+impl Backend for FaultyBackend {
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn introspect(&mut self) -> Result<Schema> {
+        self.inner.introspect()
+    }
+
+    fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
+        self.inner.statistics(tables)
+    }
+
+    fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {
+        self.inner.statements(plan, action)
+    }
+
+    fn probe(&mut self, plan: &Plan, action: &Action) -> Result<Option<bool>> {
+        self.inner.probe(plan, action)
+    }
+
+    fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
+        let mut step = FaultyStep { inner: step, fault: &self.fault, committed: false };
+        self.inner.execute(plan, action, &mut step)?;
+        step.after()
+    }
+
+    fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
+        let mut step = FaultyStep { inner: step, fault: &self.fault, committed: false };
+        self.inner.purge(plan, &mut step)?;
+        step.after()
+    }
+
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
+        self.inner.transaction(work)
+    }
+
+    fn connection(&mut self) -> &mut dyn Connection {
+        self.inner.connection()
+    }
+
+    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
+        self.inner.companion()
+    }
+}
+
+struct FaultyStep<'s> {
+    inner: &'s mut dyn Step,
+    fault: &'s Fault,
+    /// The transaction whose end is to be an error has been given to the database.
+    committed: bool,
+}
+
+impl FaultyStep<'_> {
+    fn after(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.committed) { Err(self.fault.error()) } else { Ok(()) }
+    }
+}
+
+impl Step for FaultyStep<'_> {
+    fn cursor(&self) -> Option<&str> {
+        self.inner.cursor()
+    }
+
+    fn commit(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
+        let number = self.fault.seen.fetch_add(1, Ordering::Relaxed) + 1;
+        self.after()?;
+        self.inner.commit(connection, progress)?;
+        match (number == self.fault.at, self.fault.side) {
+            (true, Side::Before) => Err(self.fault.error()),
+            (true, Side::After) => {
+                self.committed = true;
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn breathe(&mut self, progress: &Progress) -> Result<()> {
+        self.after()?;
+        self.inner.breathe(progress)
+    }
+
+    fn options(&self) -> &RunOptions {
+        self.inner.options()
+    }
+
+    fn held(&mut self, lock: Duration) {
+        self.inner.held(lock);
+    }
+
+    fn waiting(&mut self, what: &str) {
+        self.inner.waiting(what);
+    }
+}

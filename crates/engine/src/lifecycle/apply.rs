@@ -1,0 +1,127 @@
+//! MIGRATE APPLY.
+
+use pql_schema::{MigrationId, MigrationStatus};
+
+use crate::journal::{Heading, Intent, Record, Retention, Run, StoredPlan, Totals};
+use crate::lease::Lease;
+use crate::options::ApplyOptions;
+use crate::runner::Observer;
+use crate::{Engine, Error, Report, Result, codes};
+
+use super::planning::Planned;
+
+impl Engine {
+    /// Applies a migration; one that was interrupted or paused goes on where it stopped.
+    pub fn apply(
+        &mut self,
+        id: MigrationId,
+        options: &ApplyOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Report> {
+        let record = self.record(id)?;
+        if is_unfinished(&record) && !options.dry_run {
+            return self.resume(id, options, observer);
+        }
+        self.may_start(&record)?;
+        if options.dry_run {
+            let schema = self.backend.introspect()?;
+            let planned = self.planned(&record, &schema, options)?;
+            let mut report = Report::new(&record, self.version()?, planned.plan.steps.len());
+            report.strategy = options.strategy;
+            return Ok(report);
+        }
+        let lease = Lease::acquire(
+            self.backend.as_mut(),
+            self.journal,
+            &self.actor,
+            Some(id),
+            options.run.retry_for,
+        )?;
+        match self.start(id, options, &lease) {
+            Ok((record, stored)) => self.drive(lease, record, &stored, options, observer),
+            Err(error) => {
+                // The lease ends by itself when it cannot be given back; the error matters more.
+                let _ = lease.release(self.backend.as_mut());
+                Err(error)
+            }
+        }
+    }
+
+    /// Plans the run and records that it begins.
+    fn start(
+        &mut self,
+        id: MigrationId,
+        options: &ApplyOptions,
+        lease: &Lease,
+    ) -> Result<(Record, StoredPlan)> {
+        // Only now can nobody else change it any more.
+        let mut record = self.record(id)?;
+        self.may_start(&record)?;
+        self.purge_due(lease)?;
+        let schema = self.backend.introspect()?;
+        let Planned { plan, base, expected } = self.planned(&record, &schema, options)?;
+        let stored = StoredPlan { plan, base, expected };
+        record.attempt += 1;
+        record.migration.status = MigrationStatus::Running;
+        record.run = Some(Run { intent: Intent::Apply, heading: Heading::Forward, reason: None });
+        record.strategy = Some(options.strategy);
+        record.retain = options.retain;
+        record.retention = Retention::Kept;
+        record.totals = Totals::default();
+        record.failure = None;
+        let (journal, actor) = (self.journal, &self.actor);
+        lease.transact(self.backend.as_mut(), |connection| {
+            // What the first migration, or one by hand, found is what a later question about that version is about.
+            let version = journal.version(connection)?;
+            if journal.schema_at(connection, version)?.is_none() {
+                journal.set_version(connection, version, None, &schema)?;
+            }
+            journal.insert_plan(connection, id, record.attempt, &stored)?;
+            journal.update(connection, &record)?;
+            journal.record(connection, actor, Some(id), "started", Some(options.strategy.as_str()))
+        })?;
+        Ok((record, stored))
+    }
+
+    /// Whether a migration can be applied from its beginning.
+    fn may_start(&mut self, record: &Record) -> Result<()> {
+        let id = record.migration.id;
+        if record.migration.status == MigrationStatus::Applied {
+            let version = record.migration.version.unwrap_or_default();
+            return Err(Error::new(
+                codes::ALREADY_APPLIED,
+                format!(
+                    "Migration {id} ({}) is applied already, as version {version}.",
+                    record.migration.name
+                ),
+            )
+            .with_help("To do it again, roll it back first."));
+        }
+        self.none_unfinished_but(id)
+    }
+
+    /// Fails when another migration stands half way.
+    pub(super) fn none_unfinished_but(&mut self, id: MigrationId) -> Result<()> {
+        let unfinished = self.journal.unfinished(self.backend.connection())?;
+        let Some(other) = unfinished.iter().find(|other| other.migration.id != id) else { return Ok(()) };
+        if let Some(holder) = crate::lease::holder(self.journal, self.backend.connection())?
+            && holder.migration_id == Some(other.migration.id)
+        {
+            return Err(holder.refusal());
+        }
+        let what = if other.migration.status == MigrationStatus::Paused { "paused" } else { "interrupted" };
+        let other = &other.migration;
+        Err(Error::new(
+            codes::INTERRUPTED,
+            format!("Migration {} ({}) was {what} and is not finished.", other.id, other.name),
+        )
+        .with_help(format!(
+            "MIGRATE RESUME migration_id = '{0}' finishes it, MIGRATE CANCEL migration_id = '{0}' takes it back.",
+            other.id
+        )))
+    }
+}
+
+pub(super) fn is_unfinished(record: &Record) -> bool {
+    matches!(record.migration.status, MigrationStatus::Running | MigrationStatus::Paused)
+}

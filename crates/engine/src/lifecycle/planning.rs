@@ -1,0 +1,114 @@
+//! Between the operations and the planner: the model first, then a plan, then what both promise.
+
+use pql_planner::{Plan, PlanError, PlanOptions};
+use pql_schema::{Answers, MigrationId, MigrationOp, ObjectName, Schema, diff};
+
+use crate::backend::Backend;
+use crate::journal::Delta;
+use crate::options::{ApplyOptions, Retain};
+use crate::{Error, Result, codes};
+
+/// A plan with what the model says it leads to.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// The tables and views it touches, as they are now.
+    pub(super) base: Schema,
+    /// What it makes of the schema.
+    pub(super) expected: Delta,
+}
+
+/// Checks operations against the model and plans them.
+pub(super) fn make(
+    backend: &mut dyn Backend,
+    schema: &Schema,
+    ops: &[MigrationOp],
+    options: &ApplyOptions,
+    tag: &str,
+) -> Result<Planned> {
+    let mut after = schema.clone();
+    after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
+    let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
+    tables.sort();
+    tables.dedup();
+    let statistics = backend.statistics(&tables)?;
+    let options = PlanOptions {
+        strategy: options.strategy,
+        retain: options.retain != Retain::No,
+        max_stall_ms: options.run.max_stall.as_secs_f64() * 1000.0,
+        allow_destructive: options.allow_destructive,
+        tag: tag.to_owned(),
+    };
+    let plan = pql_planner::plan(ops, schema, backend.capabilities(), &statistics, &options)
+        .map_err(|errors| refused(&errors))?;
+    let expected = Delta::between(schema, &after);
+    let base = part(schema, &names(&plan, &expected));
+    Ok(Planned { plan, base, expected })
+}
+
+/// The tag that names what an attempt of a migration hides: unlike any other's.
+pub(super) fn tag(id: MigrationId, attempt: u64) -> String {
+    let hex = id.0.simple().to_string();
+    let random = &hex[hex.len() - 8..];
+    if attempt <= 1 { random.to_owned() } else { format!("{random}a{attempt}") }
+}
+
+/// The names of everything a plan touches, before and after.
+pub(super) fn names(plan: &Plan, expected: &Delta) -> Vec<ObjectName> {
+    let mut names = plan.touches.clone();
+    names.extend(expected.set.tables.keys().chain(expected.set.views.keys()).cloned());
+    names.extend(expected.tables.iter().chain(&expected.views).cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The named tables and views of a schema, with the indexes and triggers of those tables.
+pub(super) fn part(schema: &Schema, names: &[ObjectName]) -> Schema {
+    let mut part = schema.visible();
+    let rule = part.names;
+    let is_named = |name: &ObjectName| names.iter().any(|known| rule.same_object(known, name));
+    part.tables.retain(|name, _| is_named(name));
+    part.views.retain(|name, _| is_named(name));
+    part.indexes.retain(|_, index| is_named(&index.table));
+    part.triggers.retain(|_, trigger| is_named(&trigger.table));
+    part
+}
+
+/// What of a promised change a schema does not fulfil, in words.
+pub(super) fn unmet(schema: &Schema, expected: &Delta) -> Vec<String> {
+    let found = schema.visible();
+    let mut wanted = found.clone();
+    expected.clone().apply(&mut wanted);
+    if found.same_as(&wanted) {
+        return Vec::new();
+    }
+    match diff(&found, &wanted, &Answers::default()) {
+        Ok(diff) if diff.ops.is_empty() => vec!["the definitions differ".to_owned()],
+        Ok(diff) => diff.ops.iter().map(pql_planner::text::statement).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+fn invalid(ops: &[MigrationOp], position: usize, error: &pql_schema::ApplyError) -> Error {
+    let statement = pql_planner::text::statement(&ops[position]);
+    let message = if ops.len() == 1 {
+        error.to_string()
+    } else {
+        format!("Operation {} ({statement}): {error}", position + 1)
+    };
+    let invalid = Error::new(codes::INVALID, message);
+    match error.help() {
+        Some(help) => invalid.with_help(help),
+        None => invalid,
+    }
+}
+
+fn refused(errors: &[PlanError]) -> Error {
+    let code = errors.first().map_or(codes::INVALID, |error| error.code);
+    let message: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let refused = Error::new(code, message.join("; "));
+    match errors.iter().find_map(|error| error.help.as_deref()) {
+        Some(help) => refused.with_help(help),
+        None => refused,
+    }
+}

@@ -1,0 +1,240 @@
+//! From the beginning of a run to its end: forward, back again when something stops it, and what the journal says of
+//! it afterwards.
+//!
+//! A run has an intent (apply or roll back) and a heading. An error or a CANCEL turns it round once; a second error
+//! leaves it paused where it is. So a migration ends either in its new schema or in its old one, or it waits, with
+//! the reason, for somebody to remove the obstacle.
+
+use pql_schema::{MigrationOp, MigrationStatus};
+
+use crate::backend::Backend;
+use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
+use crate::lease::Lease;
+use crate::options::{ApplyOptions, OnFailure, Retain};
+use crate::runner::{Job, Observer, Runner};
+use crate::{Engine, Error, Report, Result, codes};
+
+use super::drift::differences;
+use super::planning::{names, part, unmet};
+
+impl Engine {
+    /// Runs a migration whose run is recorded to the end of it, and gives the lease back.
+    pub(super) fn drive(
+        &mut self,
+        lease: Lease,
+        mut record: Record,
+        stored: &StoredPlan,
+        options: &ApplyOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Report> {
+        let outcome = self.drive_leased(&lease, &mut record, stored, options, observer);
+        // A lease that cannot be given back ends by itself; what the run came to matters more.
+        let _ = lease.release(self.backend.as_mut());
+        outcome
+    }
+
+    fn drive_leased(
+        &mut self,
+        lease: &Lease,
+        record: &mut Record,
+        stored: &StoredPlan,
+        options: &ApplyOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Report> {
+        let mut cause = None;
+        loop {
+            let run = record.run.clone().expect("a migration that is driven has a run");
+            let job = Job {
+                journal: self.journal,
+                id: record.migration.id,
+                plan: &stored.plan,
+                names: names(&stored.plan, &stored.expected),
+                lease,
+                options: &options.run,
+            };
+            let mut runner = Runner::new(self.backend.as_mut(), &mut *observer, job);
+            let result = runner
+                .run(run.heading, run.reason.is_none())
+                .and_then(|()| check(runner.backend(), record, stored, run.heading));
+            record.totals = runner.totals(record.totals);
+            let barrier =
+                if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
+            let error = match result {
+                Ok(()) => {
+                    let report = self.conclude(lease, record, stored, &run)?;
+                    if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
+                        // The migration is applied whatever becomes of this; the next run would try it again.
+                        let _ = self.purge_one(lease, record.migration.id, options, observer);
+                    }
+                    return cause.map_or(Ok(report), Err);
+                }
+                Err(error) => error,
+            };
+            if error.code() == codes::LEASE_LOST {
+                return Err(error);
+            }
+            if error.code() == codes::PAUSED {
+                self.rest(lease, record, None)?;
+                return Err(error);
+            }
+            let cancelled = error.code() == codes::CANCELLED;
+            let stays = run.reason.is_some()
+                || error.code() == codes::MOVED
+                || (!cancelled && options.on_failure == OnFailure::Pause);
+            if stays || barrier.is_some() {
+                let error = match (barrier, run.reason) {
+                    (_, Some(_)) => stuck(error),
+                    (Some(step), None) if !stays => barred(error, stored, step),
+                    _ => error,
+                };
+                self.rest(lease, record, Some(Failure::from(&error)))?;
+                return Err(error);
+            }
+            let reason = if cancelled { Reason::Cancelled } else { Reason::Failed };
+            record.failure = (!cancelled).then(|| Failure::from(&error));
+            self.turn(lease, record, reason)?;
+            cause = Some(settle(error, run.intent));
+        }
+    }
+
+    /// Turns a run round.
+    pub(super) fn turn(&mut self, lease: &Lease, record: &mut Record, reason: Reason) -> Result<()> {
+        let run = record.run.as_mut().expect("a run is turned round while it lasts");
+        run.heading = match run.heading {
+            Heading::Forward => Heading::Backward,
+            Heading::Backward => Heading::Forward,
+        };
+        run.reason = Some(reason);
+        let event = match reason {
+            Reason::Failed => "turned_by_error",
+            Reason::Cancelled => "turned_by_cancel",
+        };
+        let detail = record.failure.as_ref().map(|failure| failure.message.clone());
+        self.write(lease, record, event, detail.as_deref())
+    }
+
+    /// Leaves a run where it is.
+    fn rest(&mut self, lease: &Lease, record: &mut Record, failure: Option<Failure>) -> Result<()> {
+        record.migration.status = MigrationStatus::Paused;
+        let detail = failure.as_ref().map(|failure| failure.message.clone());
+        if failure.is_some() {
+            record.failure = failure;
+        }
+        self.write(lease, record, "paused", detail.as_deref())
+    }
+
+    /// Writes a migration's state and what led to it, under the lease.
+    pub(super) fn write(
+        &mut self,
+        lease: &Lease,
+        record: &Record,
+        event: &str,
+        detail: Option<&str>,
+    ) -> Result<()> {
+        let (journal, actor) = (self.journal, &self.actor);
+        lease.transact(self.backend.as_mut(), |connection| {
+            journal.update(connection, record)?;
+            journal.record(connection, actor, Some(record.migration.id), event, detail)
+        })
+    }
+
+    /// Records that a run has reached its end.
+    fn conclude(
+        &mut self,
+        lease: &Lease,
+        record: &mut Record,
+        stored: &StoredPlan,
+        run: &Run,
+    ) -> Result<Report> {
+        let schema = self.backend.introspect()?;
+        let (journal, actor) = (self.journal, &self.actor);
+        record.run = None;
+        let version = lease.transact(self.backend.as_mut(), |connection| {
+            let id = record.migration.id;
+            let event = match (run.heading, run.intent) {
+                (Heading::Forward, Intent::Apply) => {
+                    let version = journal.version(connection)? + 1;
+                    record.migration.version = Some(version);
+                    record.migration.applied_at = Some(now());
+                    record.failure = None;
+                    record.migration.status = MigrationStatus::Applied;
+                    journal.set_version(connection, version, Some(id), &schema)?;
+                    "applied"
+                }
+                (Heading::Forward, Intent::Rollback) => {
+                    record.migration.status = MigrationStatus::Applied;
+                    "rollback_abandoned"
+                }
+                (Heading::Backward, Intent::Rollback) => {
+                    record.migration.status = MigrationStatus::RolledBack;
+                    record.failure = None;
+                    journal.cut_versions(connection, record.migration.version.unwrap_or(u64::MAX))?;
+                    "rolled_back"
+                }
+                (Heading::Backward, Intent::Apply) if run.reason == Some(Reason::Cancelled) => {
+                    record.migration.status = MigrationStatus::Cancelled;
+                    "cancelled"
+                }
+                (Heading::Backward, Intent::Apply) => {
+                    record.migration.status = MigrationStatus::Failed;
+                    "failed"
+                }
+            };
+            journal.update(connection, record)?;
+            let detail = record.failure.as_ref().map(|failure| failure.message.clone());
+            journal.record(connection, actor, Some(id), event, detail.as_deref())?;
+            journal.version(connection)
+        })?;
+        Ok(Report::new(record, version, stored.plan.steps.len()))
+    }
+}
+
+/// Whether a run came out where it should have: the database is asked, not the model.
+fn check(backend: &mut dyn Backend, record: &Record, stored: &StoredPlan, heading: Heading) -> Result<()> {
+    if record.migration.operations.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
+        return Ok(());
+    }
+    let schema = backend.introspect()?;
+    let wrong = match heading {
+        Heading::Forward => unmet(&schema, &stored.expected),
+        Heading::Backward => {
+            let now = part(&schema, &names(&stored.plan, &stored.expected));
+            differences(&stored.base, &now).iter().map(ToString::to_string).collect()
+        }
+    };
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        codes::UNEXPECTED_SCHEMA,
+        format!("The steps ran, but the schema is not what they should have made: {}.", wrong.join("; ")),
+    )
+    .with_help("This is a defect of PQL or of the database; please report it with this message."))
+}
+
+/// The error of a run that was taken back, as its caller sees it.
+fn settle(error: Error, intent: Intent) -> Error {
+    if error.help().is_some() {
+        return error;
+    }
+    error.with_help(match intent {
+        Intent::Apply => "What the migration had done was taken back; the database is as it was before.",
+        Intent::Rollback => "The migration stays applied; nothing was lost.",
+    })
+}
+
+fn stuck(error: Error) -> Error {
+    Error::new(codes::STUCK, format!("The migration could neither be finished nor taken back: {error}"))
+        .with_help("Remove the cause, then MIGRATE RESUME goes on from where it is.")
+        .with_source(error)
+}
+
+fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {
+    let verb = stored.plan.steps[step].action.verb();
+    Error::new(
+        codes::STUCK,
+        format!("{error} Step {} ({verb}) is done and has no way back, so the migration waits.", step + 1),
+    )
+    .with_help("Remove the cause, then MIGRATE RESUME goes on from where it is.")
+    .with_source(error)
+}

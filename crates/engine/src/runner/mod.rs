@@ -1,0 +1,345 @@
+//! Runs a plan: forward, step by step, or backward, by the undo lists of the steps that are in effect. Both are the
+//! same walk over [`Unit`]s, journalled in the same way, so both can be interrupted anywhere and go on.
+//!
+//! What is in effect is exactly what the journal has rows for. The runner decides neither why it runs nor what an
+//! error leads to: that is the lifecycle's.
+
+mod backoff;
+mod meter;
+mod observer;
+mod step;
+
+use std::time::{Duration, Instant};
+
+use pql_planner::{Action, Phase, Plan};
+use pql_schema::{MigrationId, ObjectName};
+
+use crate::backend::{Backend, Connection, Progress, RunOptions};
+use crate::journal::{Heading, Journal, State, StepRow, Totals};
+use crate::lease::Lease;
+use crate::{Error, Result, codes};
+
+use backoff::Backoff;
+use meter::Meter;
+pub use observer::{Observer, RunProgress, Signal, Silent};
+use step::StepRun;
+
+/// Runs one transaction and gives what the work gave.
+pub(crate) fn transact<T>(
+    backend: &mut dyn Backend,
+    mut work: impl FnMut(&mut dyn Connection) -> Result<T>,
+) -> Result<T> {
+    let mut outcome = None;
+    backend.transaction(&mut |connection| {
+        outcome = Some(work(connection)?);
+        Ok(())
+    })?;
+    Ok(outcome.expect("a transaction that committed has run its work"))
+}
+
+/// The same, tried again for a while when a lock is in the way.
+pub(crate) fn transact_patiently<T>(
+    backend: &mut dyn Backend,
+    patience: Duration,
+    mut work: impl FnMut(&mut dyn Connection) -> Result<T>,
+) -> Result<T> {
+    let started = Instant::now();
+    let mut backoff = Backoff::new();
+    loop {
+        match transact(backend, &mut work) {
+            Err(error) if error.is_retryable() && started.elapsed() < patience => {
+                backoff.wait(&mut || Ok(()))?;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// One action of a plan: a step's own, or one of those that take it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unit {
+    step: usize,
+    undo: Option<usize>,
+}
+
+impl Unit {
+    fn key(self) -> (usize, Option<usize>) {
+        (self.step, self.undo)
+    }
+
+    fn action(self, plan: &Plan) -> &Action {
+        let step = &plan.steps[self.step];
+        self.undo.map_or(&step.action, |undo| &step.undo[undo])
+    }
+}
+
+/// A run of one plan.
+pub(crate) struct Runner<'r> {
+    backend: &'r mut dyn Backend,
+    journal: Journal,
+    id: MigrationId,
+    plan: &'r Plan,
+    /// The names of what the plan touches, before and after.
+    names: Vec<ObjectName>,
+    lease: &'r Lease,
+    options: &'r RunOptions,
+    observer: &'r mut dyn Observer,
+    meter: Meter,
+    cancellable: bool,
+}
+
+/// What a run needs.
+pub(crate) struct Job<'r> {
+    pub(crate) journal: Journal,
+    pub(crate) id: MigrationId,
+    pub(crate) plan: &'r Plan,
+    pub(crate) names: Vec<ObjectName>,
+    pub(crate) lease: &'r Lease,
+    pub(crate) options: &'r RunOptions,
+}
+
+impl<'r> Runner<'r> {
+    pub(crate) fn new(backend: &'r mut dyn Backend, observer: &'r mut dyn Observer, job: Job<'r>) -> Self {
+        let Job { journal, id, plan, names, lease, options } = job;
+        let meter = Meter::new(id, plan.steps.len());
+        Self { backend, journal, id, plan, names, lease, options, observer, meter, cancellable: true }
+    }
+
+    /// Goes to the end that the heading names.
+    pub(crate) fn run(&mut self, heading: Heading, cancellable: bool) -> Result<()> {
+        self.cancellable = cancellable;
+        match heading {
+            Heading::Forward => self.forward(),
+            Heading::Backward => self.backward(),
+        }
+    }
+
+    /// What the run has cost, on top of `before`.
+    pub(crate) fn totals(&self, before: Totals) -> Totals {
+        self.meter.totals(before)
+    }
+
+    /// The database that is being changed.
+    pub(crate) fn backend(&mut self) -> &mut dyn Backend {
+        self.backend
+    }
+
+    /// The first step in effect that has no way back.
+    pub(crate) fn barrier(&mut self) -> Result<Option<usize>> {
+        Ok(barrier(&self.rows()?, self.plan))
+    }
+
+    /// Removes what the plan, once applied, retained.
+    pub(crate) fn purge(&mut self) -> Result<()> {
+        self.cancellable = false;
+        self.meter.enter(self.plan.steps.len(), false, Phase::Contract.as_str(), "purge", 0);
+        let plan = self.plan;
+        let (backend, mut step) = self.step(None, false, None);
+        step.listen()?;
+        backend.purge(plan, &mut step)
+    }
+
+    fn forward(&mut self) -> Result<()> {
+        let rows = self.rows()?;
+        for step in 0..self.plan.steps.len() {
+            let unit = Unit { step, undo: None };
+            let row = find(&rows, unit);
+            if rows.iter().any(|row| row.step == step && row.undo.is_some()) {
+                // A way back that turned round in the middle of this step: first to its beginning, then again.
+                self.take_back(step, &rows)?;
+                self.execute(unit, None, false)?;
+            } else if row.is_none_or(|row| row.state != State::Done) {
+                self.execute(unit, row, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn backward(&mut self) -> Result<()> {
+        let rows = self.rows()?;
+        for step in (0..self.plan.steps.len()).rev() {
+            let unit = Unit { step, undo: None };
+            let Some(row) = find(&rows, unit) else { continue };
+            let untouched = match row.state {
+                State::Done => false,
+                // Outside a transaction the journal cannot tell; the database may.
+                State::Started if !outside_transaction(unit.action(self.plan)) => true,
+                State::Started | State::Partial => {
+                    self.backend.probe(self.plan, unit.action(self.plan))? == Some(false)
+                }
+            };
+            let begun = rows.iter().any(|row| row.step == step && row.undo.is_some());
+            if untouched && !begun {
+                self.forget(step)?;
+            } else {
+                self.take_back(step, &rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one step back, from where that was left.
+    fn take_back(&mut self, step: usize, rows: &[StepRow]) -> Result<()> {
+        let planned = &self.plan.steps[step];
+        if planned.irreversible {
+            return Err(Error::new(
+                codes::IRREVERSIBLE,
+                format!("Step {} ({}) has no way back.", step + 1, planned.action.verb()),
+            )
+            .with_help("Write the opposite change as a new migration."));
+        }
+        let count = planned.undo.len();
+        for undo in 0..count {
+            let unit = Unit { step, undo: Some(undo) };
+            let row = find(rows, unit);
+            if row.is_none_or(|row| row.state != State::Done) {
+                self.execute(unit, row, undo + 1 == count)?;
+            }
+        }
+        if count == 0 {
+            self.forget(step)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, step: usize) -> Result<()> {
+        let (journal, id, lease) = (self.journal, self.id, self.lease);
+        self.write(&mut |connection| {
+            lease.verify(connection)?;
+            journal.step_undone(connection, id, step)
+        })
+    }
+
+    /// Executes one action to its end, waiting out what can be waited out.
+    fn execute(&mut self, unit: Unit, row: Option<&StepRow>, last_undo: bool) -> Result<()> {
+        let plan = self.plan;
+        let action = unit.action(plan);
+        let phase = self.plan.steps[unit.step].phase.as_str();
+        self.meter.enter(unit.step, unit.undo.is_some(), phase, action.verb(), row.map_or(0, |row| row.rows));
+        self.begin(unit, row)?;
+        let mut cursor = row.and_then(|row| row.cursor.clone());
+        let started = Instant::now();
+        let mut backoff = Backoff::new();
+        loop {
+            let (backend, mut step) = self.step(Some(unit), last_undo, cursor.take());
+            step.listen()?;
+            let error = match backend.execute(plan, action, &mut step) {
+                Ok(()) => {
+                    self.finish(unit, last_undo)?;
+                    self.meter.leave();
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !error.is_retryable() || started.elapsed() >= self.options.retry_for {
+                return Err(error);
+            }
+            self.meter.waiting(error.message());
+            let (_, mut step) = self.step(Some(unit), last_undo, None);
+            backoff.wait(&mut || step.listen())?;
+            // The attempt that failed may have committed part of the work, or even all of it.
+            let key = unit.key();
+            match self.journal.step(self.backend.connection(), self.id, key)? {
+                None if last_undo => return Ok(()),
+                Some(row) if row.state == State::Done => return Ok(()),
+                row => cursor = row.and_then(|row| row.cursor),
+            }
+        }
+    }
+
+    /// Records that an action begins, and that the tables are as they were left.
+    fn begin(&mut self, unit: Unit, row: Option<&StepRow>) -> Result<()> {
+        let schema = self.backend.introspect()?.fingerprint_of(&self.names);
+        if let Some(before) = row.and_then(|row| row.schema.as_deref())
+            && before != schema.0
+            && !outside_transaction(unit.action(self.plan))
+        {
+            return Err(Error::new(
+                codes::MOVED,
+                "The migration's tables were changed by others while it was interrupted.",
+            )
+            .with_help(
+                "Undo those changes by hand, then resume or cancel the migration. Its progress is kept.",
+            ));
+        }
+        let (journal, id, lease) = (self.journal, self.id, self.lease);
+        self.write(&mut |connection| {
+            lease.verify(connection)?;
+            journal.step_started(connection, id, unit.key(), Some(&schema.0))
+        })
+    }
+
+    /// Records the end of an action that had no transaction to do so in.
+    fn finish(&mut self, unit: Unit, last_undo: bool) -> Result<()> {
+        let (journal, id, lease) = (self.journal, self.id, self.lease);
+        let row = journal.step(self.backend.connection(), id, unit.key())?;
+        let Some(row) = row.filter(|row| row.state != State::Done) else { return Ok(()) };
+        let progress = Progress { cursor: None, rows: row.rows, total: row.total, done: true };
+        self.write(&mut |connection| {
+            lease.verify(connection)?;
+            if last_undo {
+                journal.step_undone(connection, id, unit.step)
+            } else {
+                journal.step_progress(connection, id, unit.key(), &progress)
+            }
+        })
+    }
+
+    /// Writes to the journal between actions, listening while a lock is in the way.
+    fn write(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new();
+        loop {
+            match self.backend.transaction(work) {
+                Err(error) if error.is_retryable() && started.elapsed() < self.options.retry_for => {
+                    self.meter.waiting(error.message());
+                    let (_, mut step) = self.step(None, false, None);
+                    backoff.wait(&mut || step.listen())?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The backend, and our side of what it is to do.
+    fn step(
+        &mut self,
+        unit: Option<Unit>,
+        last_undo: bool,
+        cursor: Option<String>,
+    ) -> (&mut dyn Backend, StepRun<'_>) {
+        let step = StepRun {
+            journal: self.journal,
+            id: self.id,
+            unit,
+            last_undo,
+            cancellable: self.cancellable,
+            cursor,
+            lease: self.lease,
+            options: self.options,
+            meter: &mut self.meter,
+            observer: self.observer,
+        };
+        (self.backend, step)
+    }
+
+    fn rows(&mut self) -> Result<Vec<StepRow>> {
+        self.journal.steps(self.backend.connection(), self.id)
+    }
+}
+
+/// The first of the steps in effect that has no way back.
+pub(crate) fn barrier(rows: &[StepRow], plan: &Plan) -> Option<usize> {
+    rows.iter()
+        .filter(|row| row.undo.is_none() && row.state != State::Started)
+        .map(|row| row.step)
+        .find(|&step| plan.steps[step].irreversible)
+}
+
+fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {
+    rows.iter().find(|row| (row.step, row.undo) == unit.key())
+}
+
+fn outside_transaction(action: &Action) -> bool {
+    matches!(action, Action::Execute { outside_transaction: true, .. })
+}

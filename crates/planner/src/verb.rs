@@ -1,0 +1,48 @@
+//! The word for what an action does, as PLAN and progress show it.
+
+use crate::Action;
+
+impl Action {
+    /// Two or three words.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::CreateTable { .. } => "create table",
+            Self::RetireTable { .. } => "retire table",
+            Self::HideTable { .. } => "hide table",
+            Self::UnhideTable { .. } => "bring back table",
+            Self::DropTable { .. } => "drop table",
+            Self::RenameTable { .. } => "rename table",
+            Self::AddColumn { .. } => "add column",
+            Self::DropColumn { .. } => "drop column",
+            Self::HideColumn { .. } => "hide column",
+            Self::UnhideColumn { .. } => "bring back column",
+            Self::RenameColumn { .. } => "rename column",
+            Self::Redefine { .. } => "redefine table",
+            Self::CreateIndex { .. } => "create index",
+            Self::DropIndex { .. } => "drop index",
+            Self::HideIndex { .. } => "hide index",
+            Self::UnhideIndex { .. } => "bring back index",
+            Self::RenameIndex { .. } => "rename index",
+            Self::CreateView { .. } => "create view",
+            Self::DropView { .. } => "drop view",
+            Self::Execute { .. } => "execute",
+            Self::StartCapture { .. } => "start capture",
+            Self::StopCapture { .. } => "stop capture",
+            Self::Backfill(_) => "backfill",
+            Self::RevertBackfill(_) => "revert backfill",
+            Self::Validate { .. } => "validate",
+            Self::RebuildPrepare { .. } => "prepare rebuild",
+            Self::RebuildCopy { .. } => "copy rows",
+            Self::RebuildVerify { .. } => "verify rows",
+            Self::RebuildSwap { .. } => "swap tables",
+            Self::RebuildAbandon { .. } => "abandon rebuild",
+            Self::RebuildUnswap { .. } => "swap tables back",
+            Self::RebuildAtOnce { .. } => "rebuild table",
+            Self::IndexPrepare { .. } => "prepare index",
+            Self::IndexFill { .. } => "fill index",
+            Self::IndexVerify { .. } => "verify index",
+            Self::IndexPublish { .. } => "publish index",
+            Self::IndexAbandon { .. } => "abandon index",
+        }
+    }
+}

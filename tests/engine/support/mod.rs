@@ -1,0 +1,6 @@
+//! What the cases have in common.
+
+pub mod case;
+pub mod faults;
+pub mod run;
+pub mod state;

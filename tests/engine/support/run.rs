@@ -1,0 +1,248 @@
+//! One database and what is done with it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pql_engine::backend::Backend;
+use pql_engine::{ApplyOptions, Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent};
+use pql_planner::lower::{self, Context};
+use pql_planner::{Dialect, text};
+use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
+use pql_syntax::ast::Statement;
+
+use super::case::Case;
+use super::state;
+
+/// How a case is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// As it is by default: small tables take the plain statement.
+    Online,
+    /// Every table is as good as large.
+    NoStall,
+    /// In as few transactions as possible.
+    Offline,
+}
+
+/// All of them.
+pub const VARIANTS: [Variant; 3] = [Variant::Online, Variant::NoStall, Variant::Offline];
+
+impl Variant {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::NoStall => "online without any stall",
+            Self::Offline => "offline",
+        }
+    }
+
+    /// The options that it stands for.
+    pub fn options(self) -> ApplyOptions {
+        let mut options = ApplyOptions::default();
+        // Several transactions even for a handful of rows.
+        options.run.batch_rows = Some(2);
+        match self {
+            Self::Online => {}
+            Self::NoStall => options.run.max_stall = Duration::ZERO,
+            Self::Offline => options.strategy = MigrationStrategy::Offline,
+        }
+        options
+    }
+}
+
+/// A directory for databases, in memory where there is such a place: nothing here is about the disk.
+fn directory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary directory")
+}
+
+/// A fresh database and what it holds.
+pub struct Start {
+    directory: tempfile::TempDir,
+    /// What it holds.
+    pub state: String,
+}
+
+impl Start {
+    /// Makes it.
+    pub fn new(case: &Case) -> Self {
+        let directory = directory();
+        let db = rusqlite::Connection::open(directory.path().join("start.db")).expect("a database");
+        db.pragma_update(None, "journal_mode", "wal").expect("WAL");
+        db.execute_batch(&case.schema).expect("a case's schema is valid");
+        let state = state::of(&db);
+        drop(db);
+        Self { directory, state }
+    }
+
+    /// Opens it.
+    pub fn open(&self) -> Run {
+        self.open_with(|backend| backend)
+    }
+
+    /// Opens it with something around the backend.
+    pub fn open_with(&self, wrap: impl FnOnce(Box<dyn Backend>) -> Box<dyn Backend>) -> Run {
+        let path = self.directory.path().join("start.db");
+        let location: Location = path.to_str().expect("a path in UTF-8").parse().expect("a place");
+        let backend = pql_engine::backend::open(&location, &OpenOptions::default()).expect("a database");
+        Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
+    }
+
+    /// What the database holds now.
+    pub fn now(&self) -> String {
+        state::of(&plain(&self.directory.path().join("start.db")))
+    }
+}
+
+/// An open database.
+pub struct Run {
+    pub engine: Engine,
+    path: PathBuf,
+}
+
+/// A connection of an ordinary program.
+fn plain(path: &Path) -> rusqlite::Connection {
+    let db = rusqlite::Connection::open(path).expect("a database");
+    db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+    db.pragma_update(None, "foreign_keys", true).expect("foreign keys");
+    db
+}
+
+impl Run {
+    /// The operations of a case's statement.
+    pub fn operations(&mut self, case: &Case) -> Vec<MigrationOp> {
+        let schema = self.engine.schema().expect("a schema");
+        let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
+        let parse = pql_syntax::parse(&case.statement);
+        assert!(parse.is_ok(), "{}: {:?}", case.name, parse.diagnostics());
+        let statement = parse.statements().next().expect("a statement");
+        let lowered = match &statement {
+            Statement::Generate(generate) => lower::operations(generate, context),
+            other => lower::ddl(other, context).expect("a statement that has operations"),
+        };
+        lowered.unwrap_or_else(|findings| panic!("{}: {findings:#?}", case.name)).ops
+    }
+
+    /// Generates the case's migration.
+    pub fn generate(&mut self, case: &Case) -> MigrationId {
+        let ops = self.operations(case);
+        let migration = self.engine.generate(ops, None);
+        migration.unwrap_or_else(|error| panic!("{}: GENERATE: {}", case.name, shown(&error))).id
+    }
+
+    /// The plan as text, with the names it makes up replaced.
+    pub fn plan(&mut self, id: MigrationId, variant: Variant) -> String {
+        let (_, rows) = self.engine.plan(id, &variant.options()).unwrap_or_else(|error| panic!("PLAN: {}", shown(&error)));
+        let tag = id.to_string().rsplit('-').next().map(|part| part[part.len() - 8..].to_owned()).unwrap_or_default();
+        let mut out = String::new();
+        for row in rows {
+            let _ = writeln!(out, "{} {}: {}", row.step.map_or("-".to_owned(), |step| step.to_string()), row.phase, row.action);
+            for line in row.sql.lines() {
+                let _ = writeln!(out, "    {line}");
+            }
+            if !row.hazard.is_empty() {
+                let _ = writeln!(out, "    ! {}", row.hazard);
+            }
+        }
+        out.replace(&tag, "TAG")
+    }
+
+    /// Applies it.
+    pub fn apply(&mut self, id: MigrationId, variant: Variant) -> Report {
+        let report = self.try_apply(id, variant, &mut Silent);
+        let report = report.unwrap_or_else(|error| panic!("APPLY, {}: {}", variant.name(), shown(&error)));
+        assert_eq!(report.status, MigrationStatus::Applied);
+        report
+    }
+
+    /// Tries to.
+    pub fn try_apply(
+        &mut self,
+        id: MigrationId,
+        variant: Variant,
+        observer: &mut dyn Observer,
+    ) -> Result<Report, Error> {
+        self.engine.apply(id, &variant.options(), observer)
+    }
+
+    /// Rolls it back.
+    pub fn rollback(&mut self, id: MigrationId) {
+        let options = Variant::Online.options();
+        let reports = self.engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent);
+        let reports = reports.unwrap_or_else(|error| panic!("ROLLBACK: {}", shown(&error)));
+        assert_eq!(reports[0].status, MigrationStatus::RolledBack);
+    }
+
+    /// Writes as the application does.
+    pub fn write(&self, sql: &str) {
+        plain(&self.path).execute_batch(sql).expect("the application can write");
+    }
+
+    /// What the database holds.
+    pub fn state(&self) -> String {
+        state::of(&plain(&self.path))
+    }
+
+    /// The file is whole, and so are its foreign keys.
+    pub fn assert_sound(&self) {
+        let db = plain(&self.path);
+        let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+        assert_eq!(whole, "ok");
+        let mut query = db.prepare("PRAGMA foreign_key_check").expect("a check");
+        assert!(!query.exists([]).expect("a check"), "a foreign key points nowhere");
+    }
+
+    /// The schema is the one that the statement asked for: the model says so, DETECT says so, and a database built
+    /// from the target says so.
+    pub fn assert_target_reached(&mut self, case: &Case) {
+        let ops = {
+            // What the statement meant, against the schema that it was written for.
+            let directory = directory();
+            let path = directory.path().join("before.db");
+            rusqlite::Connection::open(&path).expect("a database").execute_batch(&case.schema).expect("a schema");
+            let mut before = Run { engine: open(&path), path };
+            (before.engine.schema().expect("a schema"), before.operations(case))
+        };
+        let (mut target, ops) = ops;
+        if ops.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
+            return;
+        }
+        target.apply_all(&ops).expect("operations that were accepted");
+        let found = self.engine.detect(None, &target, &Answers::default()).expect("a detection");
+        let left: Vec<String> = found.changes.into_iter().map(|change| change.statement).collect();
+        assert!(left.is_empty() && found.questions.is_empty(), "{}: DETECT still finds {left:?}", case.name);
+        let direct = built(&target);
+        let mut now = self.engine.schema().expect("a schema");
+        now.version = 0;
+assert!(
+            direct.same_as(&now) && now.same_as(&direct),
+            "{}: not as if built directly\n{}\n{}",
+            case.name,
+            text::schema(&direct),
+            text::schema(&now)
+        );
+    }
+}
+
+fn open(path: &Path) -> Engine {
+    Engine::open(path.to_str().expect("a path in UTF-8"), &OpenOptions::default()).expect("a database")
+}
+
+/// The schema of a database that was built from a target.
+fn built(target: &Schema) -> Schema {
+    let directory = directory();
+    let path = directory.path().join("target.db");
+    let db = rusqlite::Connection::open(&path).expect("a database");
+    let ddl = text::schema_in(target, &text::SQLITE);
+    db.execute_batch(&ddl).unwrap_or_else(|error| panic!("{error}: {ddl}"));
+    drop(db);
+    open(&path).schema().expect("a schema")
+}
+
+/// An error with all that it says.
+pub fn shown(error: &Error) -> String {
+    format!("{} {error} {}", error.code(), error.help().unwrap_or_default())
+}
