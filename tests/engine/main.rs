@@ -89,7 +89,8 @@ fn there_and_back() {
                 run.write(since);
                 run.rollback(id);
                 if variant == Variant::Online {
-                    let _ = write!(shown, "== after what was written since and the rollback\n{}", run.state());
+                    let _ =
+                        write!(shown, "== after what was written since and the rollback\n{}", run.state());
                 }
             } else {
                 run.rollback(id);

@@ -7,7 +7,7 @@
 
 use pql_planner::RowKey;
 use pql_planner::text::{SQLITE, ident};
-use pql_schema::Index;
+use pql_schema::{Index, SortOrder};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::super::catalog::{self, Entry};
@@ -67,9 +67,10 @@ impl Job<'_> {
         }
         let mut tail = "";
         if let RowKey::Columns(key) = &self.layout.key {
-            let key = key.iter().map(|part| match &part.collation {
-                Some(collation) => format!("{} COLLATE {}", ident(&part.column), ident(collation)),
-                None => ident(&part.column),
+            let key = key.iter().map(|part| {
+                let collation = part.collation.as_deref().unwrap_or("BINARY");
+                let direction = if part.order == SortOrder::Desc { " DESC" } else { "" };
+                format!("{} COLLATE {}{direction}", ident(&part.column), ident(collation))
             });
             parts.push(format!("PRIMARY KEY ({})", list(key)));
             tail = " WITHOUT ROWID";

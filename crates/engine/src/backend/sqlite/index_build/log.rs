@@ -26,8 +26,14 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
         format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
     };
     let changed: Vec<String> = (job.layout.values("OLD").iter().zip(job.layout.values("NEW")))
-        .map(|(old, new)| format!("{old} IS NOT {new}"))
-        .chain(job.layout.watched().iter().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))))
+        // Letter case may be all that changed, and the entry keeps it.
+        .map(|(old, new)| format!("{old} COLLATE BINARY IS NOT {new}"))
+        .chain(
+            job.layout
+                .watched()
+                .iter()
+                .map(|name| format!("OLD.{0} COLLATE BINARY IS NOT NEW.{0}", ident(name))),
+        )
         .collect();
     let mut all = vec![
         format!("CREATE TABLE {quoted} (_pql_id INTEGER PRIMARY KEY, {places})"),
