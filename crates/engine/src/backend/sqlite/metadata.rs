@@ -214,7 +214,22 @@ pub(super) fn add_column_sql(db: &Db, table: &ObjectName, column: &Column) -> Re
     Ok(format!("ALTER TABLE main.{} ADD COLUMN {definition}", ident(&table.name)))
 }
 
+/// Drops a column with what the table's definition says of it apart, which the plain statement refuses to drop.
 pub(super) fn drop_column(db: &Db, table: &ObjectName, column: &str) -> Result<()> {
+    if let Some(entry) = catalog::find(db, "table", &table.name)? {
+        let before = model::table(entry.sql.as_deref().unwrap_or_default())?;
+        let mut without = before.clone();
+        without.constraints.retain(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey(key) => {
+                !key.columns.iter().any(|name| name.eq_ignore_ascii_case(column))
+            }
+            ConstraintKind::Check { expr } => !expr.mentions(column),
+            _ => true,
+        });
+        if without != before {
+            edit::write(db, &[Entry { sql: Some(SQLITE.create_table(&without)), ..entry }])?;
+        }
+    }
     Ok(db.execute_batch(&format!("ALTER TABLE main.{} DROP COLUMN {}", ident(&table.name), ident(column)))?)
 }
 

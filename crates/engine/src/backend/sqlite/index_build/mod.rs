@@ -17,6 +17,7 @@ use rusqlite::Connection as Db;
 
 use self::job::{Job, Row, State};
 use self::layout::Names;
+use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::{capture, catalog, metadata, purge, rates};
 use crate::backend::Progress;
@@ -75,13 +76,7 @@ pub(super) fn publish(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
         let log = &build.capture.log.name;
         log::until_few(run, &job, log)?;
         declare(run, &job, Some((log, &build.capture)))?;
-        if run.step.options().verify {
-            check(run, &build.index.table.name, name)?;
-        }
-        return run.finish();
-    }
-    if catalog::find(run.db, "index", name)?.is_some() {
-        return run.finish();
+        return if run.step.options().verify { check(run, &build.index.table.name, name) } else { Ok(()) };
     }
     metadata::change(run, |db| Ok(db.execute_batch(&SQLITE.create_index(&build.index))?))
 }
@@ -128,7 +123,8 @@ fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -
             Ok(((), Progress::default()))
         })?;
     }
-    if job.state(run.db)? == State::Index {
+    let in_pieces = job.state(run.db)? == State::Index;
+    if in_pieces {
         loop {
             let rows = run.batch();
             let more = run.write(|db| Ok((job.add_waiting(db, rows)?, Progress::default())))?;
@@ -150,10 +146,15 @@ fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -
             job.add_waiting(db, u64::from(u32::MAX))?;
         }
         metadata::within(db, |db| job.publish(db))?;
-        Ok(((), Progress::default()))
-    })?;
-    purge::drop_hidden(run, nulls)?;
-    purge::drop_hidden(run, &job.names.stand_in)
+        db.execute_batch(&format!("DROP TABLE main.{}", ident(nulls)))?;
+        if in_pieces {
+            retained::remember(db, Kind::Garbage, &Memory::new(&job.names.stand_in))?;
+        } else {
+            db.execute_batch(&format!("DROP TABLE main.{}", ident(&job.names.stand_in)))?;
+        }
+        // A planned build is complete with this.
+        Ok(((), Progress { done: logged.is_some(), ..Progress::default() }))
+    })
 }
 
 /// Drops what an interrupted [`on_hidden_table`] left.
@@ -249,17 +250,10 @@ fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
     if found == "ok" {
         return Ok(());
     }
-    run.write(|db| {
-        db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?;
-        Ok(((), Progress::default()))
-    })?;
-    Err(Error::new(
-        codes::VERIFY,
-        format!("The index {} failed its check and was dropped: {found}.", ident(index)),
-    )
-    .with_help(
-        "The table is as it was. Please report it; strategy = 'offline' builds it by the plain statement.",
-    ))
+    Err(Error::new(codes::VERIFY, format!("The index {} failed its check: {found}.", ident(index)))
+        .with_help(
+            "It has to be dropped. Please report it; strategy = 'offline' builds it by the plain statement.",
+        ))
 }
 
 fn unreadable(error: serde_json::Error) -> Error {
