@@ -25,7 +25,9 @@ pub fn normalise_sqlite(schema: &mut Schema, current: Option<&Schema>) {
         index.parts.iter_mut().for_each(normalise_part);
     }
     let mut indexes = std::mem::take(&mut schema.indexes);
-    indexes.values_mut().for_each(|index| drop_needless_part_collations(index, schema));
+    for index in indexes.values_mut() {
+        drop_needless_part_collations(index, schema);
+    }
     schema.indexes = indexes;
     for view in schema.views.values_mut() {
         unqualify(&mut view.name);

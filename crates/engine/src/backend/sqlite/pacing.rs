@@ -15,13 +15,13 @@ const NAPS: [u32; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
 const SLACK: Duration = Duration::from_micros(400);
 
 /// How long a batch should hold the lock when `max_stall` is at its default.
-const TARGET: Duration = Duration::from_micros(1_000);
+const TARGET: Duration = Duration::from_millis(1);
 
 /// Rows of the first batch.
-const FIRST: u64 = 64;
+const FIRST: f64 = 64.0;
 
 /// More rows than this in one batch gain nothing.
-const MOST: u64 = 50_000;
+const MOST: f64 = 50_000.0;
 
 /// Adapts batches to the time that they hold the lock.
 #[derive(Debug, Clone)]
@@ -36,27 +36,20 @@ impl Pacer {
     /// For a run with these options.
     pub(super) fn new(options: &RunOptions) -> Self {
         let target = (options.max_stall / 10).clamp(TARGET / 4, TARGET * 4);
-        Self {
-            #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-            rows: FIRST as f64,
-            fixed: options.batch_rows,
-            target,
-            throttle: options.throttle.clamp(0.0, 0.95),
-        }
+        Self { rows: FIRST, fixed: options.batch_rows, target, throttle: options.throttle.clamp(0.0, 0.95) }
     }
 
     /// Rows for the next batch.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     pub(super) fn rows(&self) -> u64 {
-        self.fixed.unwrap_or(self.rows.clamp(1.0, MOST as f64) as u64).max(1)
+        self.fixed.unwrap_or(self.rows.clamp(1.0, MOST) as u64).max(1)
     }
 
     /// Learns from a batch that held the lock for so long.
     pub(super) fn learn(&mut self, hold: Duration) {
         let ratio = self.target.as_secs_f64() * 0.9 / hold.as_secs_f64().max(1e-6);
         // Slow growth, quick retreat: one row may be a thousand times larger than the next.
-        self.rows =
-            (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST as f64);
+        self.rows = (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST);
     }
 
     /// How long the file is left alone after a lock of this length.

@@ -111,7 +111,7 @@ impl Job<'_> {
             ident(&self.names.stand_in),
             list(keys)
         );
-        self.move_entry(
+        Self::move_entry(
             db,
             Entry { kind: "index".to_owned(), table: self.names.stand_in.clone(), sql: Some(sql), ..entry },
         )
@@ -126,11 +126,11 @@ impl Job<'_> {
         let sql = SQLITE.create_index(self.index);
         let name = self.names.index.clone();
         let kind = "index".to_owned();
-        self.move_entry(db, Entry { kind, name, table: self.names.table.clone(), sql: Some(sql), ..entry })
+        Self::move_entry(db, Entry { kind, name, table: self.names.table.clone(), sql: Some(sql), ..entry })
     }
 
     /// An index must be listed after its table.
-    fn move_entry(&self, db: &Db, mut entry: Entry) -> Result<()> {
+    fn move_entry(db: &Db, mut entry: Entry) -> Result<()> {
         edit::edit(db, |db| {
             db.execute("DELETE FROM main.sqlite_schema WHERE rowid = ?1", [entry.rowid])?;
             let next: i64 =
