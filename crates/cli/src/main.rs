@@ -1,3 +1,89 @@
-//! The `pql` program.
+//! The program `pql`.
 
-fn main() {}
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod interrupt;
+mod progress;
+mod render;
+mod shell;
+
+use std::process::ExitCode;
+
+use args::{Action, Cli};
+use clap::{CommandFactory, FromArgMatches};
+use commands::connect::connect;
+use commands::run::Input;
+use exit::Exit;
+use render::Ui;
+
+fn main() -> ExitCode {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        let inputs = in_order(&cli, &matches);
+        Ok((cli, inputs))
+    });
+    let (cli, inputs) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nothing can be done when even this cannot be said.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let mut ui = Ui::new(&cli.common);
+    dispatch(&mut ui, &cli, &inputs).into()
+}
+
+fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
+    let format = cli.common.output;
+    let schema_only = matches!(format, Some(args::Format::Pql | args::Format::Sql | args::Format::Mermaid));
+    if schema_only && !matches!(cli.action, Some(Action::Schema { .. })) {
+        return ui.usage("--output pql, sql and mermaid are forms of `pql schema`", None);
+    }
+    let named = cli.database.as_deref();
+    match &cli.action {
+        Some(Action::Fmt { check, files }) => commands::fmt::run(ui, files, *check),
+        Some(Action::Check { files }) => commands::check::run(ui, files),
+        Some(Action::Explain { code }) => commands::explain::run(ui, code.as_deref()),
+        Some(Action::Completions { shell }) => commands::completions::run(ui, *shell),
+        Some(Action::Detect { schema, check, target }) => {
+            match connect(ui, &cli.common, target.target.as_deref().or(named)) {
+                Ok(mut connection) => commands::detect::run(ui, &mut connection.session, schema, *check),
+                Err(exit) => exit,
+            }
+        }
+        Some(Action::Schema { target }) => match connect(ui, &cli.common, target.target.as_deref().or(named)) {
+            Ok(mut connection) => commands::schema::run(ui, &mut connection.session, format),
+            Err(exit) => exit,
+        },
+        Some(Action::Migrate(command)) => match connect(ui, &cli.common, command.action.target().or(named)) {
+            Ok(connection) => commands::migrate::run(ui, connection, command),
+            Err(exit) => exit,
+        },
+        Some(Action::Demo { rows }) => commands::demo::run(ui, *rows),
+        None => match connect(ui, &cli.common, named) {
+            Ok(connection) if inputs.is_empty() && ui.terminal.stdin && ui.terminal.stdout => {
+                shell::run(ui, &cli.common, connection.session, connection.database.as_deref())
+            }
+            Ok(mut connection) => {
+                let stdin = [Input::File("-".into())];
+                let inputs = if inputs.is_empty() { &stdin } else { inputs };
+                commands::run::run(ui, &mut connection.session, inputs)
+            }
+            Err(exit) => exit,
+        },
+    }
+}
+
+/// `-c` and `-f` in the order in which they were given.
+fn in_order(cli: &Cli, matches: &clap::ArgMatches) -> Vec<Input> {
+    let places = |id: &str| matches.indices_of(id).into_iter().flatten();
+    let commands = places("commands").zip(cli.commands.iter().cloned().map(Input::Command));
+    let files = places("files").zip(cli.files.iter().cloned().map(Input::File));
+    let mut inputs: Vec<(usize, Input)> = commands.chain(files).collect();
+    inputs.sort_by_key(|(place, _)| *place);
+    inputs.into_iter().map(|(_, input)| input).collect()
+}

@@ -1,7 +1,7 @@
 //! MIGRATE PLAN: what an APPLY would do, without doing it.
 
 use pql_planner::{Plan, PlanRow, explain};
-use pql_schema::{MigrationId, Schema};
+use pql_schema::{MigrationId, MigrationOp, Schema};
 
 use crate::journal::Record;
 use crate::options::ApplyOptions;
@@ -23,6 +23,18 @@ impl Engine {
         };
         let statements = |action: &_| self.backend.statements(&plan, action);
         let rows = explain(&plan, &statements);
+        Ok((plan, rows))
+    }
+
+    /// The same for operations that are not saved, over a schema that the database may not have yet.
+    pub fn plan_operations(
+        &mut self,
+        schema: &Schema,
+        operations: &[MigrationOp],
+        options: &ApplyOptions,
+    ) -> Result<(Plan, Vec<PlanRow>)> {
+        let plan = planning::make(self.backend.as_mut(), schema, operations, options, "plan")?.plan;
+        let rows = explain(&plan, &|action: &_| self.backend.statements(&plan, action));
         Ok((plan, rows))
     }
 

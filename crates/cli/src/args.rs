@@ -1,0 +1,264 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Online schema changes for SQLite and PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "pql", version, args_conflicts_with_subcommands = false, subcommand_precedence_over_arg = true)]
+#[command(after_help = "Exit codes: 0 done, 1 a statement failed, 2 wrong usage, 3 a check found a difference.\n\
+    Without a command or a file: a shell on a terminal, otherwise a script from standard input.")]
+pub(crate) struct Cli {
+    /// app.db, sqlite:app.db, sqlite::memory:, postgres://user@host/db [env: `PQL_DATABASE`; pql.toml: database]
+    #[arg(value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+
+    /// Run PQL and exit (repeatable)
+    #[arg(short = 'c', long = "command", value_name = "PQL")]
+    pub(crate) commands: Vec<String>,
+
+    /// Run a script and exit (repeatable; - is standard input)
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Bind @NAME (a value starting with @ is read from that file)
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", global = true)]
+    pub(crate) params: Vec<String>,
+
+    /// A session setting
+    #[arg(long = "set", value_name = "NAME=VALUE", global = true)]
+    pub(crate) settings: Vec<String>,
+
+    /// How results are printed
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub(crate) output: Option<Format>,
+
+    /// Answer prompts with yes
+    #[arg(short = 'y', long, global = true)]
+    pub(crate) yes: bool,
+
+    /// Results only: no progress, no warnings
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more
+    #[arg(short = 'v', long, global = true)]
+    pub(crate) verbose: bool,
+
+    /// An environment of pql.toml
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) env: Option<String>,
+}
+
+/// The forms of output. Which of them a command knows is its own affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON object a line
+    Json,
+    /// Comma-separated values
+    Csv,
+    /// PQL text (schema)
+    Pql,
+    /// The database's own DDL (schema)
+    Sql,
+    /// A Mermaid diagram (schema)
+    Mermaid,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Migration files: create, apply, roll back
+    Migrate(Migrate),
+    /// What separates the database from a schema file
+    Detect {
+        /// PQL definitions, or the JSON that `pql schema --output json` prints
+        #[arg(value_name = "SCHEMA_FILE")]
+        schema: PathBuf,
+        /// Exit with 3 if anything does
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The database's schema as a schema file or as a diagram
+    Schema {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Format PQL files
+    Fmt {
+        /// Change nothing; exit with 3 if a file is not formatted
+        #[arg(long)]
+        check: bool,
+        /// Files; - is standard input
+        #[arg(required = true, value_name = "FILES")]
+        files: Vec<PathBuf>,
+    },
+    /// Check that PQL files parse
+    Check {
+        /// Files; - is standard input
+        #[arg(required = true, value_name = "FILES")]
+        files: Vec<PathBuf>,
+    },
+    /// Explain an error code
+    Explain {
+        /// Such as PQL0101; without one, all of them in a line each
+        code: Option<String>,
+    },
+    /// Show what online means, on a database made for it
+    Demo {
+        /// Rows of the database
+        #[arg(long, default_value_t = 200_000)]
+        rows: u64,
+    },
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The database, where it may also be named after the command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The database
+    #[arg(value_name = "DATABASE")]
+    pub(crate) target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Where the files are [default: migrations, or `migrations_dir` of pql.toml]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Say what would be done, and do nothing
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+
+    /// How long one attempt may queue for a lock
+    #[arg(long, value_name = "SECONDS", global = true)]
+    pub(crate) lock_timeout: Option<u64>,
+
+    #[command(subcommand)]
+    pub(crate) action: MigrateAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateAction {
+    /// Make the next pair of files
+    Create {
+        /// What it does, in words
+        name: String,
+        /// Fill the files with what separates the database from a schema file
+        #[arg(long, value_name = "SCHEMA_FILE")]
+        from: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Apply what is pending
+    Up {
+        /// Up to this number
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u64>,
+        #[command(flatten)]
+        allow: Allow,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Roll back the newest
+    Down {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        count: usize,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List the files and where they are in their lives
+    Status {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show the steps that `up` would run
+    Plan {
+        /// Up to this number
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u64>,
+        #[command(flatten)]
+        allow: Allow,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Compare the database with what the journal says it should be
+    Verify {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Take an existing database as version 1 without changing it
+    Baseline {
+        /// Its name
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Every state change with its time, actor and reason
+    History {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Give up the retained data that makes a rollback possible
+    Purge {
+        /// Only of migrations applied longer ago, such as '7 days'
+        #[arg(long, value_name = "DURATION")]
+        older_than: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Accept the files as they are now for what is applied
+    Repair {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Allow {
+    /// Accept operations that lose data
+    #[arg(long)]
+    pub(crate) allow_destructive: bool,
+    /// Accept files older than the newest applied one
+    #[arg(long)]
+    pub(crate) allow_out_of_order: bool,
+}
+
+impl MigrateAction {
+    /// The database named after the command.
+    pub(crate) fn target(&self) -> Option<&str> {
+        match self {
+            Self::Create { target, .. }
+            | Self::Up { target, .. }
+            | Self::Down { target, .. }
+            | Self::Status { target }
+            | Self::Plan { target, .. }
+            | Self::Verify { target }
+            | Self::Baseline { target, .. }
+            | Self::History { target }
+            | Self::Purge { target, .. }
+            | Self::Repair { target } => target.target.as_deref(),
+        }
+    }
+}

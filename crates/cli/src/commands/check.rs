@@ -1,0 +1,43 @@
+//! `pql check`: whether files parse; nothing runs and no database is asked.
+
+use std::path::{Path, PathBuf};
+
+use pql_syntax::Severity;
+use serde_json::json;
+
+use crate::commands::source::Source;
+use crate::exit::Exit;
+use crate::render::{Problem, Ui};
+
+/// Reports every statement that does not parse, of every file.
+pub(crate) fn run(ui: &mut Ui, files: &[PathBuf]) -> Exit {
+    let failed = files.iter().filter(|path| !one(ui, path)).count();
+    if failed == 0 { Exit::Done } else { Exit::Failed }
+}
+
+fn one(ui: &mut Ui, path: &Path) -> bool {
+    let source = match Source::read(path) {
+        Ok(source) => source,
+        Err(problem) => {
+            ui.problem(&problem);
+            return false;
+        }
+    };
+    let parse = pql_syntax::parse(&source.text);
+    for diagnostic in parse.diagnostics() {
+        if diagnostic.severity == Severity::Warning && ui.quiet {
+            continue;
+        }
+        ui.problem(&Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name));
+    }
+    let errors = parse.diagnostics().iter().filter(|it| it.severity == Severity::Error).count();
+    let statements = parse.statements().count();
+    if ui.is_json() {
+        ui.line(&json!({"file": source.name, "statements": statements, "errors": errors}).to_string());
+    } else if errors > 0 {
+        ui.note(&format!("{}: {errors} of {statements} statements do not parse", source.name));
+    } else {
+        ui.note(&format!("{}: {statements} statements", source.name));
+    }
+    errors == 0
+}

@@ -1,0 +1,105 @@
+//! From the command line, the environment and `pql.toml` to a session.
+
+use std::path::PathBuf;
+
+use pql::{Param, Session, Value};
+
+use crate::args::Common;
+use crate::config::{Environment, Scalar};
+use crate::exit::Exit;
+use crate::render::{Problem, Ui};
+
+/// What a command needs to begin: the session, and what `pql.toml` says besides.
+pub(crate) struct Connection {
+    pub(crate) session: Session,
+    pub(crate) environment: Environment,
+    /// The database, as it was named.
+    pub(crate) database: Option<String>,
+}
+
+/// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
+pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
+    let environment =
+        Environment::load(common.env.as_deref()).map_err(|message| ui.usage(&message, None))?;
+    let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
+    let database = database.map(ToOwned::to_owned).or(from_environment).or_else(|| environment.database.clone());
+
+    let mut builder = Session::builder();
+    if let Some(database) = &database {
+        builder = builder.database(database);
+    }
+    if common.yes {
+        builder = builder.set("allow_destructive", true).map_err(|error| fail(ui, &error))?;
+    }
+    for (name, value) in &environment.settings {
+        builder = builder.set(name, setting_value(value)).map_err(|error| fail(ui, &error))?;
+    }
+    for setting in &common.settings {
+        let (name, value) = pair(setting).map_err(|message| ui.usage(&message, None))?;
+        builder = builder.set(name, value).map_err(|error| usage(ui, &error))?;
+    }
+    for param in &common.params {
+        let (name, value) = pair(param).map_err(|message| ui.usage(&message, None))?;
+        let value = param_value(value).map_err(|problem| {
+            ui.problem(&problem);
+            Exit::Usage
+        })?;
+        builder = builder.bind(name, value);
+    }
+    let session = builder.connect_lazily().map_err(|error| fail(ui, &error))?;
+    Ok(Connection { session, environment, database })
+}
+
+/// A session is asynchronous, the program is not: one thread is enough for it.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers needs nothing that could be missing")
+        .block_on(future)
+}
+
+/// Says an error, and ends with it.
+pub(crate) fn fail(ui: &mut Ui, error: &pql::Error) -> Exit {
+    ui.error(error, "", "");
+    Exit::Failed
+}
+
+fn usage(ui: &mut Ui, error: &pql::Error) -> Exit {
+    fail(ui, error);
+    Exit::Usage
+}
+
+fn pair(text: &str) -> Result<(&str, &str), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim(), value)),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+/// A value as it was typed: whole numbers are numbers, `@FILE` is the file's content, the rest is text.
+pub(crate) fn param_value(text: &str) -> Result<Param, Problem> {
+    if let Some(path) = text.strip_prefix('@') {
+        return match std::fs::read_to_string(path) {
+            Ok(content) => Ok(content.into()),
+            Err(error) => Err(Problem::file(&format!("cannot read {path}: {error}"))),
+        };
+    }
+    Ok(match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => number.into(),
+        _ => text.into(),
+    })
+}
+
+fn setting_value(value: &Scalar) -> Value {
+    match value {
+        Scalar::Boolean(value) => Value::Boolean(*value),
+        Scalar::Integer(value) => Value::Integer(*value),
+        Scalar::Float(value) => Value::Real(*value),
+        Scalar::Text(text) => Value::Text(text.clone()),
+    }
+}
+
+/// The directory of migration files: the option's, the project's, or the usual one.
+pub(crate) fn migrations_dir(option: Option<&PathBuf>, environment: &Environment) -> PathBuf {
+    option.or(environment.migrations_dir.as_ref()).cloned().unwrap_or_else(|| PathBuf::from("migrations"))
+}

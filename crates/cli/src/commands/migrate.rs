@@ -1,0 +1,176 @@
+//! `pql migrate`: the files of a project.
+
+use pql::Session;
+use pql::files::{MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent};
+use pql::{ApplicationSchema, Output};
+use serde_json::json;
+
+use crate::args::{Allow, Migrate, MigrateAction};
+use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
+use crate::exit::Exit;
+use crate::render::Ui;
+
+/// Does what the subcommand says.
+pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) -> Exit {
+    let mut config = MigrationConfig {
+        migrations_dir: migrations_dir(command.dir.as_ref(), &connection.environment),
+        dry_run: command.dry_run,
+        ..MigrationConfig::default()
+    };
+    if let Some(seconds) = command.lock_timeout {
+        config.lock_timeout_secs = seconds;
+    }
+    if let MigrateAction::Up { allow, .. } | MigrateAction::Plan { allow, .. } = command.action {
+        let Allow { allow_destructive, allow_out_of_order } = allow;
+        config.allow_destructive = allow_destructive;
+        config.allow_out_of_order = allow_out_of_order;
+    }
+    let session = &mut connection.session;
+    let outcome = match &command.action {
+        MigrateAction::Create { name, from, .. } => {
+            let from = from.as_ref().map(ApplicationSchema::file);
+            create(ui, &mut executor(ui, session, config), name, from)
+        }
+        MigrateAction::Up { to, .. } => up(ui, &mut executor(ui, session, config), *to),
+        MigrateAction::Down { count, .. } => down(ui, &mut executor(ui, session, config), *count),
+        MigrateAction::Status { .. } => status(ui, &mut executor(ui, session, config)),
+        MigrateAction::Plan { to, .. } => plan(ui, &mut executor(ui, session, config), *to),
+        MigrateAction::Repair { .. } => repair(ui, &mut executor(ui, session, config)),
+        MigrateAction::Verify { .. } => return verify(ui, session),
+        MigrateAction::Baseline { name, .. } => {
+            session.bind("name", name.clone().unwrap_or_else(|| "baseline".to_owned()));
+            statement(ui, session, "MIGRATE BASELINE AS @name").map(|_| Exit::Done)
+        }
+        MigrateAction::History { .. } => statement(ui, session, "MIGRATE HISTORY").map(|_| Exit::Done),
+        MigrateAction::Purge { older_than: None, .. } => statement(ui, session, "MIGRATE PURGE").map(|_| Exit::Done),
+        MigrateAction::Purge { older_than: Some(time), .. } => {
+            session.bind("time", time.clone());
+            statement(ui, session, "MIGRATE PURGE OLDER THAN @time").map(|_| Exit::Done)
+        }
+    };
+    outcome.unwrap_or_else(|error| fail(ui, &error))
+}
+
+type Outcome = Result<Exit, pql::Error>;
+
+fn executor<'s>(ui: &Ui, session: &'s mut Session, config: MigrationConfig) -> MigrationExecutor<'s> {
+    let mut executor = MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose: ui.verbose });
+    if ui.quiet {
+        return executor;
+    }
+    let json = ui.is_json();
+    executor.progress.listen(move |event| {
+        match event {
+            ProgressEvent::Update { done, message } if json => eprintln!("{}", json!({"step": done, "message": message})),
+            ProgressEvent::Update { done, message } => eprintln!("  step {done}: {message}"),
+            ProgressEvent::Start { .. } | ProgressEvent::Complete(_) => {}
+        }
+        pql::Signal::Go
+    });
+    executor
+}
+
+fn create(
+    ui: &mut Ui,
+    executor: &mut MigrationExecutor<'_>,
+    name: &str,
+    from: Option<ApplicationSchema>,
+) -> Outcome {
+    let created = block_on(executor.create(name, from))?;
+    if ui.is_json() {
+        ui.line(&json!({"id": created.id, "up": created.up, "down": created.down}).to_string());
+    } else {
+        ui.line(&created.up.display().to_string());
+        ui.line(&created.down.display().to_string());
+    }
+    Ok(Exit::Done)
+}
+
+fn up(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, to: Option<u64>) -> Outcome {
+    let notes = block_on(executor.validate_migration(to))?;
+    for check in notes.checks.iter().filter(|check| check.severity == pql::files::Severity::Note) {
+        ui.detail(&check.message);
+    }
+    let dry_run = executor.is_dry_run();
+    let results = block_on(executor.migrate_up(to))?;
+    Ok(report(ui, &results, if dry_run { "would be applied" } else { "applied" }, "nothing is pending"))
+}
+
+fn down(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, count: usize) -> Outcome {
+    let dry_run = executor.is_dry_run();
+    let results = block_on(executor.migrate_down(count))?;
+    Ok(report(ui, &results, if dry_run { "would be rolled back" } else { "rolled back" }, "nothing is applied"))
+}
+
+/// A line per migration with its duration.
+fn report(ui: &mut Ui, results: &[MigrationResult], done: &str, nothing: &str) -> Exit {
+    if results.is_empty() {
+        ui.note(nothing);
+    }
+    for result in results {
+        let line = if ui.is_json() {
+            json!(result).to_string()
+        } else if !result.success {
+            let error = result.error.as_deref().unwrap_or("failed");
+            format!("{}  FAILED  {error}", result.migration_id)
+        } else if done.starts_with("would") {
+            format!("{}  {done}", result.migration_id)
+        } else {
+            format!("{}  {done}  {:.1} ms", result.migration_id, result.duration_ms)
+        };
+        ui.line(&line);
+    }
+    if results.iter().all(|result| result.success) { Exit::Done } else { Exit::Failed }
+}
+
+fn status(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {
+    let (rows, problems) = block_on(executor.status_rows())?;
+    ui.rows(&rows);
+    for problem in problems {
+        ui.warning(&problem);
+    }
+    Ok(Exit::Done)
+}
+
+fn plan(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, to: Option<u64>) -> Outcome {
+    let planned = block_on(executor.plan(to))?;
+    if planned.is_empty() {
+        ui.note("nothing is pending");
+    }
+    for file in &planned {
+        ui.note(&file.id);
+        match &file.steps {
+            Some(steps) => ui.rows(steps),
+            None => ui.warning(&format!("{} can only be planned when the files before it have run", file.id)),
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn repair(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {
+    let repaired = block_on(executor.repair())?;
+    if repaired.is_empty() {
+        ui.note("nothing to repair");
+    }
+    for id in repaired {
+        ui.line(&id);
+    }
+    Ok(Exit::Done)
+}
+
+/// What drifted is a difference to end with.
+fn verify(ui: &mut Ui, session: &mut Session) -> Exit {
+    match statement(ui, session, "MIGRATE VERIFY") {
+        Ok(outputs) if outputs.iter().all(|output| output.rows().is_none_or(|rows| rows.is_empty())) => Exit::Done,
+        Ok(_) => Exit::Differs,
+        Err(error) => fail(ui, &error),
+    }
+}
+
+fn statement(ui: &mut Ui, session: &mut Session, text: &str) -> Result<Vec<Output>, pql::Error> {
+    let outputs = block_on(session.execute(text))?;
+    for output in &outputs {
+        ui.output(output);
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,166 @@
+//! One error or warning, drawn for people and as JSON for programs.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity};
+use pql::{Question, Span};
+use pql_syntax::Diagnostic;
+use serde_json::{Map, Value, json};
+
+use super::Terminal;
+
+/// Something to say about a text, or about no text at all.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: String,
+    warning: bool,
+    message: String,
+    help: Option<String>,
+    label: Option<String>,
+    place: Option<Place>,
+    questions: Vec<Question>,
+    /// The file, where several are read.
+    file: Option<String>,
+}
+
+#[derive(Debug)]
+struct Place {
+    span: Range<usize>,
+    text: String,
+    source: NamedSource<String>,
+}
+
+impl Problem {
+    /// A finding of the parser's.
+    pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, name: &str, text: &str) -> Self {
+        Self {
+            code: diagnostic.code.to_owned(),
+            warning: diagnostic.severity == pql_syntax::Severity::Warning,
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone(),
+            label: diagnostic.label.clone(),
+            place: Some(Place::new(diagnostic.span.clone(), name, text)),
+            questions: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// A session's error.
+    pub(crate) fn of_error(error: &pql::Error, name: &str, text: &str) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            warning: false,
+            message: error.message().to_owned(),
+            help: error.help().map(ToOwned::to_owned),
+            label: error.label().map(ToOwned::to_owned),
+            place: error.span().map(|span| Place::new(span.start..span.end, name, text)),
+            questions: error.questions().to_vec(),
+            file: None,
+        }
+    }
+
+    /// A file cannot be read or written.
+    pub(crate) fn file(message: &str) -> Self {
+        Self::plain(pql::codes::FILE, message, None)
+    }
+
+    /// The program was called wrongly.
+    pub(crate) fn usage(message: &str, help: Option<&str>) -> Self {
+        Self::plain("usage", message, help)
+    }
+
+    fn plain(code: &str, message: &str, help: Option<&str>) -> Self {
+        Self {
+            code: code.to_owned(),
+            warning: false,
+            message: message.to_owned(),
+            help: help.map(ToOwned::to_owned),
+            label: None,
+            place: None,
+            questions: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// Says which file it is about, for programs.
+    pub(crate) fn in_file(mut self, name: &str) -> Self {
+        self.file = Some(name.to_owned());
+        self
+    }
+
+    /// For people.
+    pub(crate) fn draw(&self, terminal: Terminal) -> String {
+        let theme =
+            if terminal.color_stderr() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let width = terminal.width.filter(|_| terminal.stderr).unwrap_or(100).max(40);
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1);
+        let mut out = String::new();
+        match handler.render_report(&mut out, self) {
+            Ok(()) => out,
+            // The place lies outside its text; the message is what matters.
+            Err(fmt::Error) => format!("{}: {}\n", self.code, self.message),
+        }
+    }
+
+    /// For programs.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut inner = Map::new();
+        inner.insert("code".into(), self.code.clone().into());
+        inner.insert("message".into(), self.message.clone().into());
+        inner.insert("help".into(), self.help.clone().into());
+        let span = self.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
+        inner.insert("span".into(), json!(span));
+        if !self.questions.is_empty() {
+            inner.insert("questions".into(), json!(self.questions));
+        }
+        let mut outer = Map::new();
+        if let Some(file) = &self.file {
+            outer.insert("file".into(), file.clone().into());
+        }
+        outer.insert(if self.warning { "warning" } else { "error" }.into(), inner.into());
+        outer.into()
+    }
+}
+
+impl Place {
+    fn new(span: Range<usize>, name: &str, text: &str) -> Self {
+        Self { span, text: text.to_owned(), source: NamedSource::new(name, text.to_owned()) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for question in &self.questions {
+            write!(f, "\n{} ({})", question.question, question.id)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl miette::Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.warning { Severity::Warning } else { Severity::Error })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.place.as_ref()?;
+        let label = self.label.clone().unwrap_or_else(|| "here".to_owned());
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some(label), place.span.clone()))))
+    }
+}

@@ -1,0 +1,132 @@
+//! The interactive shell.
+
+mod complete;
+mod editor;
+mod highlight;
+mod history;
+mod meta;
+
+use std::time::Instant;
+
+use pql::Session;
+use rustyline::error::ReadlineError;
+
+use crate::args::Common;
+use crate::commands::connect::{block_on, connect, fail};
+use crate::commands::run::script_to_end;
+use crate::exit::Exit;
+use crate::interrupt::Interrupts;
+use crate::render::Ui;
+use editor::Editor;
+
+/// What the shell remembers between two inputs.
+pub(crate) struct Shell<'u> {
+    ui: &'u mut Ui,
+    common: &'u Common,
+    session: Session,
+    interrupts: Interrupts,
+    database: String,
+    timing: bool,
+}
+
+/// What comes after an input.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Quit,
+}
+
+/// Reads and runs until the end of input or `\q`.
+pub(crate) fn run(ui: &mut Ui, common: &Common, session: Session, database: Option<&str>) -> Exit {
+    let mut editor = match Editor::new(ui.terminal.color_stdout()) {
+        Ok(editor) => editor,
+        Err(error) => return ui.usage(&format!("the terminal cannot be used: {error}"), None),
+    };
+    let mut shell = Shell {
+        ui,
+        common,
+        session,
+        interrupts: Interrupts::install(),
+        database: database.unwrap_or_default().to_owned(),
+        timing: false,
+    };
+    shell.ui.note(&format!("pql {} · \\? for help, \\q to leave", env!("CARGO_PKG_VERSION")));
+    shell.refresh(&mut editor);
+    loop {
+        match editor.read(&shell.prompt()) {
+            Ok(input) if input.trim().is_empty() => {}
+            Ok(input) => {
+                if shell.input(&mut editor, &input) == Next::Quit {
+                    break;
+                }
+            }
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => break,
+            Err(error) => {
+                shell.ui.warning(&format!("cannot read: {error}"));
+                break;
+            }
+        }
+    }
+    editor.save();
+    Exit::Done
+}
+
+impl Shell<'_> {
+    fn prompt(&self) -> String {
+        let name = self.database.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = name.strip_prefix("sqlite:").unwrap_or(name);
+        // What follows @ or ? may be a secret.
+        let name = name.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
+        if name.is_empty() { "pql> ".to_owned() } else { format!("{name}> ") }
+    }
+
+    fn input(&mut self, editor: &mut Editor, input: &str) -> Next {
+        let trimmed = input.trim();
+        if trimmed.starts_with('\\') {
+            let next = self.meta(editor, trimmed);
+            return next;
+        }
+        self.script(input);
+        self.refresh(editor);
+        Next::GoOn
+    }
+
+    /// Runs text as it was typed.
+    fn script(&mut self, text: &str) {
+        let started = Instant::now();
+        let exit = block_on(script_to_end(self.ui, &mut self.session, &mut self.interrupts, "input", text));
+        if self.timing {
+            self.ui.note(&format!("{:.1} ms", started.elapsed().as_secs_f64() * 1e3));
+        }
+        debug_assert!(exit != Exit::Usage, "a statement cannot be a wrong usage of the program");
+    }
+
+    /// Gives the editor the names that it can complete.
+    fn refresh(&mut self, editor: &mut Editor) {
+        if self.database.is_empty() {
+            return;
+        }
+        // Without names there is less to complete; what is wrong with the database the next statement will say.
+        if let Ok(names) = block_on(complete::Names::load(&mut self.session)) {
+            editor.set_names(names);
+        }
+    }
+
+    /// Another database.
+    fn reconnect(&mut self, editor: &mut Editor, database: &str) {
+        match connect(self.ui, self.common, Some(database)) {
+            Ok(connection) => {
+                self.session = connection.session;
+                database.clone_into(&mut self.database);
+                match block_on(self.session.schema()) {
+                    Ok(_) => self.refresh(editor),
+                    Err(error) => {
+                        fail(self.ui, &error);
+                    }
+                }
+            }
+            Err(_) => self.ui.note("still connected as before"),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A migration file's content: statements to the operations of one migration.
+
+use pql_planner::Dialect;
+use pql_planner::lower::{self, Context};
+use pql_schema::{MigrationOp, Schema};
+use pql_syntax::ast::{AstNode as _, Generate, PassThrough, Statement};
+use pql_syntax::{Diagnostic, Parse, Severity};
+
+use super::danger::dangers;
+use super::directory::SourceFile;
+use crate::codes;
+use crate::error::Error;
+use crate::interpreter::of_diagnostic;
+
+/// A file that parses.
+pub(crate) struct Script<'f> {
+    file: &'f SourceFile,
+    parse: Parse,
+}
+
+/// Statements that open or close transactions: a migration brings its own.
+const TRANSACTIONS: &[&str] = &["BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT", "RELEASE", "START", "ABORT"];
+
+/// Statements that databases refuse inside a transaction.
+const OUTSIDE: &[&str] = &["VACUUM", "PRAGMA", "ATTACH", "DETACH"];
+
+impl<'f> Script<'f> {
+    /// Parses a file and looks for statements that have no place in one.
+    pub(crate) fn read(file: &'f SourceFile) -> Result<Self, Error> {
+        let parse = pql_syntax::parse(&file.text);
+        let wrong = parse.diagnostics().iter().filter(|it| it.severity == Severity::Error).cloned();
+        let misplaced = parse.statements().filter_map(|statement| misplaced(&statement));
+        let script = Self { file, parse: parse.clone() };
+        match script.error(wrong.chain(misplaced)) {
+            Some(error) => Err(error),
+            None => Ok(script),
+        }
+    }
+
+    /// What it would lose.
+    pub(crate) fn dangers(&self) -> Vec<String> {
+        self.parse.statements().flat_map(|statement| dangers(&statement)).collect()
+    }
+
+    /// Its operations, lowered against `schema`, which becomes the schema after them.
+    pub(crate) fn operations(&self, schema: &mut Schema, dialect: Dialect) -> Result<Vec<MigrationOp>, Error> {
+        let mut ops = Vec::new();
+        let mut findings = Vec::new();
+        for statement in self.parse.statements() {
+            match one(&statement, schema, dialect) {
+                Ok(of_statement) => ops.extend(of_statement),
+                Err(of_statement) => findings.extend(of_statement),
+            }
+        }
+        match self.error(findings) {
+            Some(error) => Err(error),
+            None => Ok(ops),
+        }
+    }
+
+    /// The SQL in it that PQL does not model.
+    pub(crate) fn other_sql(&self) -> Vec<String> {
+        self.parse
+            .statements()
+            .filter_map(|statement| match statement {
+                Statement::PassThrough(sql) => Some(sql.text()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn error(&self, findings: impl IntoIterator<Item = Diagnostic>) -> Option<Error> {
+        let errors = findings.into_iter().map(|finding| of_diagnostic(&finding, &self.file.text));
+        Error::of_several(errors).map(|error| error.in_text(&self.file.name(), &self.file.text))
+    }
+}
+
+/// The operations of one statement.
+fn one(statement: &Statement, schema: &mut Schema, dialect: Dialect) -> Result<Vec<MigrationOp>, Vec<Diagnostic>> {
+    let context = Context { dialect, schema, params: &|_| None };
+    let ops = match statement {
+        Statement::Generate(generate) => lower::operations(generate, context)?.ops,
+        Statement::PassThrough(sql) => vec![execute(sql)],
+        other => match lower::ddl(other, context) {
+            Some(lowered) => lowered?.ops,
+            None => Vec::new(),
+        },
+    };
+    let refused = schema.apply_all(&ops).err();
+    match refused {
+        Some((_, error)) => {
+            Err(vec![Diagnostic::error(codes::SCRIPT_STATEMENT, statement.span(), error.to_string())])
+        }
+        None => Ok(ops),
+    }
+}
+
+fn execute(sql: &PassThrough) -> MigrationOp {
+    let outside_transaction = sql.keywords().first().is_some_and(|word| OUTSIDE.contains(&word.as_str()));
+    MigrationOp::Execute { sql: sql.text(), revert: way_back(sql), outside_transaction }
+}
+
+/// A trigger goes as it came; of other SQL only the author knows.
+fn way_back(sql: &PassThrough) -> Option<String> {
+    lower::stored::trigger(&sql.text()).map(|trigger| format!("DROP TRIGGER {}", trigger.name))
+}
+
+fn misplaced(statement: &Statement) -> Option<Diagnostic> {
+    let (what, help) = match statement {
+        Statement::AlterTable(_)
+        | Statement::CreateTable(_)
+        | Statement::DropTable(_)
+        | Statement::CreateIndex(_)
+        | Statement::DropIndex(_)
+        | Statement::CreateView(_)
+        | Statement::DropView(_)
+        | Statement::Generate(Generate { .. })
+        | Statement::Meta(_)
+        | Statement::Error(_) => return None,
+        Statement::PassThrough(sql) => {
+            if let Some(param) = sql.params().next() {
+                return Some(
+                    Diagnostic::error(
+                        codes::SCRIPT_STATEMENT,
+                        param.span(),
+                        "a migration file has no parameters",
+                    )
+                    .with_help("write the value itself"),
+                );
+            }
+            let keywords = sql.keywords();
+            let first = keywords.first().map(String::as_str).unwrap_or_default();
+            if !TRANSACTIONS.contains(&first) {
+                return None;
+            }
+            ("a transaction's beginning or end", "leave it out: a file is one migration, applied as a whole or not at all")
+        }
+        _ => (
+            "a statement that steers the session or other migrations",
+            "a file holds definitions, MIGRATE GENERATE operations and SQL of the database",
+        ),
+    };
+    Some(
+        Diagnostic::error(codes::SCRIPT_STATEMENT, statement.span(), format!("{what} has no place in a migration file"))
+            .with_help(help),
+    )
+}
+
+/// Puts the SQL of the down file where it is run on the way back: after what the last SQL of the up file changed is
+/// about to be undone, and alone when the up file has none.
+pub(crate) fn attach_way_back(ops: &mut Vec<MigrationOp>, down: &[String]) {
+    let mut way_back = (!down.is_empty()).then(|| down.join(";\n"));
+    for op in ops.iter_mut().rev() {
+        if let MigrationOp::Execute { revert: revert @ None, .. } = op {
+            // The others have their way back in the same text.
+            *revert = Some(way_back.take().unwrap_or_else(|| NOTHING.to_owned()));
+        }
+    }
+    if let Some(revert) = way_back {
+        ops.push(MigrationOp::Execute { sql: NOTHING.to_owned(), revert: Some(revert), outside_transaction: false });
+    }
+}
+
+/// A statement that does nothing, on every database.
+const NOTHING: &str = "SELECT 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn execute(sql: &str) -> MigrationOp {
+        MigrationOp::Execute { sql: sql.to_owned(), revert: None, outside_transaction: false }
+    }
+
+    fn reverts(ops: &[MigrationOp]) -> Vec<Option<&str>> {
+        ops.iter()
+            .map(|op| match op {
+                MigrationOp::Execute { revert, .. } => revert.as_deref(),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_way_back_stands_with_the_last_sql() {
+        let mut ops = vec![execute("UPDATE a"), execute("UPDATE b")];
+        attach_way_back(&mut ops, &["UPDATE b back".to_owned(), "UPDATE a back".to_owned()]);
+        assert_eq!(reverts(&ops), [Some(NOTHING), Some("UPDATE b back;\nUPDATE a back")]);
+    }
+
+    #[test]
+    fn a_way_back_without_sql_to_undo_stands_alone() {
+        let mut ops = Vec::new();
+        attach_way_back(&mut ops, &["DELETE FROM log".to_owned()]);
+        assert_eq!(reverts(&ops), [Some("DELETE FROM log")]);
+    }
+}

@@ -1,0 +1,92 @@
+//! `auto_migrate`: the session brings the database to its application schema by itself, as far as nothing is lost.
+//!
+//! Several sessions that start at once do it once: whoever comes second finds either the lease taken, then it waits
+//! and looks again, or the tables changed since it looked, then it looks again, and in the end there is nothing to do.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pql_engine::{Change, codes};
+use pql_schema::{Answers, MigrationOp, MigrationStatus, MigrationStrategy};
+
+use super::{Interpreter, answers};
+use crate::error::Error;
+use crate::job::Line;
+use crate::output::Answer;
+
+/// Between two looks at a database that somebody else is changing.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Interpreter {
+    /// Detects, generates, applies online what loses nothing, and holds the rest.
+    pub(crate) fn auto_migrate(&mut self, line: &Line) -> Result<Outcome, Error> {
+        let until = Instant::now() + self.settings.retry_for;
+        loop {
+            match self.auto_migrate_once(line) {
+                Err(error) if is_somebody_else(&error) && Instant::now() < until => thread::sleep(PATIENCE),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn auto_migrate_once(&mut self, line: &Line) -> Result<Outcome, Error> {
+        let schema = self.settings.application_schema.clone().expect("it is asked for only when there is one");
+        let target = self.lower_schema(&schema)?;
+        let changes = self.changes(&target, None, &Answers::default())?;
+        let (held, safe): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.destructive);
+        let mut outcome = Outcome { answer: Answer::Done, warnings: Vec::new() };
+        if !safe.is_empty() {
+            let migration = self.remember(operations(&safe), Some("auto_migrate"))?;
+            let mut options = self.settings.apply_options();
+            options.strategy = MigrationStrategy::Online;
+            match self.run_to_apply(migration.id, &options, line) {
+                Ok(report) => outcome.answer = Answer::Rows(answers::reports([&report])),
+                Err(error) => {
+                    // Not ours any more: somebody else does the same work.
+                    if is_somebody_else(&error) {
+                        self.engine()?.cancel(migration.id, &options, &mut &*line)?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if !held.is_empty() {
+            outcome.warnings.push(self.hold(&held)?);
+        }
+        Ok(outcome)
+    }
+
+    /// Generates what would lose data, once, and says so.
+    fn hold(&mut self, held: &[Change]) -> Result<String, Error> {
+        let ops = operations(held);
+        let engine = self.engine()?;
+        let mut migration = None;
+        for info in engine.status()?.iter().filter(|info| info.status == MigrationStatus::Generated) {
+            migration = Some(engine.migration(info.migration_id)?).filter(|it| it.operations == ops).or(migration);
+        }
+        let migration = match migration {
+            Some(migration) => migration,
+            None => engine.generate(ops, Some("auto_migrate: held"))?,
+        };
+        let what: Vec<&str> = held.iter().map(|change| change.statement.as_str()).collect();
+        Ok(format!(
+            "held, because it would lose data: {}; to do it: MIGRATE APPLY migration_id = '{}' WITH allow_destructive = true",
+            what.join(", "),
+            migration.id
+        ))
+    }
+}
+
+fn operations(changes: &[Change]) -> Vec<MigrationOp> {
+    changes.iter().map(|change| change.op.clone()).collect()
+}
+
+fn is_somebody_else(error: &Error) -> bool {
+    [codes::LEASE, codes::MOVED, codes::INTERRUPTED, codes::INVALID].contains(&error.code())
+}

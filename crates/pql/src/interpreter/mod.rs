@@ -1,0 +1,220 @@
+//! Runs statements, one after the other, on the session's thread.
+//!
+//! This is the one place where a statement's parts come together: the AST says what is wanted, parameters and
+//! settings complete it, the planner lowers it, the engine does it, and the answer gets its promised columns.
+
+mod answers;
+mod auto;
+mod define;
+mod migrate;
+mod operand;
+mod settings;
+mod sql;
+mod target;
+
+pub(crate) use answers::plan as plan_rows;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use pql_engine::{Engine, OpenOptions, Value};
+use pql_planner::Dialect;
+use pql_schema::{MigrationId, Schema};
+use pql_syntax::ast::{AstNode, Statement};
+use pql_syntax::{Diagnostic, Severity};
+
+use crate::error::{Error, Span};
+use crate::job::{Event, Line};
+use crate::output::{Answer, Output};
+use crate::params::Param;
+use crate::settings::Settings;
+
+/// A session's state.
+pub(crate) struct Interpreter {
+    url: Option<String>,
+    open: OpenOptions,
+    engine: Option<Engine>,
+    params: BTreeMap<String, Param>,
+    /// The session's settings.
+    pub(crate) settings: Settings,
+    /// What `@migration_id` stands for unless it is bound.
+    pub(crate) last_migration: Option<MigrationId>,
+}
+
+impl Interpreter {
+    pub(crate) fn new(url: Option<String>, open: OpenOptions, settings: Settings) -> Self {
+        Self { url, open, engine: None, params: BTreeMap::new(), settings, last_migration: None }
+    }
+
+    pub(crate) fn bind(&mut self, name: String, value: Param) {
+        self.params.insert(name, value);
+    }
+
+    /// The engine; the database is opened when it is needed for the first time.
+    pub(crate) fn engine(&mut self) -> Result<&mut Engine, Error> {
+        if self.engine.is_none() {
+            let url = self.url.as_deref().ok_or_else(|| {
+                Error::new(crate::codes::NO_DATABASE, "no database is named")
+                    .with_help("name one: pql app.db, PQL_DATABASE, or `database` in pql.toml")
+            })?;
+            self.engine = Some(Engine::open(url, &self.open)?);
+        }
+        Ok(self.engine.as_mut().expect("it was opened just now"))
+    }
+
+    /// What a session does when it is opened.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.engine()?;
+        if self.settings.auto_migrate && self.settings.application_schema.is_some() {
+            let (events, _nobody) = tokio::sync::mpsc::unbounded_channel();
+            self.auto_migrate(&Line { events, control: std::sync::Arc::default() })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn schema(&mut self) -> Result<Schema, Error> {
+        Ok(self.engine()?.schema()?)
+    }
+
+    /// Where the database is, as it was given.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    pub(crate) fn dialect(&mut self) -> Result<Dialect, Error> {
+        Ok(self.engine()?.capabilities().dialect)
+    }
+
+    /// Runs a script: all of it is parsed before any of it runs, and the first failure ends it.
+    pub(crate) fn script(&mut self, text: &str, line: &Line) -> Result<(), Error> {
+        let parse = pql_syntax::parse(text);
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            parse.diagnostics().iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+        if let Some(error) = Error::of_several(errors.into_iter().map(|it| of_diagnostic(it, text))) {
+            return Err(error);
+        }
+        for statement in parse.statements() {
+            if line.control.is_abandoned() {
+                break;
+            }
+            let mut output = self.statement(&statement, line).map_err(|error| place(error, text, statement.span()))?;
+            output.warnings.extend(
+                warnings.iter().filter(|it| within(&it.span, &statement.span())).map(|it| it.message.clone()),
+            );
+            line.tell(Event::Output(output));
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Statement, line: &Line) -> Result<Output, Error> {
+        let kind = kind(statement);
+        let answer = match statement {
+            Statement::Set(it) => return self.set(it, line),
+            Statement::Reset(it) => self.reset(it)?,
+            Statement::Show(it) => self.show(it)?,
+            Statement::Describe(it) => self.describe(it)?,
+            Statement::Detect(it) => self.detect(it)?,
+            Statement::Generate(it) => self.generate(it)?,
+            Statement::GenerateTo(it) => self.generate_to(it)?,
+            Statement::Plan(it) => self.plan(it)?,
+            Statement::Apply(it) => self.apply(it, line)?,
+            Statement::Rollback(it) => self.rollback(it, line)?,
+            Statement::Status(it) => self.status(it)?,
+            Statement::History(it) => self.history(it)?,
+            Statement::Pause(it) => self.pause(it)?,
+            Statement::Resume(it) => self.resume(it, line)?,
+            Statement::Cancel(it) => self.cancel(it, line)?,
+            Statement::Purge(it) => self.purge(it, line)?,
+            Statement::Baseline(it) => self.baseline(it)?,
+            Statement::Verify(it) => self.verify(it)?,
+            Statement::AlterTable(_)
+            | Statement::CreateTable(_)
+            | Statement::DropTable(_)
+            | Statement::CreateIndex(_)
+            | Statement::DropIndex(_)
+            | Statement::CreateView(_)
+            | Statement::DropView(_) => self.define(statement, line)?,
+            Statement::PassThrough(it) => self.pass_through(it)?,
+            Statement::Meta(_) => Answer::Done,
+            Statement::Error(_) => unreachable!("a script with an error is not run"),
+        };
+        Ok(Output::new(kind, answer))
+    }
+}
+
+/// The name of a statement's kind in results.
+pub(crate) fn kind(statement: &Statement) -> String {
+    match statement {
+        Statement::Set(_) => "set",
+        Statement::Reset(_) => "reset",
+        Statement::Show(_) => "show",
+        Statement::Describe(_) => "describe",
+        Statement::Detect(_) => "migrate_detect",
+        Statement::Generate(_) | Statement::GenerateTo(_) => "migrate_generate",
+        Statement::Plan(_) => "migrate_plan",
+        Statement::Apply(_) => "migrate_apply",
+        Statement::Rollback(_) => "migrate_rollback",
+        Statement::Status(_) => "migrate_status",
+        Statement::History(_) => "migrate_history",
+        Statement::Pause(_) => "migrate_pause",
+        Statement::Resume(_) => "migrate_resume",
+        Statement::Cancel(_) => "migrate_cancel",
+        Statement::Purge(_) => "migrate_purge",
+        Statement::Baseline(_) => "migrate_baseline",
+        Statement::Verify(_) => "migrate_verify",
+        Statement::AlterTable(_) => "alter_table",
+        Statement::CreateTable(_) => "create_table",
+        Statement::DropTable(_) => "drop_table",
+        Statement::CreateIndex(_) => "create_index",
+        Statement::DropIndex(_) => "drop_index",
+        Statement::CreateView(_) => "create_view",
+        Statement::DropView(_) => "drop_view",
+        Statement::PassThrough(it) => {
+            return it.keywords().first().map_or_else(|| "sql".to_owned(), |word| word.to_lowercase());
+        }
+        Statement::Meta(_) => "meta",
+        Statement::Error(_) => "error",
+    }
+    .to_owned()
+}
+
+/// A finding about a text as an error at its place.
+pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, text: &str) -> Error {
+    described(diagnostic).with_span(Span::locate(text, diagnostic.span.start, diagnostic.span.end))
+}
+
+fn described(diagnostic: &Diagnostic) -> Error {
+    let mut error = Error::new(diagnostic.code, diagnostic.message.clone());
+    if let Some(help) = &diagnostic.help {
+        error = error.with_help(help.clone());
+    }
+    if let Some(label) = &diagnostic.label {
+        error = error.with_label(label.clone());
+    }
+    error
+}
+
+/// A finding about a text that is at hand elsewhere.
+pub(crate) fn of_place(diagnostic: &Diagnostic) -> Error {
+    described(diagnostic).at(diagnostic.span.clone())
+}
+
+/// Gives an error the place of the statement, unless it has a better one.
+fn place(error: Error, text: &str, span: Range<usize>) -> Error {
+    let error = error.located(text);
+    if error.span().is_some() || error.origin().is_some() {
+        return error;
+    }
+    // The first line says which statement it is; the whole of a long one would bury the message.
+    let end = text[span.clone()].find('\n').map_or(span.end, |at| span.start + at);
+    error.with_span(Span::locate(text, span.start, end))
+}
+
+fn within(inner: &Range<usize>, outer: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
+
+/// A number as the database has them.
+fn number(value: impl TryInto<i64>) -> Value {
+    Value::Integer(value.try_into().unwrap_or(i64::MAX))
+}

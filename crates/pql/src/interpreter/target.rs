@@ -1,0 +1,90 @@
+//! What a database should become: application schemas, lowered for the database that is connected.
+
+use pql_engine::{Change, Value};
+use pql_planner::lower::{self, LoweredSchema};
+use pql_schema::Answers;
+use pql_syntax::ast::{AstNode, SchemaSource};
+
+use super::operand::wrong_value;
+use super::{Interpreter, of_diagnostic};
+use crate::ApplicationSchema;
+use crate::codes;
+use crate::error::{Error, Question};
+use crate::params::Param;
+
+impl Interpreter {
+    /// `TO application_schema = …`.
+    pub(super) fn schema_source(&mut self, source: Option<SchemaSource>) -> Result<LoweredSchema, Error> {
+        let source = source.expect("the grammar demands a schema");
+        let span = source.span();
+        let operand = source.value();
+        if let Some(pql_syntax::ast::Operand::Param(param)) = &operand
+            && !source.is_file()
+            && let Param::Schema(schema) = self.param(param.name(), param.span())?
+        {
+            return self.lower_schema(&schema).map_err(|error| error.at(span));
+        }
+        let schema = match self.operand(operand.as_ref(), span.clone())? {
+            Value::Text(path) if source.is_file() => ApplicationSchema::file(path),
+            Value::Text(text) => ApplicationSchema::text(text),
+            other => return Err(wrong_value("a schema is a text", &other, span)),
+        };
+        self.lower_schema(&schema).map_err(|error| error.at(span))
+    }
+
+    /// Lowers a schema; what is wrong with its text is reported at its place in that text.
+    pub(crate) fn lower_schema(&mut self, schema: &ApplicationSchema) -> Result<LoweredSchema, Error> {
+        let dialect = self.dialect()?;
+        let (name, text) = schema.read(dialect)?;
+        let lowered = if text.trim_start().starts_with('{') {
+            lower::schema_json(&text, dialect)
+        } else {
+            let params = self.literals()?;
+            lower::schema_text(&text, dialect, &params)
+        };
+        lowered.map_err(|findings| {
+            Error::of_several(findings.iter().map(|finding| of_diagnostic(finding, &text)))
+                .expect("a schema that is refused has at least one finding")
+                .in_text(&name, &text)
+        })
+    }
+
+    /// The operations that lead from a version (or from now) to a schema. Questions are an error that asks them.
+    pub(crate) fn changes(
+        &mut self,
+        target: &LoweredSchema,
+        from: Option<u64>,
+        answers: &Answers,
+    ) -> Result<Vec<Change>, Error> {
+        let mut answers = answers.clone();
+        answers.renamed_tables.extend(target.renamed_tables.iter().map(|(former, name)| (name.clone(), former.clone())));
+        answers.renamed_columns.extend(
+            target.renamed_columns.iter().map(|(table, former, name)| (table.clone(), name.clone(), former.clone())),
+        );
+        let detection = self.engine()?.detect(from, &target.schema, &answers)?;
+        if let Some(first) = detection.questions.first() {
+            let help = format!(
+                "answer in the statement, `WITH {} = true` or `false`, or write RENAMED FROM in the schema",
+                first.id
+            );
+            let questions = detection
+                .questions
+                .iter()
+                .map(|question| Question { id: question.id.clone(), question: question.to_string() })
+                .collect();
+            return Err(Error::new(pql_engine::codes::QUESTION, "the change can be read in two ways")
+                .with_help(help)
+                .with_questions(questions));
+        }
+        Ok(detection.changes)
+    }
+}
+
+impl ApplicationSchema {
+    /// What to call it, and its text for a family of databases.
+    fn read(&self, dialect: pql_planner::Dialect) -> Result<(String, String), Error> {
+        self.source_text(dialect).map_err(|(path, error)| {
+            Error::new(codes::FILE, format!("cannot read {path}: {error}")).with_source(error)
+        })
+    }
+}
