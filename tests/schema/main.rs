@@ -37,7 +37,7 @@ fn there_and_back(seed: u64, from: &Schema, to: &Schema, found: &Diff) {
 }
 
 fn listed(ops: &[pql_schema::MigrationOp]) -> String {
-    ops.iter().map(|op| format!("  {op:?}\n")).collect()
+    ops.iter().map(|op| format!("  {op:?}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The operations, or nothing when the target is silent about views or triggers that use what goes.

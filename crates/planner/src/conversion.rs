@@ -2,7 +2,7 @@
 
 use pql_schema::{Column, DataType, Expr, Table, TokenKind, tokens};
 
-use crate::exprs::{all_of, columns_in, operand};
+use crate::exprs::{all_of, columns_in, is_call, operand};
 use crate::text::{Affinity, sqlite_meaning};
 
 /// How a value becomes one of another type.
@@ -47,6 +47,12 @@ pub(crate) fn convert(raw: &Expr, column: &Column, table: &Table) -> Conversion 
             fits: or_null(format!("typeof({r}) <> 'text' OR CAST({r} AS NUMERIC) <> {r}")),
         },
         (DataType::Native(_), Affinity::Numeric) => Conversion { value: raw.clone(), fits: None },
+        // Written out already.
+        (meant, _)
+            if as_cast(raw).is_some_and(|(_, cast)| cast == affinity) && value_rule(&meant, &r).is_none() =>
+        {
+            Conversion { value: raw.clone(), fits: None }
+        }
         (_, Affinity::Integer | Affinity::Real | Affinity::Numeric) => numeric(affinity.storage(), ""),
         (meant, Affinity::Text) => {
             let rule = value_rule(&meant, &r).map(|rule| format!(" AND {rule}")).unwrap_or_default();
@@ -64,7 +70,8 @@ pub(crate) fn convert(raw: &Expr, column: &Column, table: &Table) -> Conversion 
 pub(crate) fn convert_using(using: &Expr, column: &Column, after: &Table, before: &Table) -> Conversion {
     let Conversion { value, fits } = convert(using, column, after);
     let mut conditions: Vec<Expr> = fits.into_iter().collect();
-    if let Some(inner) = numeric_cast(using) {
+    if let Some((inner, Affinity::Integer | Affinity::Real | Affinity::Numeric)) = as_cast(using) {
+        let inner = operand(&inner);
         conditions.push(Expr::statement(format!("{inner} IS NULL OR CAST({inner} AS NUMERIC) = {inner}")));
     }
     let says_null = tokens(using.as_str()).any(|token| {
@@ -81,39 +88,37 @@ pub(crate) fn convert_using(using: &Expr, column: &Column, after: &Table, before
     Conversion { value, fits: all_of(&conditions) }
 }
 
-/// For `CAST(x AS t)` with a numeric t, x.
-fn numeric_cast(expr: &Expr) -> Option<String> {
+/// For `CAST(x AS t)`, x and the affinity of t.
+fn as_cast(expr: &Expr) -> Option<(Expr, Affinity)> {
     let text = expr.as_str();
     let all: Vec<_> = tokens(text).collect();
-    let [cast, open, .., close] = all.as_slice() else { return None };
-    if !cast.text.eq_ignore_ascii_case("cast") || open.text != "(" || close.text != ")" {
+    if !is_call(&all) || !all[0].text.eq_ignore_ascii_case("cast") {
         return None;
     }
     let mut depth = 0usize;
-    let mut split = None;
-    for (at, token) in all.iter().enumerate() {
+    let split = all.iter().find(|token| {
         match token.text {
             "(" => depth += 1,
-            ")" => depth = depth.checked_sub(1)?,
-            word if depth == 1 && token.kind == TokenKind::Word && word.eq_ignore_ascii_case("as") => {
-                split = Some(token.start);
-            }
+            ")" => depth -= 1,
             _ => {}
         }
-        // The parenthesis of CAST closes before the end: this is more than one cast.
-        if depth == 0 && at > 0 && at + 1 < all.len() {
-            return None;
-        }
-    }
-    let split = split?;
-    let declared = text[split + 2..close.start].trim();
-    let numeric =
-        matches!(Affinity::of_declared(declared), Affinity::Integer | Affinity::Real | Affinity::Numeric);
-    numeric.then(|| operand(&Expr::new(&text[open.start + 1..split])))
+        depth == 1 && token.kind == TokenKind::Word && token.text.eq_ignore_ascii_case("as")
+    })?;
+    let close = all.last()?;
+    let inner = Expr::new(&text[all[1].start + 1..split.start]);
+    Some((inner, Affinity::of_declared(text[split.start + 2..close.start].trim())))
 }
 
-/// What a change within one affinity, which touches no value, must find true of every value.
-pub(crate) fn value_rule(meant: &DataType, value: &str) -> Option<String> {
+/// What has to hold of a value for a change within one affinity, which leaves it as it is.
+pub(crate) fn within_affinity(value: &Expr, from: &DataType, to: &DataType) -> Option<Expr> {
+    let (from, to) = (sqlite_meaning(from), sqlite_meaning(to));
+    let value = operand(value);
+    let rule = value_rule(&to, &value).filter(|_| !from.fits_into(&to))?;
+    Some(Expr::statement(format!("{value} IS NULL OR {rule}")))
+}
+
+/// What makes a value one of the type, beyond its affinity.
+fn value_rule(meant: &DataType, value: &str) -> Option<String> {
     match meant {
         DataType::Json => Some(format!("json_valid({value})")),
         DataType::Varchar(Some(n)) | DataType::Char(Some(n)) => {
@@ -175,7 +180,7 @@ mod tests {
             fits.map(|fits| fits.to_string()).unwrap_or_default()
         };
         assert!(using("CAST(a AS INTEGER)").contains("(a IS NULL OR CAST(a AS NUMERIC) = a)"));
-        assert!(using("CAST(a AS INTEGER)").contains("CAST(a AS INTEGER)) IS NOT NULL OR a IS NULL"));
+        assert!(using("CAST(a AS INTEGER)").contains("CAST(a AS INTEGER) IS NOT NULL OR a IS NULL"));
         assert!(!using("CAST(a AS INTEGER) + CAST(a AS INTEGER)").contains("NUMERIC"));
         assert!(!using("nullif(a, '')").contains("IS NOT NULL"));
         assert!(!using("1").contains("IS NOT NULL"));

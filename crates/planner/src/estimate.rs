@@ -53,6 +53,11 @@ impl Costs {
         METADATA_MILLIS + self.at(self.rates.index)
     }
 
+    /// Giving the pages of one index back.
+    pub(crate) fn drop_index(&self) -> f64 {
+        METADATA_MILLIS + self.at(self.rates.scan * 6.0)
+    }
+
     /// Copying every row into another table, with so many indexes.
     pub(crate) fn copy(&self, indexes: usize) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]
@@ -67,6 +72,9 @@ impl Costs {
 
     /// The disk space of an index of it: a fraction of the row by the columns it holds, and the key of the row.
     pub(crate) fn index_bytes(&self, parts: usize, columns: usize) -> u64 {
+        if parts == 0 {
+            return 0;
+        }
         let share = self.size.bytes * parts as u64 / columns.max(1) as u64;
         share + self.size.rows * 10
     }
@@ -91,4 +99,12 @@ impl Costs {
 /// A short transaction that touches no row.
 pub(crate) fn metadata() -> Estimate {
     Estimate { rows: 0, millis: METADATA_MILLIS, lock_millis: METADATA_MILLIS, disk_bytes: 0 }
+}
+
+impl Estimate {
+    /// To the microsecond: more would only look exact, and would not survive being written down.
+    pub(crate) fn rounded(self) -> Self {
+        let round = |millis: f64| (millis * 1000.0).round() / 1000.0;
+        Self { millis: round(self.millis), lock_millis: round(self.lock_millis), ..self }
+    }
 }

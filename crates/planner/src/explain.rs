@@ -59,7 +59,7 @@ pub fn explain(plan: &Plan, statements: &dyn Fn(&Action) -> Vec<String>) -> Vec<
         }
     }
     for hazard in &plan.hazards {
-        rows.push(PlanRow::note(Phase::Expand, String::new(), words(hazard)));
+        rows.push(PlanRow::note(Phase::Expand, "the migration as a whole".to_owned(), words(hazard)));
     }
     rows
 }
@@ -252,11 +252,12 @@ fn kept_by(plan: &Plan, action: &Action) -> Option<String> {
 
 /// Whether a later action removes what the first one left behind.
 fn gives_up(plan: &Plan, kept: &Action, action: &Action) -> bool {
-    match (kept, action) {
-        (
-            Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild },
-            Action::DropTable { table },
-        ) => plan.rebuilds.get(*rebuild).is_some_and(|found| found.retained == *table),
+    let Action::DropTable { table } = action else { return false };
+    match kept {
+        Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {
+            plan.rebuilds.get(*rebuild).is_some_and(|found| found.retained == *table)
+        }
+        Action::HideTable { hidden, .. } => hidden == table,
         _ => false,
     }
 }

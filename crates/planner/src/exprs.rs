@@ -89,9 +89,31 @@ pub(crate) fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> E
     Expr::new(out)
 }
 
-/// The text as one operand: in parentheses unless it is a single token.
+/// The text as one operand: in parentheses unless it is a single token or a call.
 pub(crate) fn operand(expr: &Expr) -> String {
-    if tokens(expr.as_str()).nth(1).is_none() { expr.to_string() } else { format!("({expr})") }
+    let all: Vec<_> = tokens(expr.as_str()).collect();
+    let single = all.len() == 1 || (is_call(&all) && !all[0].text.eq_ignore_ascii_case("not"));
+    if single { expr.to_string() } else { format!("({expr})") }
+}
+
+/// Whether the tokens are one word and what it has in parentheses, and nothing after that.
+pub(crate) fn is_call(all: &[Token<'_>]) -> bool {
+    let [name, open, rest @ ..] = all else { return false };
+    if name.kind != TokenKind::Word || open.text != "(" {
+        return false;
+    }
+    let mut depth = 1usize;
+    for (at, token) in rest.iter().enumerate() {
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1 == rest.len();
+        }
+    }
+    false
 }
 
 /// All of them together.

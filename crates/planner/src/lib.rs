@@ -2,7 +2,7 @@
 //!
 //! - [`lower`]: AST and schema to operations, names resolved, spans kept;
 //! - [`rules`]: one file per operation: what it needs, which ladder of steps it takes;
-//! - [`plan()`]: operations to a [`Plan`], data that can be stored, shown and executed;
+//! - [`plan()`]: operations to a [`Plan`], data that can be stored, shown and executed; [`explain()`]: in words;
 //! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
 
 mod capabilities;

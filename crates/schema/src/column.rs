@@ -6,6 +6,7 @@ use crate::{DataType, Expr};
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -54,6 +55,7 @@ impl Column {
 
 /// A generated column's expression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Generated {
     /// Over the other columns of the row.
     pub expr: Expr,

@@ -1,8 +1,9 @@
 //! Constraints of a table.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::column::is_false;
+use crate::json::name_or_object;
 use crate::{Conflict, Expr, ObjectName, SortOrder};
 
 /// A constraint; whether it was written beside a column or after them all makes no difference here.
@@ -21,7 +22,7 @@ pub struct Constraint {
 
 /// What a constraint demands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "constraint", rename_all = "snake_case")]
+#[serde(tag = "constraint", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConstraintKind {
     /// The table's primary key.
     PrimaryKey(PrimaryKey),
@@ -43,6 +44,7 @@ pub enum ConstraintKind {
 
 /// A primary key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PrimaryKey {
     /// The columns, in key order.
     pub columns: Vec<KeyPart>,
@@ -56,6 +58,7 @@ pub struct PrimaryKey {
 
 /// A unique constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Unique {
     /// The columns.
     pub columns: Vec<KeyPart>,
@@ -70,8 +73,8 @@ pub struct Unique {
     pub deferrable: Option<Deferrable>,
 }
 
-/// A column of a primary key or unique constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A column of a primary key or unique constraint. In JSON its name alone will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyPart {
     /// The column's name.
     pub column: String,
@@ -83,6 +86,32 @@ pub struct KeyPart {
     pub order: SortOrder,
 }
 
+impl<'de> Deserialize<'de> for KeyPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Object {
+            column: String,
+            #[serde(default)]
+            collation: Option<String>,
+            #[serde(default)]
+            order: SortOrder,
+        }
+        impl From<Object> for KeyPart {
+            fn from(Object { column, collation, order }: Object) -> Self {
+                Self { column, collation, order }
+            }
+        }
+        name_or_object::<_, _, Object>(deserializer)
+    }
+}
+
+impl From<&str> for KeyPart {
+    fn from(column: &str) -> Self {
+        Self::new(column)
+    }
+}
+
 impl KeyPart {
     /// An ascending column with its own collation.
     pub fn new(column: impl Into<String>) -> Self {
@@ -92,6 +121,7 @@ impl KeyPart {
 
 /// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ForeignKey {
     /// The referring columns.
     pub columns: Vec<String>,

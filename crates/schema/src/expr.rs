@@ -237,11 +237,7 @@ fn number(rest: &str) -> usize {
 impl Expr {
     /// An expression from its text; parentheses around the whole are taken off.
     pub fn new(text: impl AsRef<str>) -> Self {
-        let mut text = text.as_ref().trim();
-        while let Some(inner) = strip_parentheses(text) {
-            text = inner.trim();
-        }
-        Self(text.to_owned())
+        Self(without_parentheses(text.as_ref()).to_owned())
     }
 
     /// A statement or query, kept as it is.
@@ -299,8 +295,9 @@ impl Expr {
 
     /// The text under which equal expressions are equal strings.
     pub fn key(&self) -> String {
-        let mut key = String::with_capacity(self.0.len());
-        for token in tokens(&self.0) {
+        let text = without_parentheses(&self.0);
+        let mut key = String::with_capacity(text.len());
+        for token in tokens(text) {
             if !key.is_empty() {
                 key.push(' ');
             }
@@ -347,25 +344,30 @@ fn may_contain(text: &str, name: &str) -> bool {
     name.is_empty() || text.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name))
 }
 
-/// What is inside the parentheses, if one pair encloses the whole text.
-fn strip_parentheses(text: &str) -> Option<&str> {
-    if !text.starts_with('(') || !text.ends_with(')') {
-        return None;
+/// The text without the pairs of parentheses that enclose all of it, in one pass however many there are.
+fn without_parentheses(text: &str) -> &str {
+    let text = text.trim();
+    if !text.starts_with('(') {
+        return text;
     }
-    let mut depth = 0usize;
-    for token in tokens(text) {
+    let all: Vec<Token<'_>> = tokens(text).collect();
+    let mut open = Vec::new();
+    let mut closed_by = vec![0; all.len()];
+    for (at, token) in all.iter().enumerate() {
         match token.text {
-            "(" => depth += 1,
-            ")" => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return (token.start + 1 == text.len()).then(|| &text[1..token.start]);
-                }
-            }
+            "(" => open.push(at),
+            ")" => match open.pop() {
+                Some(opened) => closed_by[opened] = at,
+                None => return text,
+            },
             _ => {}
         }
     }
-    None
+    let encloses = |depth: &usize| all[*depth].text == "(" && closed_by[*depth] == all.len() - 1 - depth;
+    match (0..all.len() / 2).take_while(encloses).count() {
+        0 => text,
+        pairs => text[all[pairs - 1].start + 1..all[all.len() - pairs].start].trim(),
+    }
 }
 
 impl PartialEq for Expr {
@@ -400,6 +402,7 @@ mod tests {
             ("lower(`Name`)", "LOWER( name )"),
             ("'it''s' || b", "'it''s'||b"),
             ("x /* a /* nested */ comment */ + 1", "x+1"),
+            ("(( (a) + (b) ) ) -- so", "(a) + (b)"),
         ] {
             assert_eq!(Expr::new(a), Expr::new(b));
         }
@@ -407,6 +410,15 @@ mod tests {
             [("'A'", "'a'"), ("(a) + (b)", "a + b"), ("\"a b\"", "a b"), ("1.0", "1"), ("$$x$$", "'x'")]
         {
             assert_ne!(Expr::new(a), Expr::new(b));
+        }
+    }
+
+    #[test]
+    fn parentheses_without_end() {
+        let deep = format!("{}a{}", "(".repeat(50_000), ")".repeat(50_000));
+        assert_eq!(Expr::new(deep).as_str(), "a");
+        for odd in ["(a", "(a))", ")(", "()", "(a) (b)", "("] {
+            assert_eq!(Expr::new(odd).as_str(), if odd == "()" { "" } else { odd });
         }
     }
 

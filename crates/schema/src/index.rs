@@ -1,12 +1,14 @@
 //! Indexes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::column::is_false;
+use crate::json::name_or_object;
 use crate::{Expr, ObjectName};
 
 /// An index made by `CREATE INDEX` (those that belong to a constraint are not listed apart from it).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Index {
     /// Its name; unique in its schema.
     pub name: ObjectName,
@@ -34,8 +36,8 @@ pub struct Index {
     pub with: Option<String>,
 }
 
-/// One key part of an index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One key part of an index. In JSON a plain column's name alone will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IndexPart {
     /// A column's name (a plain word or a quoted name), or an expression.
     pub expr: Expr,
@@ -54,6 +56,44 @@ pub struct IndexPart {
     /// Where NULLs stand, when it is not where the order puts them by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nulls: Option<NullsOrder>,
+}
+
+impl<'de> Deserialize<'de> for IndexPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Object {
+            #[serde(default)]
+            expr: Option<Expr>,
+            #[serde(default)]
+            column: Option<String>,
+            #[serde(default)]
+            collation: Option<String>,
+            #[serde(default)]
+            opclass: Option<String>,
+            #[serde(default)]
+            order: SortOrder,
+            #[serde(default)]
+            nulls: Option<NullsOrder>,
+        }
+        impl TryFrom<Object> for IndexPart {
+            type Error = &'static str;
+
+            fn try_from(object: Object) -> Result<Self, Self::Error> {
+                let Object { expr, column, collation, opclass, order, nulls } = object;
+                let named = || column.as_deref().map(Expr::column);
+                let expr = expr.or_else(named).ok_or("a part of an index needs `column` or `expr`")?;
+                Ok(Self { expr, column, collation, opclass, order, nulls })
+            }
+        }
+        name_or_object::<_, _, Object>(deserializer)
+    }
+}
+
+impl From<&str> for IndexPart {
+    fn from(column: &str) -> Self {
+        Self::column(column)
+    }
 }
 
 impl IndexPart {

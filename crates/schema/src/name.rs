@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::json::name_or_object;
 
 /// How a database compares names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,8 +52,7 @@ impl NameRule {
 /// Names that differ in the case of ASCII letters alone stand beside each other in the order, so that a map ordered by
 /// name finds one under either [`NameRule`] without looking at the others. In JSON a name in the default schema is a
 /// plain string.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "AnyName", into = "AnyName")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectName {
     /// The schema, where the database has more than one and it is not the default.
     pub schema: Option<String>,
@@ -102,34 +104,33 @@ impl PartialOrd for ObjectName {
     }
 }
 
-/// What a name looks like in JSON.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "a name, or an object with `schema` and `name`")]
-enum AnyName {
-    Plain(String),
-    Qualified(QualifiedName),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QualifiedName {
-    #[serde(default)]
-    schema: Option<String>,
-    name: String,
-}
-
-impl From<AnyName> for ObjectName {
-    fn from(name: AnyName) -> Self {
-        match name {
-            AnyName::Plain(name) => Self { schema: None, name },
-            AnyName::Qualified(QualifiedName { schema, name }) => Self { schema, name },
-        }
+impl Serialize for ObjectName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(schema) = &self.schema else {
+            return self.name.serialize(serializer);
+        };
+        let mut object = serializer.serialize_struct("ObjectName", 2)?;
+        object.serialize_field("schema", schema)?;
+        object.serialize_field("name", &self.name)?;
+        object.end()
     }
 }
 
-impl From<ObjectName> for AnyName {
-    fn from(ObjectName { schema, name }: ObjectName) -> Self {
-        if schema.is_none() { Self::Plain(name) } else { Self::Qualified(QualifiedName { schema, name }) }
+impl<'de> Deserialize<'de> for ObjectName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Object {
+            #[serde(default)]
+            schema: Option<String>,
+            name: String,
+        }
+        impl From<Object> for ObjectName {
+            fn from(Object { schema, name }: Object) -> Self {
+                Self { schema, name }
+            }
+        }
+        name_or_object::<_, _, Object>(deserializer)
     }
 }
 

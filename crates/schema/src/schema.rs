@@ -11,6 +11,7 @@ use crate::{Constraint, Expr, Index, NameRule, ObjectName, Table};
 
 /// A database's schema, or the one an application wants. In JSON the objects are lists, ordered by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The version that the journal gives it; 0 for one that no migration has made.
     #[serde(default)]
@@ -34,6 +35,7 @@ pub struct Schema {
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct View {
     /// Its name.
     pub name: ObjectName,
@@ -49,6 +51,7 @@ pub struct View {
 
 /// A trigger, as the database's own text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// Its name.
     pub name: ObjectName,

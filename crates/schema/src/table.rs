@@ -9,6 +9,7 @@ use crate::{Column, Constraint, ConstraintKind, NameRule, ObjectName, PrimaryKey
 
 /// A table with its columns and constraints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// Its name.
     pub name: ObjectName,
@@ -24,6 +25,7 @@ pub struct Table {
 
 /// Options of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableOptions {
     /// SQLite's STRICT.
     #[serde(default, skip_serializing_if = "is_false")]

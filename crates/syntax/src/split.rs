@@ -69,29 +69,41 @@ pub(crate) struct Splitter<'s> {
     copy: bool,
     /// The data begins here.
     data: bool,
+    /// No data of a COPY follows any more.
+    no_data: bool,
     /// Every comment, in order: the tree builder's key to the gaps between tokens.
     pub(crate) comments: Vec<Range<usize>>,
 }
 
 impl<'s> Splitter<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
-        Self { source, bytes: source.as_bytes(), at: 0, copy: false, data: false, comments: Vec::new() }
+        Self {
+            source,
+            bytes: source.as_bytes(),
+            at: 0,
+            copy: false,
+            data: false,
+            no_data: false,
+            comments: Vec::new(),
+        }
     }
 
     /// The next piece, or `None` at the end.
     pub(crate) fn next_piece(&mut self) -> Option<Piece<'s>> {
-        if std::mem::take(&mut self.data)
-            && let Some(end) = self.token_end(SyntaxKind::copy_data, self.at)
-        {
-            let start = std::mem::replace(&mut self.at, end);
-            return Some(Piece::CopyData(start..end));
+        if std::mem::take(&mut self.data) {
+            if let Some(end) = self.token_end(SyntaxKind::copy_data, self.at) {
+                let start = std::mem::replace(&mut self.at, end);
+                return Some(Piece::CopyData(start..end));
+            }
+            // Nor does any other: do not look for it behind every COPY.
+            self.no_data = true;
         }
         self.skip_trivia();
         let start = self.at;
         match *self.bytes.get(start)? {
             b';' => {
                 self.at += 1;
-                self.data = std::mem::take(&mut self.copy);
+                self.data = std::mem::take(&mut self.copy) && !self.no_data;
                 Some(Piece::Semicolon(start))
             }
             b'\\' => {
@@ -171,7 +183,7 @@ impl<'s> Splitter<'s> {
                 }
                 b'\'' => walk.other_if(self.quoted(SyntaxKind::string)),
                 b'"' | b'`' => walk.other_if(self.quoted(SyntaxKind::name)),
-                b'[' if !self.touches_operand() && self.quoted(SyntaxKind::name) => walk.other_if(true),
+                b'[' if self.opens_name() => walk.other_if(self.quoted(SyntaxKind::name)),
                 b'(' | b'{' | b'[' => {
                     walk.open(start);
                     self.at += 1;
@@ -211,15 +223,21 @@ impl<'s> Splitter<'s> {
 
     /// A `$` begins a dollar-quoted text or a parameter of the database's; false when the text never ends.
     fn dollar(&mut self) -> bool {
-        if self.quoted(SyntaxKind::string) {
-            return true;
+        let rest = &self.bytes[self.at + 1..];
+        let tag = rest.iter().position(|&byte| !is_word_byte(byte)).unwrap_or(rest.len());
+        let opens = rest.get(tag) == Some(&b'$') && !rest[0].is_ascii_digit();
+        if opens {
+            return self.quoted(SyntaxKind::string);
         }
         self.at += 1;
-        let tag = self.word_end(self.at) - self.at;
-        // A tag holds no `$`, so a word that stops at one is a parameter such as `$1`.
-        let text = &self.bytes[self.at..self.at + tag];
-        let tag = text.iter().position(|&byte| byte == b'$').unwrap_or(tag);
-        self.bytes.get(self.at + tag) != Some(&b'$') || text.first().is_some_and(u8::is_ascii_digit)
+        true
+    }
+
+    /// A `[` that opens a quoted name and no subscript. Asking the grammar in vain is not cheap, hence the look ahead.
+    fn opens_name(&self) -> bool {
+        let rest = &self.bytes[self.at + 1..];
+        let stop = rest.iter().position(|byte| matches!(byte, b'[' | b']' | b'\n'));
+        !self.touches_operand() && stop.is_some_and(|stop| stop > 0 && rest[stop] == b']')
     }
 
     /// A `[` right behind an operand is a subscript; elsewhere it opens a quoted name.

@@ -8,7 +8,8 @@ use pql_schema::{Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp
 use crate::exprs::{is_constant, operand, short_value};
 use crate::{Action, Backfill, Capabilities, Capture, Check, Phase, PlanError, codes};
 
-use super::ladder::{Ladder, check_of, redefine, refill};
+use super::declare::{Demands, check_of, redefine};
+use super::ladder::{Ladder, refill};
 
 /// A key needs a b-tree and a stored generated value has to be in every row.
 pub(super) fn rebuilds(
@@ -57,7 +58,7 @@ pub(super) fn sqlite(
             "add DEFAULT value, or BACKFILL value for the rows that are there",
         ));
     }
-    let bare = add(ladder, &before, &after, &column, fill.is_some())?;
+    let bare = add(ladder, &before, &after, &column, fill.is_some());
     let mut now = declare_default(ladder, &bare, &column);
     let mut running = None;
     if let Some(fill) = fill {
@@ -72,7 +73,9 @@ pub(super) fn sqlite(
             last.not_null = true;
             last.not_null_conflict = column.not_null_conflict;
         }
-        ladder.declare(&now, &tight, vec![check], Vec::new(), running.take())?;
+        let more = tight != after;
+        let running = running.take();
+        ladder.declare(&now, &tight, Demands { checks: vec![check], running, more, ..Demands::default() })?;
         now = tight;
     }
     ladder.stop(Phase::Backfill, running);
@@ -80,17 +83,11 @@ pub(super) fn sqlite(
         return Ok(());
     }
     let checks = demands(&now, &after, &column);
-    ladder.declare(&now, &after, checks, Vec::new(), None)
+    ladder.declare(&now, &after, Demands { checks, ..Demands::default() })
 }
 
 /// Adds the column with as much of its definition as needs no look at the rows, and gives the table as it then is.
-fn add(
-    ladder: &mut Ladder<'_>,
-    before: &Table,
-    after: &Table,
-    column: &Column,
-    filled: bool,
-) -> Result<Table, PlanError> {
+fn add(ladder: &mut Ladder<'_>, before: &Table, after: &Table, column: &Column, filled: bool) -> Table {
     let constant = short_value(column.default.as_ref());
     let all_null = constant.is_none() && !filled && column.generated.is_none();
     let own: Vec<&Constraint> = after.constraints[before.constraints.len()..].iter().collect();
@@ -98,9 +95,9 @@ fn add(
     let vector = matches!(column.data_type, DataType::Vector(_));
     if all_null && !column.not_null && keys_only && (vector || !own.is_empty()) {
         // NULL in every row fulfils a foreign key and a vector's length: the whole column in one edit.
-        let undo = ladder.remove_last_column(after, before)?;
+        let undo = ladder.remove_last_column(after, before);
         ladder.short(Phase::Expand, redefine(before, after, Vec::new(), None), undo);
-        return Ok(after.clone());
+        return after.clone();
     }
     let mut bare = column.clone();
     if constant.is_none() {
@@ -114,9 +111,9 @@ fn add(
         bare.data_type = DataType::Bytes;
     }
     with.columns.push(bare.clone());
-    let undo = ladder.remove_last_column(&with, before)?;
+    let undo = ladder.remove_last_column(&with, before);
     ladder.short(Phase::Expand, Action::AddColumn { table: before.name.clone(), column: bare }, undo);
-    Ok(with)
+    with
 }
 
 /// A default that is computed for each new row: rows that are there read NULL, as without it.

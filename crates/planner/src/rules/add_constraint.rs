@@ -4,7 +4,8 @@ use pql_schema::{Constraint, ConstraintKind, MigrationOp, ObjectName};
 
 use crate::{Capabilities, PlanError};
 
-use super::ladder::{Ladder, check_of};
+use super::declare::{Demands, check_of};
+use super::ladder::Ladder;
 
 /// Keys have a b-tree of their own, which only a new table gets.
 pub(super) fn rebuilds(constraint: &Constraint, caps: &Capabilities) -> bool {
@@ -22,7 +23,6 @@ pub(super) fn sqlite(
     let before = ladder.table(table)?;
     ladder.apply(op)?;
     let after = ladder.table(table)?;
-    // NOT VALID asks for no more than the definition; SQLite has no word for it that would remain.
-    let check = if constraint.not_valid { None } else { check_of(&after, constraint) };
-    ladder.declare(&before, &after, check.into_iter().collect(), Vec::new(), None)
+    let check = check_of(&after, constraint);
+    ladder.declare(&before, &after, Demands { checks: check.into_iter().collect(), ..Demands::default() })
 }

@@ -2,11 +2,11 @@
 
 use pql_schema::{Column, DataType, Expr, MigrationOp, ObjectName, Schema, Table};
 
-use crate::conversion::value_rule;
-use crate::exprs::operand;
+use crate::conversion::within_affinity;
 use crate::text::{Affinity, sqlite_meaning};
 use crate::{Capabilities, Check, PlanError, Severity, codes};
 
+use super::declare::Demands;
 use super::ladder::Ladder;
 use super::row_key::rowid_alias;
 
@@ -61,18 +61,16 @@ pub(super) fn sqlite(
     let (Some(old), Some(new)) = (before.column(column, names), after.column(column, names)) else {
         return Ok(());
     };
-    let name = operand(&Expr::column(&new.name));
-    let (from, to) = (sqlite_meaning(&old.data_type), sqlite_meaning(&new.data_type));
-    let narrower = |from: &DataType, to: &DataType| {
-        let rule = value_rule(to, &name).filter(|_| !from.fits_into(to))?;
-        let expr = Expr::statement(format!("{name} IS NULL OR {rule}"));
-        Some(Check::Holds { name: format!("{} {}", new.name, new.data_type), expr })
+    let narrower = |from: &Column, to: &Column| {
+        let expr = within_affinity(&Expr::column(&to.name), &from.data_type, &to.data_type)?;
+        Some(Check::Holds { name: format!("{} {}", to.name, to.data_type), expr })
     };
+    let to = sqlite_meaning(&new.data_type);
     if matches!(to, DataType::Varchar(Some(_)) | DataType::Char(Some(_)) | DataType::Decimal(Some(_), _)) {
         let message = format!("SQLite does not hold rows to come to {to}");
         ladder.warn(codes::NOT_ENFORCED, Severity::Note, message);
     }
-    let checks = narrower(&from, &to).into_iter().collect();
-    let back = narrower(&to, &from).into_iter().collect();
-    ladder.declare(&before, &after, checks, back, None)
+    let checks = narrower(old, new).into_iter().collect();
+    let back = narrower(new, old).into_iter().collect();
+    ladder.declare(&before, &after, Demands { checks, back, ..Demands::default() })
 }

@@ -4,7 +4,8 @@ use pql_schema::{Column, ConstraintKind, MigrationOp, ObjectName, Schema};
 
 use crate::{Action, Capabilities, Phase, PlanError, Severity, codes};
 
-use super::ladder::{Ladder, redefine};
+use super::declare::redefine;
+use super::ladder::Ladder;
 
 /// A column that cannot be hidden, or is not to be kept, goes with a rebuild.
 pub(super) fn rebuilds(

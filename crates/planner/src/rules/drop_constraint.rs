@@ -4,7 +4,8 @@ use pql_schema::{ConstraintKind, MigrationOp, ObjectName, Schema};
 
 use crate::{Capabilities, PlanError, Severity, codes};
 
-use super::ladder::{Ladder, check_of};
+use super::declare::{Demands, check_of};
+use super::ladder::Ladder;
 
 /// Keys have a b-tree of their own.
 pub(super) fn rebuilds(before: &Schema, table: &ObjectName, name: &str, caps: &Capabilities) -> bool {
@@ -32,5 +33,5 @@ pub(super) fn sqlite(
         Severity::Note,
         format!("a ROLLBACK is refused while rows of {} do not fulfil {name}", before.name),
     );
-    ladder.declare(&before, &after, Vec::new(), back.into_iter().collect(), None)
+    ladder.declare(&before, &after, Demands { back: back.into_iter().collect(), ..Demands::default() })
 }

@@ -19,6 +19,8 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, name: &ObjectNam
     }
     let how = super::add_index::how(ladder, &index)?;
     let undo = ladder.build_index(&index, how)?;
-    ladder.short(Phase::Cutover, Action::DropIndex { index: index.name }, undo);
+    let costs = ladder.costs(&index.table);
+    let estimate = costs.at_once(costs.drop_index(), 0);
+    ladder.step(Phase::Cutover, Action::DropIndex { index: index.name }, undo, estimate);
     Ok(())
 }

@@ -4,6 +4,7 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::{Check, PlanError, Severity, codes};
 
+use super::declare::Demands;
 use super::ladder::Ladder;
 
 /// An edit of the definition. On the way back, rows that got a NULL in between are named.
@@ -25,5 +26,5 @@ pub(super) fn sqlite(
         format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
     );
     let back = Check::NotNull { column: column.to_owned(), fill: None };
-    ladder.declare(&before, &after, Vec::new(), vec![back], None)
+    ladder.declare(&before, &after, Demands { back: vec![back], ..Demands::default() })
 }

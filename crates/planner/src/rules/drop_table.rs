@@ -6,21 +6,17 @@ use crate::{Action, Phase, PlanError};
 
 use super::ladder::Ladder;
 
-/// A rename out of sight, so that the rows can come back; without retention, the rows go.
+/// A rename out of sight, so that the rows can come back; without retention, they go when all else is done.
 pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
     let table = ladder.table(table)?.name;
     let costs = ladder.costs(&table);
     ladder.apply(op)?;
-    if ladder.options.retain {
-        let hidden = ladder.names.beside("dropped", &table);
-        let undo = Action::UnhideTable { table: table.clone(), hidden: hidden.clone() };
-        ladder.short(Phase::Cutover, Action::HideTable { table, hidden }, vec![undo]);
-        return Ok(());
-    }
     let message = format!("the rows of {table} are not kept");
-    let millis = costs.update();
-    let estimate = if ladder.is_brief(millis) { costs.at_once(millis, 0) } else { costs.paced(millis, 0) };
-    ladder.step(Phase::Cutover, Action::DropTable { table }, Vec::new(), estimate);
-    ladder.irreversible(message);
+    let hidden = ladder.names.beside("dropped", &table);
+    let undo = Action::UnhideTable { table: table.clone(), hidden: hidden.clone() };
+    ladder.short(Phase::Cutover, Action::HideTable { table, hidden: hidden.clone() }, vec![undo]);
+    if !ladder.options.retain {
+        ladder.give_up_table(hidden, costs, &message);
+    }
     Ok(())
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use pql_schema::{
-    Column, ConstraintKind, Expr, Index, MigrationOp, MigrationStrategy, ObjectName, Schema, Table,
-};
+use pql_schema::{Column, Expr, Index, MigrationOp, MigrationStrategy, ObjectName, Schema, Table};
 
 use crate::estimate::{Costs, METADATA_MILLIS, metadata};
 use crate::exprs::columns_in;
 use crate::names::Names;
 use crate::text::normalise_table;
 use crate::{
-    Action, Backfill, Capabilities, Capture, Check, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError,
-    Rebuild, Severity, Statistics, Step, TableStatistics, codes,
+    Action, Backfill, Capabilities, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError, Rebuild, Severity,
+    Statistics, Step, TableStatistics, codes,
 };
 
 use super::PlanOptions;
+use super::declare::redefine;
 use super::row_key::row_key;
 
 /// A plan in the making.
@@ -30,6 +29,8 @@ pub(super) struct Ladder<'a> {
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
+    /// Steps that come after all others.
+    last: Vec<Step>,
     parts: Parts,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Ladder<'a> {
             sizes,
             op: None,
             pending: Vec::new(),
+            last: Vec::new(),
             parts: Parts::default(),
         };
         if !caps.snapshot_reads {
@@ -68,8 +70,9 @@ impl<'a> Ladder<'a> {
         ladder
     }
 
-    /// What has been planned.
-    pub(super) fn finish(self) -> Parts {
+    /// What has been planned. What cannot be taken back comes last, when nothing can fail any more.
+    pub(super) fn finish(mut self) -> Parts {
+        self.parts.steps.append(&mut self.last);
         self.parts
     }
 
@@ -185,7 +188,7 @@ impl<'a> Ladder<'a> {
             undo,
             irreversible: false,
             lock,
-            estimate,
+            estimate: estimate.rounded(),
             hazards,
         });
     }
@@ -204,22 +207,26 @@ impl<'a> Ladder<'a> {
         }
     }
 
+    /// A step without a way back, after all others.
+    pub(super) fn give_up(&mut self, action: Action, estimate: Estimate, message: &str) {
+        let pending = std::mem::take(&mut self.pending);
+        self.step(Phase::Contract, action, Vec::new(), estimate);
+        self.irreversible(message);
+        self.last.extend(self.parts.steps.pop());
+        self.pending = pending;
+    }
+
+    /// The same for a table that is out of sight.
+    pub(super) fn give_up_table(&mut self, hidden: ObjectName, costs: Costs, message: &str) {
+        let millis = costs.update();
+        let estimate = if self.is_brief(millis) { costs.at_once(millis, 0) } else { costs.paced(millis, 0) };
+        self.give_up(Action::DropTable { table: hidden }, estimate, message);
+    }
+
     /// Another rebuild; its position in the plan.
     pub(super) fn add_rebuild(&mut self, rebuild: Rebuild) -> usize {
         self.parts.rebuilds.push(rebuild);
         self.parts.rebuilds.len() - 1
-    }
-
-    // -- logs -------------------------------------------------------------------------------------------------------
-
-    /// A log of what changes in the table; only changes of these columns count, when given.
-    pub(super) fn capture(
-        &mut self,
-        table: &Table,
-        columns: Option<Vec<String>>,
-    ) -> Result<Capture, PlanError> {
-        let key = row_key(table)?;
-        Ok(Capture { table: table.name.clone(), log: self.names.beside("log", &table.name), key, columns })
     }
 
     /// What a backfill of the table costs.
@@ -232,132 +239,21 @@ impl<'a> Ladder<'a> {
         }
     }
 
-    // -- definitions ------------------------------------------------------------------------------------------------
-
-    /// Declares `after` in place of `before`, once the checks hold for every row; `back`: what has to hold again
-    /// before the way back, because rows may have been written that it does not allow; `running`: a capture that has
-    /// seen every change of what is checked since the rows were made to fit, and that ends here.
-    pub(super) fn declare(
-        &mut self,
-        before: &Table,
-        after: &Table,
-        checks: Vec<Check>,
-        back: Vec<Check>,
-        running: Option<Capture>,
-    ) -> Result<(), PlanError> {
-        let undo = self.definition_edit(after, before, back)?;
-        let millis = self.check_millis(&before.name, &checks);
-        let costs = self.costs(&before.name);
-        if checks.is_empty() || self.is_brief(millis) {
-            let estimate = if checks.is_empty() { metadata() } else { costs.at_once(millis, 0) };
-            self.step(Phase::Cutover, redefine(before, after, checks, None), undo, estimate);
-            self.stop(Phase::Cutover, running);
-            return Ok(());
-        }
-        let (keys, others): (Vec<Check>, Vec<Check>) =
-            checks.into_iter().partition(|check| matches!(check, Check::References { .. }));
-        if others.is_empty() {
-            // A foreign key is declared first: from then on no row loses its parent, and no write of other columns
-            // is ever refused for an old row. Parents that go away in between would escape a log of the children.
-            self.short(Phase::Validate, redefine(before, after, Vec::new(), None), undo);
-            self.validate(before, keys, None, millis);
-            self.stop(Phase::Validate, running);
-            return Ok(());
-        }
-        let capture = match running {
-            Some(capture) => capture,
-            None => self.start(before, watched(before, &others), Phase::Validate)?,
-        };
-        self.validate(before, others.clone(), Some(capture.clone()), millis);
-        let mut from = before.clone();
-        if !keys.is_empty() {
-            from.constraints = new_keys(before, after);
-            let back = redefine(&from, before, Vec::new(), None);
-            self.short(Phase::Validate, redefine(before, &from, Vec::new(), None), vec![back]);
-            self.validate(before, keys, None, millis);
-        }
-        let undo = if from == *before { undo } else { vec![redefine(after, &from, Vec::new(), None)] };
-        self.short(Phase::Cutover, redefine(&from, after, others, Some(capture.clone())), undo);
-        self.stop(Phase::Cutover, Some(capture));
-        Ok(())
-    }
-
-    /// Starts a log of what changes in these columns.
-    pub(super) fn start(
-        &mut self,
-        table: &Table,
-        columns: Vec<String>,
-        phase: Phase,
-    ) -> Result<Capture, PlanError> {
-        let capture = self.capture(table, Some(columns))?;
-        let stop = Action::StopCapture { capture: capture.clone() };
-        self.short(phase, Action::StartCapture { capture: capture.clone() }, vec![stop]);
-        Ok(capture)
-    }
-
-    /// Ends a log, if there is one.
-    pub(super) fn stop(&mut self, phase: Phase, capture: Option<Capture>) {
-        if let Some(capture) = capture {
-            self.short(phase, Action::StopCapture { capture }, Vec::new());
-        }
-    }
-
-    fn validate(&mut self, table: &Table, checks: Vec<Check>, captured: Option<Capture>, millis: f64) {
-        let estimate = self.costs(&table.name).unlocked(millis);
-        let action = Action::Validate { table: table.name.clone(), checks, captured };
-        self.step(Phase::Validate, action, Vec::new(), estimate);
-    }
-
-    /// The actions that turn one definition into another, with the same care as [`Ladder::declare`].
-    pub(super) fn definition_edit(
-        &mut self,
-        from: &Table,
-        to: &Table,
-        checks: Vec<Check>,
-    ) -> Result<Vec<Action>, PlanError> {
-        if checks.is_empty() || self.is_brief(self.check_millis(&from.name, &checks)) {
-            return Ok(vec![redefine(from, to, checks, None)]);
-        }
-        let validate =
-            |captured| Action::Validate { table: from.name.clone(), checks: checks.clone(), captured };
-        if checks.iter().all(|check| matches!(check, Check::References { .. })) {
-            return Ok(vec![redefine(from, to, Vec::new(), None), validate(None)]);
-        }
-        let capture = self.capture(from, Some(watched(from, &checks)))?;
-        Ok(vec![
-            Action::StartCapture { capture: capture.clone() },
-            validate(Some(capture.clone())),
-            redefine(from, to, checks, Some(capture.clone())),
-            Action::StopCapture { capture },
-        ])
-    }
-
-    /// How long it takes to examine all rows.
-    fn check_millis(&self, table: &ObjectName, checks: &[Check]) -> f64 {
-        let costs = self.costs(table);
-        let each = checks.iter().map(|check| match check {
-            Check::NotNull { .. } | Check::Holds { .. } => costs.scan(),
-            Check::References { .. } => costs.lookup(),
-            Check::Distinct { .. } => costs.index(),
-        });
-        each.sum()
-    }
-
     /// Takes the last column away again: by the plain statement where that is short, otherwise by an edit of the
     /// definition, after which every row is written anew without it.
-    pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Result<Vec<Action>, PlanError> {
-        let Some(column) = with.columns.last() else { return Ok(Vec::new()) };
+    pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Vec<Action> {
+        let Some(column) = with.columns.last() else { return Vec::new() };
         let plain = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
         let brief = self.is_brief(self.costs(&with.name).update());
         let Some(first) = rewritable(without).filter(|_| !brief && self.caps.definition_edit) else {
-            return Ok(vec![plain]);
+            return vec![plain];
         };
         if column.generated.as_ref().is_some_and(|generated| !generated.stored) {
             // Nothing of it is stored.
-            return Ok(vec![redefine(with, without, Vec::new(), None)]);
+            return vec![redefine(with, without, Vec::new(), None)];
         }
-        let rewrite = refill(without, first, Expr::column(first))?;
-        Ok(vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)])
+        let Ok(rewrite) = refill(without, first, Expr::column(first)) else { return vec![plain] };
+        vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)]
     }
 
     /// The actions that build an index, and what they cost.
@@ -401,15 +297,6 @@ pub(super) fn hazard(code: &str, severity: Severity, message: impl Into<String>)
     Hazard { code: code.to_owned(), severity, message: message.into() }
 }
 
-pub(super) fn redefine(
-    before: &Table,
-    after: &Table,
-    checks: Vec<Check>,
-    captured: Option<Capture>,
-) -> Action {
-    Action::Redefine { before: before.clone(), after: after.clone(), checks, captured }
-}
-
 /// A column that can be assigned to itself so that its row is written anew; one of no key, where there is one.
 pub(super) fn rewritable(table: &Table) -> Option<&str> {
     let plain = |column: &&Column| column.generated.is_none();
@@ -433,49 +320,4 @@ pub(super) fn refill(table: &Table, column: &str, value: Expr) -> Result<Backfil
         capture: None,
         record: None,
     })
-}
-
-/// The columns whose changes can make a check fail.
-fn watched(table: &Table, checks: &[Check]) -> Vec<String> {
-    let mut columns = Vec::new();
-    for check in checks {
-        match check {
-            Check::NotNull { column, .. } => columns.push(column.clone()),
-            Check::Holds { expr, .. } => columns.extend(columns_in(expr, table)),
-            Check::References { key, .. } => columns.extend(key.columns.iter().cloned()),
-            Check::Distinct { columns: parts, .. } => {
-                columns.extend(parts.iter().map(|part| part.column.clone()));
-            }
-        }
-    }
-    columns.sort();
-    columns.dedup();
-    columns
-}
-
-/// The constraints of `before` and the foreign keys that only `after` has.
-fn new_keys(before: &Table, after: &Table) -> Vec<pql_schema::Constraint> {
-    let new = after.constraints.iter().filter(|constraint| {
-        matches!(constraint.kind, ConstraintKind::ForeignKey(_)) && !before.constraints.contains(constraint)
-    });
-    before.constraints.iter().chain(new).cloned().collect()
-}
-
-/// The check that a constraint of the table is, for the rows that are there.
-pub(super) fn check_of(table: &Table, constraint: &pql_schema::Constraint) -> Option<Check> {
-    if constraint.not_valid {
-        return None;
-    }
-    let at = table.constraints.iter().position(|other| other == constraint);
-    let name = match at {
-        Some(at) => table.constraint_names().swap_remove(at),
-        None => constraint.effective_name(&table.name.name),
-    };
-    match &constraint.kind {
-        ConstraintKind::Check { expr } => Some(Check::Holds { name, expr: expr.clone() }),
-        ConstraintKind::ForeignKey(key) => Some(Check::References { name, key: key.clone() }),
-        ConstraintKind::Unique(unique) => Some(Check::Distinct { name, columns: unique.columns.clone() }),
-        ConstraintKind::PrimaryKey(key) => Some(Check::Distinct { name, columns: key.columns.clone() }),
-        ConstraintKind::Native { .. } => None,
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] applies the operations to the model one by one. What the model refuses becomes an error; what it accepts
 //! is expanded by the operation's rule into steps. On SQLite a table that any operation has to rebuild is rebuilt
-//! once for all of them (see [`fold`]).
+//! once for all of them (see `fold`).
 //!
 //! Invariant: the model after the last operation is the database after the last step, hidden columns included; every
 //! `before` and `after` in the plan is taken from it.
@@ -13,6 +13,7 @@ mod add_index;
 mod change_column_type;
 mod create_table;
 mod create_view;
+mod declare;
 mod drop_column;
 mod drop_constraint;
 mod drop_default;

@@ -3,15 +3,18 @@
 //! While the operations are applied to the model, each column's way from the old row to the new one is noted, and the
 //! way back. At the end that is the rebuild; the model's table is its `after`.
 
-use pql_schema::{Column, Constraint, ConstraintKind, Expr, MigrationOp, ObjectName, Table};
+use pql_schema::{
+    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, PrimaryKey, Table,
+};
 
-use crate::conversion::{Conversion, convert, convert_using};
+use crate::conversion::{Conversion, convert, convert_using, within_affinity};
 use crate::estimate::metadata;
-use crate::exprs::{all_of, is_unstable, operand, substitute};
-use crate::text::sqlite_type_name;
+use crate::exprs::{all_of, is_constant, is_unstable, operand, substitute};
+use crate::text::{Affinity, sqlite_type_name};
 use crate::{Action, Capture, Check, ColumnMapping, Phase, PlanError, Rebuild, codes};
 
-use super::ladder::{Ladder, check_of};
+use super::declare::check_of;
+use super::ladder::Ladder;
 use super::row_key::row_key;
 
 /// A column of the table as it changes.
@@ -174,11 +177,17 @@ impl Track {
                 "add DEFAULT value, or BACKFILL value for the rows that are there",
             ));
         }
-        let value = given.map_or_else(|| Expr::new("NULL"), |given| self.over_original(given));
+        let Conversion { value, fits } = match given.map(|given| self.over_original(given)) {
+            Some(value) if stored_alike(&value, column, later) => Conversion { value, fits: None },
+            Some(value) => convert(&value, column, later),
+            None => Conversion { value: Expr::new("NULL"), fits: None },
+        };
+        let mut fits: Vec<Expr> = fits.into_iter().filter(|_| !is_unstable(&value)).collect();
+        fits.extend(not_null(&value, column.not_null && !is_constant(&value)));
         self.columns.push(Tracked {
             name: column.name.clone(),
             origin: None,
-            fits: not_null(&value, column.not_null),
+            fits,
             value,
             back: None,
             back_fits: Vec::new(),
@@ -210,8 +219,16 @@ impl Track {
             None => convert(expr, &old, earlier),
         };
         let own = Expr::column(&new.name);
+        // Values of one affinity are stored alike.
+        let vector = |column: &Column| matches!(column.data_type, DataType::Vector(_));
+        let kept = earlier.options.strict == later.options.strict
+            && Affinity::of(&old, earlier) == Affinity::of(&new, later)
+            && !vector(&old)
+            && !vector(&new);
         let back = if same && revert.is_none() {
             Conversion { value: own, fits: None }
+        } else if kept && revert.is_none() {
+            Conversion { fits: within_affinity(&own, &new.data_type, &old.data_type), value: own }
         } else {
             back(revert.unwrap_or(&own))
         };
@@ -223,6 +240,10 @@ impl Track {
         let forth = match raw {
             Some(raw) => convert_using(&raw, &new, later, &before),
             None if same => return,
+            None if kept => {
+                let fits = within_affinity(&tracked.value, &old.data_type, &new.data_type);
+                Conversion { value: tracked.value.clone(), fits }
+            }
             None => convert(&tracked.value, &new, later),
         };
         tracked.value = forth.value;
@@ -277,11 +298,11 @@ impl Track {
     fn finish(&self, ladder: &mut Ladder<'_>, after: Table) -> Result<Rebuild, PlanError> {
         let before = self.before.clone();
         let find = |name: &str| self.columns.iter().find(|tracked| tracked.name.eq_ignore_ascii_case(name));
-        let keyed = |column: &Column| {
-            after.options.without_rowid
-                && after.primary_key().is_some_and(|key| {
-                    key.columns.iter().any(|part| part.column.eq_ignore_ascii_case(&column.name))
-                })
+        // A WITHOUT ROWID table's key takes no NULL, whatever it says.
+        let keyed = |table: &Table, column: &str| {
+            let in_key =
+                |key: &PrimaryKey| key.columns.iter().any(|part| part.column.eq_ignore_ascii_case(column));
+            table.options.without_rowid && table.primary_key().is_some_and(in_key)
         };
         let stored = |table: &Table| -> Vec<Column> {
             table.columns.iter().filter(|column| column.generated.is_none()).cloned().collect()
@@ -289,7 +310,8 @@ impl Track {
         let mapping = stored(&after).into_iter().filter_map(|column| {
             let tracked = find(&column.name)?;
             let mut fits = tracked.fits.clone();
-            fits.extend(not_null(&tracked.value, keyed(&column) && !column.not_null));
+            let known = tracked.origin.as_ref().is_some_and(|origin| keyed(&before, origin));
+            fits.extend(not_null(&tracked.value, keyed(&after, &column.name) && !known && !column.not_null));
             Some(ColumnMapping {
                 column: column.name.clone(),
                 unstable: is_unstable(&tracked.value),
@@ -338,9 +360,24 @@ fn reads_stored(table: &Table, constraint: &Constraint) -> bool {
     table.columns.iter().all(|column| column.generated.is_none() || !expr.mentions(&column.name))
 }
 
+/// Whether the value is a literal that the column stores as it is.
+fn stored_alike(value: &Expr, column: &Column, table: &Table) -> bool {
+    let literal = value.as_str().trim_start_matches(['-', '+']).trim_start();
+    let number = literal.starts_with(|c: char| c.is_ascii_digit());
+    let vector = matches!(column.data_type, DataType::Vector(_));
+    is_constant(value)
+        && !vector
+        && match Affinity::of(column, table) {
+            Affinity::Text => !number,
+            Affinity::Integer | Affinity::Numeric => !literal.starts_with('\'') && !literal.contains('.'),
+            Affinity::Real => !literal.starts_with('\''),
+            Affinity::Blob => true,
+        }
+}
+
 fn not_null(value: &Expr, demanded: bool) -> Vec<Expr> {
     let condition = || Expr::statement(format!("{} IS NOT NULL", operand(value)));
-    demanded.then(condition).into_iter().collect()
+    (demanded && !is_unstable(value)).then(condition).into_iter().collect()
 }
 
 /// In one transaction where that is short; otherwise beside the application, with a swap at the end.
@@ -360,8 +397,7 @@ fn steps(ladder: &mut Ladder<'_>, rebuild: Rebuild, checks: Vec<Check>) {
     let (retained, reverse) = (rebuild.retained.clone(), rebuild.reverse.clone());
     let table = rebuild.before.name.clone();
     if !checks.is_empty() {
-        let estimate =
-            costs.unlocked(costs.index() * f64::from(u32::try_from(checks.len()).unwrap_or(u32::MAX)));
+        let estimate = costs.unlocked(ladder.check_millis(&table, &checks));
         let action = Action::Validate { table, checks, captured: None };
         // Said before anything is done: rows that cannot fulfil what is new.
         ladder.step(Phase::Expand, action, Vec::new(), estimate);
@@ -380,12 +416,8 @@ fn steps(ladder: &mut Ladder<'_>, rebuild: Rebuild, checks: Vec<Check>) {
         ladder.step(Phase::Cutover, Action::RebuildSwap { rebuild }, vec![unswap], metadata());
     }
     if !ladder.options.retain {
-        ladder.step(Phase::Contract, Action::StopCapture { capture: reverse }, Vec::new(), metadata());
-        ladder.irreversible("the original of the table is not kept");
-        let millis = costs.update();
-        let estimate =
-            if ladder.is_brief(millis) { costs.at_once(millis, 0) } else { costs.paced(millis, 0) };
-        ladder.step(Phase::Contract, Action::DropTable { table: retained }, Vec::new(), estimate);
-        ladder.irreversible("the original of the table is not kept");
+        let message = "the original of the table is not kept";
+        ladder.give_up(Action::StopCapture { capture: reverse }, metadata(), message);
+        ladder.give_up_table(retained, costs, message);
     }
 }

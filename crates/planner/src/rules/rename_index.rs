@@ -26,6 +26,8 @@ pub(super) fn sqlite(
     super::add_index::build(ladder, &new)?;
     let how = super::add_index::how(ladder, &old)?;
     let undo = ladder.build_index(&old, how)?;
-    ladder.short(Phase::Cutover, Action::DropIndex { index: old.name }, undo);
+    let costs = ladder.costs(&old.table);
+    let estimate = costs.at_once(costs.drop_index(), 0);
+    ladder.step(Phase::Cutover, Action::DropIndex { index: old.name }, undo, estimate);
     Ok(())
 }

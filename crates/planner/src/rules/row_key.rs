@@ -2,6 +2,7 @@
 
 use pql_schema::{DataType, SortOrder, Table};
 
+use crate::exprs::short_value;
 use crate::{PlanError, RowKey, codes};
 
 /// The key by which the rows of the table can be logged and visited in order.
@@ -36,11 +37,15 @@ pub(super) fn rowid_alias(table: &Table) -> Option<&str> {
 }
 
 /// Whether every row is known to hold a value of its own for the column, however old it is: it is among the first
-/// that the table was created with, as only a rebuild puts a column into a key.
+/// that the table was created with, as only a rebuild puts a column into a key, or NULL would be what it lacks.
 pub(super) fn stored_in_every_row(table: &Table, column: &str) -> bool {
     let position =
         |name: &str| table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
     let Some(at) = position(column) else { return false };
+    // A row without a value would read NULL, which is not accepted: there is none.
+    if table.columns[at].not_null && short_value(table.columns[at].default.as_ref()).is_none() {
+        return true;
+    }
     let keys = table.constraints.iter().filter(|constraint| {
         matches!(
             constraint.kind,

@@ -4,6 +4,7 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::PlanError;
 
+use super::declare::Demands;
 use super::ladder::Ladder;
 
 /// An edit of the definition.
@@ -11,5 +12,5 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectNa
     let before = ladder.table(table)?;
     ladder.apply(op)?;
     let after = ladder.table(table)?;
-    ladder.declare(&before, &after, Vec::new(), Vec::new(), None)
+    ladder.declare(&before, &after, Demands::default())
 }

@@ -5,6 +5,7 @@ use pql_schema::{Expr, MigrationOp, ObjectName, Table};
 use crate::exprs::short_value;
 use crate::{Action, Phase, PlanError};
 
+use super::declare::Demands;
 use super::ladder::{Ladder, refill};
 use super::row_key::stored_in_every_row;
 
@@ -34,7 +35,7 @@ pub(super) fn change(
         return Ok(());
     }
     materialise(ladder, &before, column, default)?;
-    ladder.declare(&before, &after, Vec::new(), Vec::new(), None)
+    ladder.declare(&before, &after, Demands::default())
 }
 
 /// A row that was written before the column was added has no value for it and reads the constant default from the

@@ -4,6 +4,7 @@ use pql_schema::{Expr, MigrationOp, ObjectName};
 
 use crate::{Action, Backfill, Check, Phase, PlanError};
 
+use super::declare::Demands;
 use super::ladder::{Ladder, refill};
 
 /// The rows with NULL are filled, when there is something to fill them with, and noted for the way back; then the
@@ -38,5 +39,5 @@ pub(super) fn sqlite(
         ladder.step(Phase::Backfill, Action::Backfill(fill), undo, estimate);
     }
     let check = Check::NotNull { column: name, fill: backfill.cloned() };
-    ladder.declare(&before, &after, vec![check], Vec::new(), running)
+    ladder.declare(&before, &after, Demands { checks: vec![check], running, ..Demands::default() })
 }

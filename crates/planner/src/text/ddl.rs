@@ -8,6 +8,7 @@ use pql_schema::{
 };
 
 use super::quote::ident;
+use crate::exprs::is_call;
 
 /// What the dialects say differently.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,7 @@ impl Style {
         let bare = match all.as_slice() {
             [_] => true,
             [sign, number] => matches!(sign.text, "-" | "+") && number.kind == TokenKind::Number,
-            _ => self.bare_calls && is_call(default),
+            _ => self.bare_calls && is_function_call(default),
         };
         if bare { default.to_string() } else { format!("({default})") }
     }
@@ -298,7 +299,7 @@ fn key_parts(parts: &[KeyPart]) -> String {
 fn index_part(part: &IndexPart) -> String {
     let mut text = match &part.column {
         Some(column) => ident(column),
-        None if is_call(&part.expr) => part.expr.to_string(),
+        None if is_function_call(&part.expr) => part.expr.to_string(),
         None => format!("({})", part.expr),
     };
     if let Some(collation) = &part.collation {
@@ -360,22 +361,8 @@ fn push_deferrable(text: &mut String, deferrable: Option<Deferrable>) {
 }
 
 /// Whether the whole expression is one call of a function.
-fn is_call(expr: &Expr) -> bool {
+fn is_function_call(expr: &Expr) -> bool {
     let all: Vec<_> = tokens(expr.as_str()).collect();
-    let [name, open, rest @ ..] = all.as_slice() else { return false };
-    if name.kind != TokenKind::Word || open.text != "(" || name.text.eq_ignore_ascii_case("cast") {
-        return false;
-    }
-    let mut depth = 1usize;
-    for (at, token) in rest.iter().enumerate() {
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return at + 1 == rest.len();
-        }
-    }
-    false
+    let keyword = |word: &str| ["cast", "not", "case"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    is_call(&all) && !keyword(all[0].text)
 }

@@ -15,6 +15,15 @@ pub fn statement(op: &MigrationOp) -> String {
             format!("ADD{}", text.trim_start_matches("CREATE"))
         }
         MigrationOp::DropTable { table } => format!("DROP TABLE {}", object(table)),
+        MigrationOp::SetTableOptions { table, options } => {
+            format!("SET TABLE OPTIONS {} ({})", object(table), table_options(options).join(", "))
+        }
+        MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict } => {
+            let mut words: Vec<String> =
+                identity.map(|kind| identity_words(kind).to_owned()).into_iter().collect();
+            words.extend(not_null_conflict.map(|conflict| format!("ON CONFLICT {}", conflict.keyword())));
+            format!("SET COLUMN OPTIONS {} ({})", member(table, column), words.join(", "))
+        }
         MigrationOp::RenameTable { from, to } => {
             format!("RENAME TABLE {} TO {}", object(from), ident(&to.name))
         }
@@ -60,16 +69,6 @@ pub fn statement(op: &MigrationOp) -> String {
         }
         MigrationOp::CreateView { view } => PQL.create_view(view),
         MigrationOp::DropView { view } => format!("DROP VIEW {}", object(view)),
-        MigrationOp::SetTableOptions { table, options } => {
-            format!("SET TABLE OPTIONS {} = ({})", object(table), table_options(options).join(", "))
-        }
-        MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict } => {
-            let words = identity.map(|kind| identity_words(kind).to_owned());
-            let conflict =
-                not_null_conflict.map(|conflict| format!("NOT NULL ON CONFLICT {}", conflict.keyword()));
-            let words: Vec<String> = words.into_iter().chain(conflict).collect();
-            format!("SET COLUMN OPTIONS {} = ({})", member(table, column), words.join(", "))
-        }
         MigrationOp::Execute { sql, revert, outside_transaction: _ } => {
             let mut text = format!("EXECUTE {}", string(sql));
             if let Some(revert) = revert {

@@ -46,16 +46,25 @@ impl Schema {
 
     /// What must hold of a constraint of a table that has it already.
     pub fn check_constraint(&self, table: &Table, constraint: &Constraint) -> Applied {
-        let what = || ObjectRef::Constraint(table.name.clone(), constraint.effective_name(&table.name.name));
-        let columns = constraint.columns();
-        check_listed(table, &columns, self.names, what)?;
+        self.check_own_columns(table, constraint)?;
         match &constraint.kind {
-            ConstraintKind::ForeignKey(key) => self.check_foreign_key(table, key, what),
-            ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_) if columns.is_empty() => {
-                Err(ApplyError::Empty { what: what() })
+            ConstraintKind::ForeignKey(key) => {
+                self.check_foreign_key(table, key, || reference(table, constraint))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What must hold of the columns that it lists of its own table.
+    pub(crate) fn check_own_columns(&self, table: &Table, constraint: &Constraint) -> Applied {
+        let columns = constraint.columns();
+        check_listed(table, &columns, self.names, || reference(table, constraint))?;
+        let lists_none =
+            matches!(constraint.kind, ConstraintKind::Check { .. } | ConstraintKind::Native { .. });
+        if columns.is_empty() && !lists_none {
+            return Err(ApplyError::Empty { what: reference(table, constraint) });
+        }
+        Ok(())
     }
 
     fn check_foreign_key(&self, table: &Table, key: &ForeignKey, what: impl Fn() -> ObjectRef) -> Applied {
@@ -70,9 +79,6 @@ impl Schema {
             0 => parent.primary_key().map_or(0, |primary| primary.columns.len()),
             some => some,
         };
-        if key.columns.is_empty() {
-            return Err(ApplyError::Empty { what: what() });
-        }
         if !parent.has_key(self.indexes_of(&parent.name), &key.referenced, self.names) {
             return Err(ApplyError::NotAKey {
                 constraint: Box::new(what()),
@@ -90,6 +96,10 @@ impl Schema {
         }
         Ok(())
     }
+}
+
+fn reference(table: &Table, constraint: &Constraint) -> ObjectRef {
+    ObjectRef::Constraint(table.name.clone(), constraint.effective_name(&table.name.name))
 }
 
 /// Every column is one of the table's and named once.

@@ -250,13 +250,16 @@ impl<'a> Comparison<'a> {
     /// Children first; foreign keys that close a cycle go before them all.
     fn drop_tables(&self, phases: &mut Phases) {
         let (order, cycles) = in_order(&self.references(self.now, &self.gone));
-        for (child, parent) in cycles {
+        let children: BTreeSet<&ObjectName> = cycles.iter().map(|(child, _)| *child).collect();
+        for child in children {
             let table = self.gone[child];
-            let names = table.constraint_names();
+            let closes = |parent: &ObjectName| {
+                find(&self.now.tables, self.now.names, parent)
+                    .is_some_and(|(parent, _)| cycles.contains(&(child, parent)))
+            };
             // From the last to the first, so that the names of unnamed ones stay what they are.
-            for (constraint, name) in table.constraints.iter().zip(names).rev() {
-                let closes = constraint.foreign_key().is_some_and(|key| self.now.same(&key.table, parent));
-                if closes {
+            for (constraint, name) in table.constraints.iter().zip(table.constraint_names()).rev() {
+                if constraint.foreign_key().is_some_and(|key| closes(&key.table)) {
                     phases.drop_foreign_keys.push(MigrationOp::DropConstraint { table: child.clone(), name });
                 }
             }

@@ -230,12 +230,13 @@ fn exclusive(first: Option<Box<Rename>>, second: Option<Box<Rename>>) -> DiffErr
 }
 
 /// Whether two renames take the same thing to two places, or two things to the same place.
-fn excludes(a: &Rename, b: &Rename) -> bool {
-    match (a, b) {
+fn excludes(one: &Rename, other: &Rename) -> bool {
+    match (one, other) {
         (Rename::Table { from: a, to: x }, Rename::Table { from: b, to: y }) => (a == b) != (x == y),
-        (Rename::Column { table: t, from: a, to: x }, Rename::Column { table: u, from: b, to: y }) => {
-            t == u && (a == b) != (x == y)
-        }
+        (
+            Rename::Column { table, from, to },
+            Rename::Column { table: other_table, from: other_from, to: other_to },
+        ) => table == other_table && (from == other_from) != (to == other_to),
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! The comparison of one table with what the target makes of it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::{Within, aligned_table, same_constraint};
 use super::phases::Phases;
@@ -19,6 +19,8 @@ pub(super) struct TableChange<'a> {
     again: BTreeSet<String>,
     /// Positions of the constraints that go, whether or not they come back.
     dropped: BTreeSet<usize>,
+    /// Positions of the constraints that stay, with those in the target; empty for a table that is equal there.
+    kept: BTreeMap<usize, usize>,
     /// Constraints that only change their names.
     renamed: Vec<(usize, String)>,
     /// Constraints that come.
@@ -40,6 +42,7 @@ impl<'a> TableChange<'a> {
             gone: Vec::new(),
             again: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            kept: BTreeMap::new(),
             renamed: Vec::new(),
             added: Vec::new(),
         }
@@ -48,12 +51,12 @@ impl<'a> TableChange<'a> {
     pub(super) fn between(schema: &'a Schema, now: &'a Table, target: &'a Schema, then: &'a Table) -> Self {
         let mut change = Self { then: Cow::Owned(aligned_table(schema, now, then)), ..Self::none(now) };
         change.compare_columns();
-        let mut kept = change.match_constraints(schema, target);
-        kept.retain(|&at| {
-            let constraint = &now.constraints[at];
+        change.match_constraints(schema, target);
+        let loses_column = |at: &usize| {
+            let constraint = &now.constraints[*at];
             change.lost().any(|lost| constraint.uses(now, lost.name, schema.names))
-        });
-        for at in kept {
+        };
+        for at in change.kept.keys().copied().filter(loses_column).collect::<Vec<_>>() {
             change.recreate_constraint(at);
         }
         change
@@ -92,13 +95,14 @@ impl<'a> TableChange<'a> {
         self.dropped.iter().any(is_key)
     }
 
-    /// A constraint goes and comes back as it was.
+    /// A constraint that both sides have goes and comes back, in the target's words: those of the current one may mean
+    /// something else by then.
     pub(super) fn recreate_constraint(&mut self, at: usize) {
         if self.dropped.insert(at) {
-            let mut constraint = self.now.constraints[at].clone();
-            if let Some(renamed) = self.renamed.iter().position(|(other, _)| *other == at) {
-                constraint.name = Some(self.renamed.remove(renamed).1);
-            }
+            let target = self.kept.get(&at).copied().unwrap_or(at);
+            let mut constraint = self.then.constraints[target].clone();
+            constraint.name = constraint.name.or_else(|| self.now.constraints[at].name.clone());
+            self.renamed.retain(|(other, _)| *other != at);
             self.added.push(constraint);
         }
     }
@@ -131,26 +135,26 @@ impl<'a> TableChange<'a> {
         }
     }
 
-    /// Pairs the constraints of both sides; answers the positions of those that stay.
-    fn match_constraints(&mut self, schema: &Schema, target: &Schema) -> Vec<usize> {
+    /// Pairs the constraints of both sides.
+    fn match_constraints(&mut self, schema: &Schema, target: &Schema) {
         let now = Within { schema, table: self.now };
         let then = Within { schema: target, table: &self.then };
         let mut open: BTreeSet<usize> = (0..self.now.constraints.len()).collect();
-        let mut wanted: Vec<&Constraint> = self.then.constraints.iter().collect();
-        let mut kept = Vec::new();
+        let mut wanted: Vec<(usize, &Constraint)> = self.then.constraints.iter().enumerate().collect();
+        let mut kept = BTreeMap::new();
         let mut renamed = Vec::new();
         let same =
             |at: usize, wanted: &Constraint| same_constraint(now, &self.now.constraints[at], then, wanted);
         // By name first; one of the same name and another content goes and comes.
         let mut replaced = BTreeSet::new();
-        wanted.retain(|wanted| {
+        wanted.retain(|&(target, wanted)| {
             let named = |at: &usize| wanted.name.is_some() && self.now.constraints[*at].name == wanted.name;
             let Some(at) = open.iter().copied().find(named) else {
                 return true;
             };
             open.remove(&at);
             if same(at, wanted) {
-                kept.push(at);
+                kept.insert(at, target);
                 return false;
             }
             replaced.insert(at);
@@ -160,7 +164,7 @@ impl<'a> TableChange<'a> {
         // renames. Unnamed ones pair with unnamed ones before that.
         for unnamed_target in [true, false] {
             for unnamed_now in [true, false] {
-                wanted.retain(|wanted| {
+                wanted.retain(|&(target, wanted)| {
                     let fits = |at: &usize| {
                         self.now.constraints[*at].name.is_none() == unnamed_now && same(*at, wanted)
                     };
@@ -171,16 +175,16 @@ impl<'a> TableChange<'a> {
                         return true;
                     };
                     open.remove(&at);
-                    kept.push(at);
+                    kept.insert(at, target);
                     renamed.extend(wanted.name.clone().map(|name| (at, name)));
                     false
                 });
             }
         }
-        self.added = wanted.into_iter().cloned().collect();
+        self.added = wanted.into_iter().map(|(_, constraint)| constraint.clone()).collect();
         self.renamed = renamed;
         self.dropped = open.union(&replaced).copied().collect();
-        kept
+        self.kept = kept;
     }
 
     /// Puts the operations into their phases.

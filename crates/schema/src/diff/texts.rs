@@ -223,10 +223,9 @@ fn hit(
             }
         }
         if let Some((view, _)) = view.filter(|(view, _)| relation.is_some() && denotes(now.names, name, view))
+            && let Some(&for_good) = views.get(view)
         {
-            if let Some(&for_good) = views.get(view) {
-                note(ObjectRef::View(view.clone()), for_good);
-            }
+            note(ObjectRef::View(view.clone()), for_good);
         }
     }
     found

@@ -67,6 +67,7 @@ impl Layout {
             | K::migrate_rollback
             | K::column_def
             | K::field_def
+            | K::typed_column
             | K::table_constraint
             | K::references
             | K::op_add_constraint

@@ -90,21 +90,16 @@ impl Walk {
 
     fn wants_space(&self, kind: K, parent: K) -> bool {
         let Some(previous) = self.previous else { return false };
+        if opens(previous.kind) || closes(kind) || kind == K::l_bracket {
+            return false;
+        }
         match (previous.kind, kind) {
-            (K::l_paren | K::l_brace | K::l_bracket | K::dot | K::cast_sign | K::plus | K::minus, _)
-            | (_, K::r_paren | K::r_brace | K::r_bracket | K::comma | K::semicolon | K::dot | K::cast_sign) => {
-                false
-            }
             (K::comma, _) => parent != K::type_args,
-            (_, K::l_bracket) => false,
             (_, K::l_paren) if parent == K::type_args => false,
-            (K::name | K::markup, K::l_paren) => {
-                !matches!(parent, K::expr | K::b_expr | K::index_expr)
-            }
+            (K::name | K::markup, K::l_paren) => !matches!(parent, K::expr | K::b_expr | K::index_expr),
             (K::markup | K::kw_operator, K::raw_parens) => false,
             (K::colon, _) | (_, K::colon) => self.apart,
-            _ if previous.prefix => self.apart,
-            _ => true,
+            _ => !previous.prefix || self.apart,
         }
     }
 
@@ -122,6 +117,16 @@ impl Walk {
         self.emit(tokens[first].text_range().start(), text, space, node.kind());
         tokens[after..].iter().for_each(|token| self.trivia(token));
     }
+}
+
+/// Whatever follows touches it.
+fn opens(kind: K) -> bool {
+    matches!(kind, K::l_paren | K::l_brace | K::l_bracket | K::dot | K::cast_sign | K::plus | K::minus)
+}
+
+/// It touches what stands before it.
+fn closes(kind: K) -> bool {
+    matches!(kind, K::r_paren | K::r_brace | K::r_bracket | K::comma | K::semicolon | K::dot | K::cast_sign)
 }
 
 /// Nodes of tokens that only the database understands.
@@ -152,7 +157,7 @@ fn is_sugar(token: &SyntaxToken, parent: &SyntaxNode) -> bool {
 
 fn printed(token: &SyntaxToken, parent: &SyntaxNode) -> String {
     match token.kind() {
-        K::name if is_type_word(token.text(), parent) => token.text().to_ascii_uppercase(),
+        K::type_word if is_type_word(token.text(), parent) => token.text().to_ascii_uppercase(),
         K::kw_collection => "TABLE".to_owned(),
         K::kw_modify => "ALTER".to_owned(),
         K::l_brace => "(".to_owned(),
@@ -211,23 +216,36 @@ const TYPE_WORDS: &[&str] = &[
     "VECTOR",
 ];
 
-fn is_type_word(text: &str, parent: &SyntaxNode) -> bool {
-    matches!(parent.kind(), K::type_name | K::cast_type)
-        && TYPE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
-        && !has(parent, K::dot)
+fn is_type_word(text: &str, ty: &SyntaxNode) -> bool {
+    TYPE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) && !has(ty, K::dot)
 }
 
 /// Whether an operator after this stands between two operands.
 fn ends_operand(kind: K) -> bool {
     match kind {
-        K::kw_null | K::kw_true | K::kw_false | K::kw_end | K::kw_isnull | K::kw_notnull | K::kw_local => {
-            true
-        }
-        K::kw_zone | K::kw_precision | K::kw_varying => true,
-        K::kw_year | K::kw_month | K::kw_day | K::kw_hour | K::kw_minute | K::kw_second => true,
         K::operator | K::eq | K::assign | K::l_paren | K::l_bracket | K::comma | K::colon | K::cast_sign => {
             false
         }
-        kind => !kind.is_keyword(),
+        kind => !kind.is_keyword() || ENDING_KEYWORDS.contains(&kind),
     }
 }
+
+/// Keywords at the end of an operand or of a type.
+const ENDING_KEYWORDS: [K; 16] = [
+    K::kw_null,
+    K::kw_true,
+    K::kw_false,
+    K::kw_end,
+    K::kw_isnull,
+    K::kw_notnull,
+    K::kw_local,
+    K::kw_zone,
+    K::kw_precision,
+    K::kw_varying,
+    K::kw_year,
+    K::kw_month,
+    K::kw_day,
+    K::kw_hour,
+    K::kw_minute,
+    K::kw_second,
+];
