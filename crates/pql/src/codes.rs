@@ -110,12 +110,8 @@ pub fn all() -> impl Iterator<Item = Explanation> {
     let syntax = pql_syntax::codes::all().iter();
     syntax
         .chain(pql_planner::lower::codes::TABLE)
+        .chain(pql_planner::codes::TABLE)
         .map(|entry| Explanation { code: entry.code, title: entry.title, text: entry.explanation })
-        .chain(pql_planner::codes::ALL.iter().map(|entry| Explanation {
-            code: entry.code,
-            title: entry.title,
-            text: entry.explanation,
-        }))
         .chain(pql_engine::codes::ALL.iter().map(|entry| Explanation {
             code: entry.code,
             title: entry.title,
