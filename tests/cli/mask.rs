@@ -35,6 +35,9 @@ fn squeeze(line: &str) -> String {
 fn mask_line(line: &str, ids: &mut Vec<String>) -> String {
     let mut out = String::new();
     let mut rest = line;
+    // A line with an id or a time tells of a run, and the fractions in it are durations.
+    let run_of_migration =
+        line.char_indices().any(|(at, _)| id(&line[at..]).or_else(|| time(&line[at..])).is_some());
     while let Some(c) = rest.chars().next() {
         let before_is_word = out.ends_with(|c: char| c.is_ascii_alphanumeric());
         if !before_is_word && let Some(length) = id(rest) {
@@ -45,11 +48,16 @@ fn mask_line(line: &str, ids: &mut Vec<String>) -> String {
             });
             out.push_str(&format!("<id {}>", number + 1));
             rest = &rest[length..];
+        } else if let Some(length) = shape(rest, "_pql_xxxxxxxx_") {
+            out.push_str("_pql_<tag>_");
+            rest = &rest[length..];
         } else if !before_is_word && let Some(length) = time(rest) {
             out.push_str("<time>");
             rest = &rest[length..];
         } else if !before_is_word && let Some(length) = decimal(rest) {
-            out.push_str(if rest[length..].starts_with(" ms") { "<n>" } else { &rest[..length] });
+            let varies =
+                rest[length..].starts_with(" ms") || run_of_migration && rest[..length].contains('.');
+            out.push_str(if varies { "<n>" } else { &rest[..length] });
             rest = &rest[length..];
         } else {
             out.push(c);

@@ -112,7 +112,8 @@ fn default_expression(text: &str) -> String {
     let literal = text.starts_with('\'') && text.ends_with('\'') && text.len() > 1;
     let signed = text.strip_prefix(['-', '+']).unwrap_or(text);
     let simple = signed.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    let call = text.strip_suffix("()").is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let call =
+        text.strip_suffix("()").is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
     let wrapped = text.starts_with('(') && text.ends_with(')');
     if literal || simple || call || wrapped { text.to_owned() } else { format!("({text})") }
 }

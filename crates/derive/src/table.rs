@@ -68,15 +68,19 @@ fn ddl(struct_name: &str, attributes: &Attributes, columns: &[Column]) -> (Strin
     let table = quoted_path(&name);
     let key: Vec<String> = columns.iter().filter(|it| it.primary_key).map(|it| quoted(&it.name)).collect();
 
-    let mut elements: Vec<(String, String)> = columns.iter().map(|it| it.definitions(key.len() == 1)).collect();
+    let mut elements: Vec<(String, String)> =
+        columns.iter().map(|it| it.definitions(key.len() == 1)).collect();
     let both = |text: String| (text.clone(), text);
     if key.len() > 1 {
         elements.push(both(format!("PRIMARY KEY ({})", key.join(", "))));
     }
     elements.extend(attributes.constraints.iter().cloned().map(both));
 
-    let renamed =
-        attributes.renamed_from.as_ref().map(|old| format!(" RENAMED FROM {}", quoted_path(old))).unwrap_or_default();
+    let renamed = attributes
+        .renamed_from
+        .as_ref()
+        .map(|old| format!(" RENAMED FROM {}", quoted_path(old)))
+        .unwrap_or_default();
     let mut options = Vec::new();
     if attributes.strict {
         options.push("STRICT");
@@ -107,7 +111,9 @@ fn index_statements(name: &str, table: &str, attributes: &Attributes, columns: &
         let words: Vec<&str> = index
             .columns
             .split(',')
-            .filter_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_').find(|it| !it.is_empty()))
+            .filter_map(|part| {
+                part.split(|c: char| !c.is_alphanumeric() && c != '_').find(|it| !it.is_empty())
+            })
             .collect();
         let index_name = index.name.clone().unwrap_or_else(|| format!("{bare}_{}_idx", words.join("_")));
         let unique = if index.unique { "UNIQUE " } else { "" };
@@ -161,7 +167,11 @@ impl Index {
             }
             Ok(())
         })?;
-        if index.columns.is_empty() { Err(meta.error("an index needs `columns = \"…\"`")) } else { Ok(index) }
+        if index.columns.is_empty() {
+            Err(meta.error("an index needs `columns = \"…\"`"))
+        } else {
+            Ok(index)
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use pql_schema::MigrationStrategy;
 use pql_syntax::suggest::nearest;
 
 use crate::ApplicationSchema;
-use crate::duration;
 use crate::codes;
+use crate::duration;
 use crate::error::Error;
 
 /// The settings of a session, or of one statement after its WITH.
@@ -415,7 +415,9 @@ mod tests {
     fn values_are_taken_in_every_form() {
         let mut settings = Settings::default();
         let mut set = |name: &str, value: Value| {
-            Setting::named(name).and_then(|it| it.set(&mut settings, &Given::Value(value))).expect("accepted");
+            Setting::named(name)
+                .and_then(|it| it.set(&mut settings, &Given::Value(value)))
+                .expect("accepted");
         };
         set("STRATEGY", "Offline".into());
         set("lock_timeout", "500ms".into());

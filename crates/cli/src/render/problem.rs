@@ -54,7 +54,11 @@ impl Problem {
             message: error.message().to_owned(),
             help: error.help().map(ToOwned::to_owned),
             label: error.label().map(ToOwned::to_owned),
-            place: error.span().map(|span| Place::new(span.start..span.end, name, text)),
+            // What a command of the program's own ran has no text that its user wrote.
+            place: error
+                .span()
+                .filter(|span| span.end <= text.len() && !text.is_empty())
+                .map(|span| Place::new(span.start..span.end, name, text)),
             questions: error.questions().to_vec(),
             file: None,
         }
@@ -91,8 +95,11 @@ impl Problem {
 
     /// For people.
     pub(crate) fn draw(&self, terminal: Terminal) -> String {
-        let theme =
-            if terminal.color_stderr() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme = if terminal.color_stderr() {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
         let width = terminal.width.filter(|_| terminal.stderr).unwrap_or(100).max(40);
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1);
         let mut out = String::new();
@@ -109,8 +116,11 @@ impl Problem {
         inner.insert("code".into(), self.code.clone().into());
         inner.insert("message".into(), self.message.clone().into());
         inner.insert("help".into(), self.help.clone().into());
-        let span = self.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
-        inner.insert("span".into(), json!(span));
+        let span =
+            self.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
+        if let Some(span) = span {
+            inner.insert("span".into(), json!(span));
+        }
         if !self.questions.is_empty() {
             inner.insert("questions".into(), json!(self.questions));
         }

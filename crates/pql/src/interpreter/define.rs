@@ -55,7 +55,8 @@ impl Interpreter {
         let dialect = self.dialect()?;
         let params = self.literals()?;
         lower(Context { dialect, schema, params: &params }).map_err(|findings| {
-            Error::of_several(findings.iter().map(of_place)).expect("lowering fails with at least one finding")
+            Error::of_several(findings.iter().map(of_place))
+                .expect("lowering fails with at least one finding")
         })
     }
 

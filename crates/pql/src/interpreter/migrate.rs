@@ -1,7 +1,7 @@
 //! MIGRATE statements.
 
-use pql_engine::{ApplyOptions, Report, RollbackTarget, Signal};
-use pql_planner::PlanRow;
+use pql_engine::{ApplyOptions, Report, Retain, RollbackTarget, Signal};
+use pql_planner::{PlanRow, text};
 use pql_schema::{Migration, MigrationId, MigrationOp};
 use pql_syntax::ast::{self, AstNode};
 
@@ -40,7 +40,12 @@ impl Interpreter {
     }
 
     /// Saves operations as a migration and binds `@migration_id` to it; nothing to do is an answer without rows.
-    fn save(&mut self, ops: Vec<MigrationOp>, name: Option<&str>, options: &Options) -> Result<Answer, Error> {
+    fn save(
+        &mut self,
+        ops: Vec<MigrationOp>,
+        name: Option<&str>,
+        options: &Options,
+    ) -> Result<Answer, Error> {
         if ops.is_empty() {
             return Ok(Answer::Rows(answers::generate(None)));
         }
@@ -53,7 +58,11 @@ impl Interpreter {
     }
 
     /// The steps that operations would take, which are not saved.
-    pub(super) fn preview(&mut self, ops: &[MigrationOp], options: &ApplyOptions) -> Result<Vec<PlanRow>, Error> {
+    pub(super) fn preview(
+        &mut self,
+        ops: &[MigrationOp],
+        options: &ApplyOptions,
+    ) -> Result<Vec<PlanRow>, Error> {
         let schema = self.schema()?;
         Ok(self.engine()?.plan_operations(&schema, ops, options)?.1)
     }
@@ -90,8 +99,29 @@ impl Interpreter {
         options: &ApplyOptions,
         line: &Line,
     ) -> Result<Report, Error> {
+        self.admit(id, options)?;
         let result = self.engine()?.apply(id, options, &mut &*line);
         self.through_pauses(id, result, options, line)
+    }
+
+    /// What loses data for good must be meant: nothing is retained, and nothing can be brought back.
+    fn admit(&mut self, id: MigrationId, options: &ApplyOptions) -> Result<(), Error> {
+        if options.retain != Retain::No || options.allow_destructive {
+            return Ok(());
+        }
+        let mut schema = self.schema()?;
+        for op in &self.engine()?.migration(id)?.operations {
+            if op.is_destructive(&schema) {
+                return Err(Error::new(
+                    codes::LOSES_DATA,
+                    format!("with retain = false this loses data for good: {}", text::statement(op)),
+                )
+                .with_help("say `allow_destructive = true` if that is meant, or leave `retain` as it is"));
+            }
+            // An operation that does not fit is the engine's to refuse.
+            let _ = schema.apply(op);
+        }
+        Ok(())
     }
 
     /// When a run stops because the job's holder paused it, waits for the holder's next word and goes on.
@@ -104,7 +134,10 @@ impl Interpreter {
     ) -> Result<Report, Error> {
         loop {
             match result {
-                Err(error) if error.code() == pql_engine::codes::PAUSED && line.control.signal() == Signal::Pause => {
+                Err(error)
+                    if error.code() == pql_engine::codes::PAUSED
+                        && line.control.signal() == Signal::Pause =>
+                {
                     line.tell(Event::Paused);
                     result = match line.control.wait() {
                         Signal::Go => self.engine()?.resume(id, options, &mut &*line),
@@ -120,7 +153,9 @@ impl Interpreter {
     pub(super) fn rollback(&mut self, rollback: &ast::Rollback, line: &Line) -> Result<Answer, Error> {
         let options = self.options(rollback.options())?;
         let target = match rollback.target().expect("the grammar demands a target") {
-            ast::RollbackTarget::Migration(clause) => RollbackTarget::Migration(self.migration(Some(&clause))?),
+            ast::RollbackTarget::Migration(clause) => {
+                RollbackTarget::Migration(self.migration(Some(&clause))?)
+            }
             ast::RollbackTarget::Last(last) => {
                 RollbackTarget::Last(self.count(last.value().as_ref(), last.span())?)
             }
