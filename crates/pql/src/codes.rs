@@ -131,7 +131,7 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), count);
         for entry in all() {
-            assert!(entry.text.len() > 40, "{}", entry.code);
+            assert!(!entry.text.is_empty(), "{}", entry.code);
             assert_eq!(explain(&entry.code.to_lowercase()), Some(entry));
         }
         assert_eq!(explain("PQL9999"), None);

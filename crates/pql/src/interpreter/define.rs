@@ -28,6 +28,7 @@ impl Interpreter {
             let steps = self.preview(&lowered.ops, &options)?;
             return Ok(Answer::Rows(answers::plan(&steps)));
         }
+        self.admit(&lowered.ops, &options)?;
         let migration = self.remember(lowered.ops, None)?;
         let report = self.run_to_apply(migration.id, &options, line)?;
         Ok(Answer::Rows(answers::reports([&report])))

@@ -88,7 +88,10 @@ impl Interpreter {
             let (_, steps) = self.engine()?.plan(id, &options.settings.apply_options())?;
             return Ok(Answer::Rows(answers::plan(&steps)));
         }
-        let report = self.run_to_apply(id, &options.settings.apply_options(), line)?;
+        let options = options.settings.apply_options();
+        let ops = self.engine()?.migration(id)?.operations;
+        self.admit(&ops, &options)?;
+        let report = self.run_to_apply(id, &options, line)?;
         Ok(Answer::Rows(answers::reports([&report])))
     }
 
@@ -99,18 +102,17 @@ impl Interpreter {
         options: &ApplyOptions,
         line: &Line,
     ) -> Result<Report, Error> {
-        self.admit(id, options)?;
         let result = self.engine()?.apply(id, options, &mut &*line);
         self.through_pauses(id, result, options, line)
     }
 
     /// What loses data for good must be meant: nothing is retained, and nothing can be brought back.
-    fn admit(&mut self, id: MigrationId, options: &ApplyOptions) -> Result<(), Error> {
+    pub(super) fn admit(&mut self, ops: &[MigrationOp], options: &ApplyOptions) -> Result<(), Error> {
         if options.retain != Retain::No || options.allow_destructive {
             return Ok(());
         }
         let mut schema = self.schema()?;
-        for op in &self.engine()?.migration(id)?.operations {
+        for op in ops {
             if op.is_destructive(&schema) {
                 return Err(Error::new(
                     codes::LOSES_DATA,
