@@ -1,5 +1,7 @@
 //! Takes out of an output what differs from run to run.
 
+use std::fmt::Write as _;
+
 /// The text with ids numbered, times and durations replaced; lines whose width may have changed by that are squeezed.
 pub(crate) fn masked(text: &str) -> String {
     let mut ids = Vec::new();
@@ -46,7 +48,7 @@ fn mask_line(line: &str, ids: &mut Vec<String>) -> String {
                 ids.push(found);
                 ids.len() - 1
             });
-            out.push_str(&format!("<id {}>", number + 1));
+            let _ = write!(out, "<id {}>", number + 1);
             rest = &rest[length..];
         } else if let Some(length) = shape(rest, "_pql_xxxxxxxx_") {
             out.push_str("_pql_<tag>_");

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The forms of a database's name, for the help.
+const DATABASE_HELP: &str =
+    "app.db, sqlite:app.db, sqlite::memory:, postgres://user@host/db [env: PQL_DATABASE; pql.toml: database]";
+
 /// Online schema changes for SQLite and PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(
@@ -17,8 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     Without a command or a file: a shell on a terminal, otherwise a script from standard input."
 )]
 pub(crate) struct Cli {
-    /// app.db, sqlite:app.db, sqlite::memory:, postgres://user@host/db [env: `PQL_DATABASE`; pql.toml: database]
-    #[arg(value_name = "DATABASE")]
+    /// The database; the environment variable `PQL_DATABASE` and `database` in pql.toml name one too
+    #[arg(value_name = "DATABASE", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
 
     /// Run PQL and exit (repeatable)
@@ -151,7 +155,7 @@ pub(crate) struct Target {
 /// Answers to questions about renames.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Answers {
-    /// Answer a question about a rename, such as rename_1=yes (repeatable)
+    /// Answer a question about a rename (repeatable)
     #[arg(long = "answer", value_name = "ID=yes|no", value_parser = answer)]
     pub(crate) answers: Vec<(String, bool)>,
 }

@@ -75,7 +75,12 @@ pub(crate) fn bar(progress: &RunProgress) -> String {
         format!("{verb}{} {}/{} {}", progress.phase, progress.step, progress.steps, progress.action);
     if let Some(total) = progress.total.filter(|total| *total > 0) {
         let share = fraction(progress.rows, total);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and WIDTH")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "between 0 and WIDTH"
+        )]
         let full = (share * WIDTH as f64).round() as usize;
         let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full));
         line = format!("{line} {bar} {:.0}% {}/{} rows", share * 100.0, progress.rows, total);

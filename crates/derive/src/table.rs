@@ -1,5 +1,7 @@
 //! One struct to one table with its indexes.
 
+use std::fmt::Write as _;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
@@ -104,7 +106,7 @@ fn index_statements(name: &str, table: &str, attributes: &Attributes, columns: &
     let mut text = String::new();
     for column in columns.iter().filter(|column| column.index) {
         let index = quoted(&format!("{bare}_{}_idx", column.name));
-        text.push_str(&format!("CREATE INDEX {index} ON {table} ({});\n", quoted(&column.name)));
+        let _ = writeln!(text, "CREATE INDEX {index} ON {table} ({});", quoted(&column.name));
     }
     for index in &attributes.indexes {
         // The first word of each part, which is its column or the function around it.
@@ -119,11 +121,8 @@ fn index_statements(name: &str, table: &str, attributes: &Attributes, columns: &
         let unique = if index.unique { "UNIQUE " } else { "" };
         let method = index.method.as_ref().map(|method| format!(" USING {method}")).unwrap_or_default();
         let filter = index.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-        text.push_str(&format!(
-            "CREATE {unique}INDEX {} ON {table}{method} ({}){filter};\n",
-            quoted(&index_name),
-            index.columns
-        ));
+        let name = quoted(&index_name);
+        let _ = writeln!(text, "CREATE {unique}INDEX {name} ON {table}{method} ({}){filter};", index.columns);
     }
     text
 }

@@ -1,5 +1,6 @@
 //! `pql detect`: what separates the database from a schema file.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use pql::Session;
@@ -20,7 +21,7 @@ pub(crate) fn run(
     session.bind("schema_file", schema.display().to_string());
     let mut text = "MIGRATE DETECT TO application_schema = FILE @schema_file".to_owned();
     for (at, (id, answer)) in answers.iter().enumerate() {
-        text.push_str(&format!(" {} {id} = {answer}", if at == 0 { "WITH" } else { "," }));
+        let _ = write!(text, " {} {id} = {answer}", if at == 0 { "WITH" } else { "," });
     }
     let outputs = match block_on(session.execute(&text)) {
         Ok(outputs) => outputs,

@@ -4,7 +4,7 @@ use pql::Session;
 use pql::files::{
     MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent,
 };
-use pql::{ApplicationSchema, Output};
+use pql::{ApplicationSchema, Output, ResultSet};
 use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
@@ -67,7 +67,7 @@ fn executor<'s>(ui: &Ui, session: &'s mut Session, config: MigrationConfig) -> M
     executor.progress.listen(move |event| {
         match event {
             ProgressEvent::Update { done, message } if json => {
-                eprintln!("{}", json!({"step": done, "message": message}))
+                eprintln!("{}", json!({"step": done, "message": message}));
             }
             ProgressEvent::Update { done, message } => eprintln!("  step {done}: {message}"),
             ProgressEvent::Start { .. } | ProgressEvent::Complete(_) => {}
@@ -176,7 +176,7 @@ fn repair(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {
 /// What drifted is a difference to end with.
 fn verify(ui: &mut Ui, session: &mut Session) -> Exit {
     match statement(ui, session, "MIGRATE VERIFY") {
-        Ok(outputs) if outputs.iter().all(|output| output.rows().is_none_or(|rows| rows.is_empty())) => {
+        Ok(outputs) if outputs.iter().all(|output| output.rows().is_none_or(ResultSet::is_empty)) => {
             Exit::Done
         }
         Ok(_) => Exit::Differs,

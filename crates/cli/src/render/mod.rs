@@ -92,7 +92,7 @@ impl Ui {
         match self.format {
             Format::Csv => self.print(&csv::text(rows)),
             Format::Json => {
-                self.line(&json!({"columns": rows.columns(), "rows": rows.to_json()}).to_string())
+                self.line(&json!({"columns": rows.columns(), "rows": rows.to_json()}).to_string());
             }
             Format::Table | Format::Pql | Format::Sql | Format::Mermaid => {
                 let to_terminal = self.redirect.is_none();

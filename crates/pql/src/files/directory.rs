@@ -53,7 +53,7 @@ impl Directory {
             match FileName::parse(&name) {
                 None => {}
                 Some(Err(())) => {
-                    directory.problem(codes::FILE_NAME, format!("`{name}` is not a migration's name"))
+                    directory.problem(codes::FILE_NAME, format!("`{name}` is not a migration's name"));
                 }
                 Some(Ok(name)) => {
                     let file = SourceFile::read(path)?;
@@ -70,7 +70,7 @@ impl Directory {
             match up {
                 Some(up) => directory.files.push(MigrationFile { number, id, up, down }),
                 None => {
-                    directory.problem(codes::FILE_NAME, format!("`{id}.down.sql` has no up file beside it"))
+                    directory.problem(codes::FILE_NAME, format!("`{id}.down.sql` has no up file beside it"));
                 }
             }
         }

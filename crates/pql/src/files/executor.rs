@@ -25,6 +25,7 @@ use crate::session::Session;
 
 /// How files are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct MigrationConfig {
     /// Where the files are.
     pub migrations_dir: PathBuf,
@@ -305,7 +306,7 @@ impl<'s> MigrationExecutor<'s> {
         while let Some(event) = job.next().await {
             let signal = match event {
                 Event::Progress(progress) => {
-                    let begin =
+                    let first =
                         if begun { Signal::Go } else { self.progress.start(id, progress.steps as u64) };
                     begun = true;
                     let message = match &progress.waiting {
@@ -315,7 +316,7 @@ impl<'s> MigrationExecutor<'s> {
                     let told = self.config.verbose || progress.waiting.is_some();
                     let going =
                         if told { self.progress.update(progress.step as u64, message) } else { Signal::Go };
-                    if begin == Signal::Go { going } else { begin }
+                    if first == Signal::Go { going } else { first }
                 }
                 Event::Paused => break,
                 Event::Output(_) | Event::Finished(_) => Signal::Go,

@@ -68,10 +68,9 @@ impl Interpreter {
         let version = self.engine()?.version()?;
         Ok(move |name: &str| match (params.get(name), name) {
             (Some(Param::Value(value)), _) => Some(value_literal(value)),
-            (Some(Param::Schema(_)), _) => None,
             (None, "migration_id") => last.map(|id| Literal::String(id.to_string())),
             (None, "current_version") => Some(Literal::Number(version.to_string())),
-            (None, _) => None,
+            (Some(Param::Schema(_)) | None, _) => None,
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::output::Answer;
 impl Interpreter {
     pub(super) fn detect(&mut self, detect: &ast::Detect) -> Result<Answer, Error> {
         let options = self.options(detect.options())?;
-        let from = self.from_version(detect.from_version())?;
+        let from = self.version_of(detect.from_version())?;
         let target = self.schema_source(detect.schema())?;
         let changes = self.changes(&target, from, &options.answers)?;
         Ok(Answer::Rows(answers::detect(&changes)))
@@ -32,7 +32,7 @@ impl Interpreter {
     pub(super) fn generate_to(&mut self, generate: &ast::GenerateTo) -> Result<Answer, Error> {
         let options = self.options(generate.options())?;
         let name = self.as_name(generate.as_name())?;
-        let from = self.from_version(generate.from_version())?;
+        let from = self.version_of(generate.from_version())?;
         let target = self.schema_source(generate.schema())?;
         let changes = self.changes(&target, from, &options.answers)?;
         let ops = changes.into_iter().map(|change| change.op).collect();
@@ -239,7 +239,7 @@ impl Interpreter {
         Ok(Answer::Rows(answers::verify(&drifts)))
     }
 
-    fn from_version(&mut self, clause: Option<ast::FromVersion>) -> Result<Option<u64>, Error> {
+    fn version_of(&mut self, clause: Option<ast::FromVersion>) -> Result<Option<u64>, Error> {
         clause.map(|clause| self.count(clause.value().as_ref(), clause.span())).transpose()
     }
 

@@ -43,10 +43,10 @@ impl Interpreter {
             };
             params.push((param.name().to_owned(), value));
         }
-        self.to_database(&statement.text(), &params)
+        self.run_sql(&statement.text(), &params)
     }
 
-    pub(super) fn to_database(&mut self, sql: &str, params: &[(String, Value)]) -> Result<Answer, Error> {
+    pub(super) fn run_sql(&mut self, sql: &str, params: &[(String, Value)]) -> Result<Answer, Error> {
         let outcome = self.engine()?.run_sql(sql, params)?;
         Ok(match outcome.rows {
             Some(rows) => {

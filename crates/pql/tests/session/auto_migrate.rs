@@ -26,7 +26,8 @@ async fn opening_applies_what_loses_nothing_and_holds_the_rest() {
     let database = database();
     let mut session = open(&database.url()).await;
     let outputs = session.execute("MIGRATE STATUS").await.expect("it runs");
-    let states: Vec<String> = (0..rows(&outputs).len()).map(|row| super::text(rows(&outputs), row, "status")).collect();
+    let states: Vec<String> =
+        (0..rows(&outputs).len()).map(|row| super::text(rows(&outputs), row, "status")).collect();
     assert_eq!(states, ["applied", "generated"]);
     assert_eq!(database.number("SELECT count(age) + count(legacy) FROM users"), 0);
     // Again there is nothing to do, and what is held is not generated twice.
@@ -42,7 +43,8 @@ async fn sessions_that_start_at_once_do_it_once() {
     let (a, b, c) = tokio::join!(open(&url), open(&url), open(&url));
     drop((a, b, c));
     let mut session = database.session().await;
-    let outputs = session.execute("MIGRATE STATUS; SELECT @current_version AS version").await.expect("it runs");
+    let outputs =
+        session.execute("MIGRATE STATUS; SELECT @current_version AS version").await.expect("it runs");
     assert_eq!(super::number(rows(&outputs), 0, "version"), 1);
     let status = outputs[0].rows().expect("rows");
     let applied = (0..status.len()).filter(|&row| super::text(status, row, "status") == "applied").count();

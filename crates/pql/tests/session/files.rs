@@ -13,7 +13,8 @@ async fn files_are_created_validated_applied_and_rolled_back() {
     let mut session = database.session().await;
     let config = MigrationConfig { migrations_dir: directory.clone(), ..MigrationConfig::default() };
     assert_eq!((config.lock_timeout_secs, config.auto_rollback, config.max_concurrent_ops), (300, true, 4));
-    let mut executor = MigrationExecutor::new(&mut session, MigrationExecutorConfig { config, verbose: true });
+    let mut executor =
+        MigrationExecutor::new(&mut session, MigrationExecutorConfig { config, verbose: true });
     executor.initialize().await.expect("a directory and a database");
 
     let told = Arc::new(Mutex::new(Vec::new()));

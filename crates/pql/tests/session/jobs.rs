@@ -16,7 +16,8 @@ async fn slow() -> (Database, Session) {
     (database, session)
 }
 
-const STATEMENT: &str = "MIGRATE GENERATE ADD COLUMN t.b INTEGER BACKFILL a * 2 AS 'slow'; MIGRATE APPLY migration_id = 'slow'";
+const STATEMENT: &str =
+    "MIGRATE GENERATE ADD COLUMN t.b INTEGER BACKFILL a * 2 AS 'slow'; MIGRATE APPLY migration_id = 'slow'";
 
 /// Waits until rows are being written.
 async fn until_it_writes(job: &mut Job) {

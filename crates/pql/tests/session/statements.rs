@@ -18,7 +18,8 @@ async fn rows_are_values_and_structs() {
     let database = Database::with(USERS);
     let mut session = database.session().await;
     session.bind("wanted", "b@x");
-    let outputs = session.execute("SELECT id, email FROM users WHERE email = @wanted").await.expect("it runs");
+    let outputs =
+        session.execute("SELECT id, email FROM users WHERE email = @wanted").await.expect("it runs");
     let users: Vec<User> = rows(&outputs).deserialize().expect("the columns fit");
     assert_eq!(users, [User { id: 2, email: "b@x".to_owned() }]);
 
@@ -91,7 +92,8 @@ async fn structs_are_the_application_schema() {
     let database = Database::with(USERS);
     let mut session = database.session().await;
     session.bind("target", Schema::of::<(User, Product)>());
-    let script = "MIGRATE GENERATE TO application_schema = @target; MIGRATE APPLY migration_id = @migration_id;
+    let script =
+        "MIGRATE GENERATE TO application_schema = @target; MIGRATE APPLY migration_id = @migration_id;
         MIGRATE DETECT TO application_schema = @target";
     let outputs = session.execute(script).await.expect("it runs");
     assert!(rows(&outputs).is_empty(), "{}", rows(&outputs));
@@ -120,13 +122,17 @@ async fn the_json_form_leads_back_to_the_same_schema() {
 async fn an_unfinished_error_names_its_place() {
     let database = Database::with(USERS);
     let mut session = database.session().await;
-    let error = session.execute("SELECT 1;\nALTER TABLE userz ADD COLUMN a TEXT").await.expect_err("no such table");
+    let error =
+        session.execute("SELECT 1;\nALTER TABLE userz ADD COLUMN a TEXT").await.expect_err("no such table");
     assert_eq!(error.span().map(|span| span.line), Some(2));
     assert_eq!(error.help(), Some("did you mean `users`?"));
 
     let schema = "CREATE TABLE a (id INTEGER);\nCREATE TABLE a (id INTEGER);";
     session.bind("schema", schema);
-    let error = session.execute("MIGRATE DETECT TO application_schema = @schema").await.expect_err("a is there twice");
+    let error = session
+        .execute("MIGRATE DETECT TO application_schema = @schema")
+        .await
+        .expect_err("a is there twice");
     assert_eq!(error.span().map(|span| span.line), Some(2));
     assert_eq!(error.origin().map(|(_, text)| text), Some(schema));
 }
@@ -139,6 +145,7 @@ async fn a_database_that_cannot_be_opened_is_an_error_at_once() {
     assert!(Session::builder().database(missing).existing().open().await.is_err());
     let mut reader = Session::builder().database(database.url()).read_only().open().await.expect("it opens");
     assert!(reader.execute("CREATE TABLE x (id INTEGER)").await.is_err());
-    let outputs = reader.execute("SELECT count(*) AS n FROM users; MIGRATE STATUS").await.expect("reading works");
+    let outputs =
+        reader.execute("SELECT count(*) AS n FROM users; MIGRATE STATUS").await.expect("reading works");
     assert_eq!(outputs[0].rows().map(|rows| number(rows, 0, "n")), Some(2));
 }

@@ -23,7 +23,10 @@ async fn a_change_goes_there_and_back() {
     let report = migrator.apply_migration(&migration, MigrationStrategy::Offline).await.expect("it applies");
     assert_eq!((report.version, report.strategy), (1, MigrationStrategy::Offline));
     assert!(migrator.detect_changes(TARGET).await.expect("it detects").is_empty());
-    assert!(migrator.apply_migration(&migration, MigrationStrategy::Online).await.is_err(), "it is applied already");
+    assert!(
+        migrator.apply_migration(&migration, MigrationStrategy::Online).await.is_err(),
+        "it is applied already"
+    );
 
     let reports = migrator.rollback_migration(migration.id).await.expect("it rolls back");
     assert_eq!(reports[0].status, MigrationStatus::RolledBack);
