@@ -21,7 +21,9 @@ fn logged(db: &Db) -> Vec<String> {
     let width = all.column_count();
     let rows = all
         .query_map([], |row| {
-            (0..width).map(|at| row.get::<_, rusqlite::types::Value>(at).map(|value| format!("{value:?}"))).collect::<Result<Vec<_>, _>>()
+            (0..width)
+                .map(|at| row.get::<_, rusqlite::types::Value>(at).map(|value| format!("{value:?}")))
+                .collect::<Result<Vec<_>, _>>()
         })
         .unwrap();
     let found = rows.map(|row| row.unwrap().join(" ")).collect();
@@ -74,7 +76,10 @@ fn composite_collated_keys() {
     );
     start(&place, "t", RowKey::Columns(vec![KeyPart::new("a"), KeyPart::new("b")]), None);
     let db = place.db();
-    db.execute_batch("UPDATE t SET a = 'X'; UPDATE t SET c = 2; DELETE FROM t; INSERT INTO t VALUES ('y', 2, 2)").unwrap();
+    db.execute_batch(
+        "UPDATE t SET a = 'X'; UPDATE t SET c = 2; DELETE FROM t; INSERT INTO t VALUES ('y', 2, 2)",
+    )
+    .unwrap();
     assert_eq!(logged(&db), ["Text(\"x\") Integer(1)", "Text(\"y\") Integer(2)"]);
     let plan: String = db
         .query_row(
@@ -99,14 +104,19 @@ fn only_the_named_columns_count() {
 
 #[test]
 fn captures_follow_renames_and_new_definitions() {
-    let place = Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, b); INSERT INTO t VALUES (1, 1, 1)");
+    let place =
+        Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE, b); INSERT INTO t VALUES (1, 1, 1)");
     start(&place, "t", RowKey::Rowid("id".into()), None);
-    run_all(&place, &online(), &[
-        Action::RenameColumn { table: "t".into(), from: "a".into(), to: "key".into() },
-        Action::RenameColumn { table: "t".into(), from: "id".into(), to: "number".into() },
-        Action::RenameTable { from: "t".into(), to: "u".into() },
-        Action::DropColumn { table: "u".into(), column: "b".into() },
-    ]);
+    run_all(
+        &place,
+        &online(),
+        &[
+            Action::RenameColumn { table: "t".into(), from: "a".into(), to: "key".into() },
+            Action::RenameColumn { table: "t".into(), from: "id".into(), to: "number".into() },
+            Action::RenameTable { from: "t".into(), to: "u".into() },
+            Action::DropColumn { table: "u".into(), column: "b".into() },
+        ],
+    );
     let db = place.db();
     db.execute_batch("REPLACE INTO u VALUES (2, 1)").unwrap();
     assert_eq!(logged(&db), ["Integer(1)", "Integer(2)"]);

@@ -3,7 +3,7 @@
 use pql_planner::{Action, Check};
 use pql_schema::{Column, DataType, Expr};
 
-use crate::support::{Place, index, online, run, run_all, rows, table};
+use crate::support::{Place, index, online, rows, run, run_all, table};
 
 const SHOP: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, -- who
@@ -36,17 +36,23 @@ fn there_and_back(sql: &str, there: &[Action], back: &[Action]) {
 fn a_hidden_table_comes_back_with_its_triggers_and_indexes() {
     let hide = Action::HideTable { table: "orders".into(), hidden: "_pql_1_orders".into() };
     let show = Action::UnhideTable { table: "orders".into(), hidden: "_pql_1_orders".into() };
-    there_and_back(SHOP, &[Action::DropView { view: "totals".into() }, hide.clone()], &[
-        show.clone(),
-        Action::CreateView {
-            view: pql_schema::View {
-                name: "totals".into(),
-                columns: Vec::new(),
-                query: Expr::statement("SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"),
-                materialized: false,
+    there_and_back(
+        SHOP,
+        &[Action::DropView { view: "totals".into() }, hide.clone()],
+        &[
+            show.clone(),
+            Action::CreateView {
+                view: pql_schema::View {
+                    name: "totals".into(),
+                    columns: Vec::new(),
+                    query: Expr::statement(
+                        "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer",
+                    ),
+                    materialized: false,
+                },
             },
-        },
-    ]);
+        ],
+    );
     // The names are free while it is hidden, and its references bind nobody.
     let place = Place::new(SHOP);
     run_all(&place, &online(), &[hide]);
@@ -67,7 +73,12 @@ fn a_hidden_column_lets_the_application_write() {
         column: "old".into(),
         hidden: "_pql_1_old".into(),
     };
-    let show = Action::UnhideColumn { before: after, after: before, column: "old".into(), hidden: "_pql_1_old".into() };
+    let show = Action::UnhideColumn {
+        before: after,
+        after: before,
+        column: "old".into(),
+        hidden: "_pql_1_old".into(),
+    };
     let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, old TEXT not null CHECK(old<>''), b); INSERT INTO t VALUES (1, 'x', 2)";
     there_and_back(sql, std::slice::from_ref(&hide), std::slice::from_ref(&show));
     let place = Place::new(sql);
@@ -83,12 +94,17 @@ fn a_hidden_column_lets_the_application_write() {
 #[test]
 fn renames_and_back_leave_every_text_as_it_was() {
     let rename = |from: &str, to: &str| Action::RenameTable { from: from.into(), to: to.into() };
-    there_and_back(SHOP, &[rename("customers", "people"), rename("orders", "order")], &[
-        rename("order", "orders"),
-        rename("people", "customers"),
-    ]);
+    there_and_back(
+        SHOP,
+        &[rename("customers", "people"), rename("orders", "order")],
+        &[rename("order", "orders"), rename("people", "customers")],
+    );
     there_and_back(SHOP, &[rename("customers", "Customers")], &[rename("Customers", "customers")]);
-    let column = |from: &str, to: &str| Action::RenameColumn { table: "orders".into(), from: from.into(), to: to.into() };
+    let column = |from: &str, to: &str| Action::RenameColumn {
+        table: "orders".into(),
+        from: from.into(),
+        to: to.into(),
+    };
     there_and_back(SHOP, &[column("amount", "value")], &[column("value", "amount")]);
     let index = |from: &str, to: &str| Action::RenameIndex { from: from.into(), to: to.into() };
     there_and_back(SHOP, &[index("orders_customer", "oc")], &[index("oc", "orders_customer")]);
@@ -99,10 +115,11 @@ fn an_added_column_goes_without_a_trace() {
     let mut column = Column::new("note", DataType::Text);
     column.default = Some(Expr::new("'it''s'"));
     column.not_null = true;
-    there_and_back(SHOP, &[Action::AddColumn { table: "orders".into(), column }], &[Action::DropColumn {
-        table: "orders".into(),
-        column: "note".into(),
-    }]);
+    there_and_back(
+        SHOP,
+        &[Action::AddColumn { table: "orders".into(), column }],
+        &[Action::DropColumn { table: "orders".into(), column: "note".into() }],
+    );
 }
 
 #[test]
@@ -126,23 +143,30 @@ fn a_definition_is_replaced_when_its_rows_allow_it() {
                CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
                INSERT INTO t VALUES (1, 'x', 1), (2, NULL, 1), (3, 'z', 1)";
     let before = table("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, p REFERENCES p(id))");
-    let after = table("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, p REFERENCES p(id), CHECK (a <> 'q'))");
+    let after = table(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, p REFERENCES p(id), CHECK (a <> 'q'))",
+    );
     let check = |fill: Option<&str>| {
         vec![
             Check::NotNull { column: "a".into(), fill: fill.map(Expr::new) },
             Check::Holds { name: "t_check".into(), expr: Expr::new("a <> 'q'") },
         ]
     };
-    let redefine = |checks| Action::Redefine { before: before.clone(), after: after.clone(), checks, captured: None };
+    let redefine =
+        |checks| Action::Redefine { before: before.clone(), after: after.clone(), checks, captured: None };
     let place = Place::new(sql);
     let start = place.state();
     let error = run(&place, &online(), &redefine(check(None))).unwrap_err();
-    assert!(error.message().contains("t.a cannot be NOT NULL") && error.message().contains("id = 2"), "{error}");
+    assert!(
+        error.message().contains("t.a cannot be NOT NULL") && error.message().contains("id = 2"),
+        "{error}"
+    );
     assert_eq!(place.state(), start);
     run_all(&place, &online(), &[redefine(check(Some("'filled'")))]);
     assert!(place.db().execute("INSERT INTO t (a) VALUES ('q')", []).is_err());
     assert!(place.db().execute("INSERT INTO t (a) VALUES (NULL)", []).is_err());
-    let back = Action::Redefine { before: after.clone(), after: before.clone(), checks: Vec::new(), captured: None };
+    let back =
+        Action::Redefine { before: after.clone(), after: before.clone(), checks: Vec::new(), captured: None };
     run_all(&place, &online(), &[back]);
     place.db().execute("UPDATE t SET a = NULL WHERE id = 2", []).unwrap();
     assert_eq!(place.state(), start);
@@ -172,7 +196,13 @@ fn a_definition_under_which_rows_would_be_others_is_refused() {
 fn execute_runs_as_the_application_would() {
     let place = Place::new(SHOP);
     let execute = |sql: &str| Action::Execute { sql: sql.into(), outside_transaction: false };
-    run_all(&place, &online(), &[execute("INSERT INTO orders VALUES (9, 1, 3); SELECT 1; UPDATE orders SET amount = 4 WHERE id = 9;")]);
+    run_all(
+        &place,
+        &online(),
+        &[execute(
+            "INSERT INTO orders VALUES (9, 1, 3); SELECT 1; UPDATE orders SET amount = 4 WHERE id = 9;",
+        )],
+    );
     let error = run(&place, &online(), &execute("UPDATE orders SET customer = 77")).unwrap_err();
     assert!(error.message().contains("FOREIGN KEY"), "{error}");
     let error = run(&place, &online(), &execute("DELETE FROM orders; COMMIT")).unwrap_err();

@@ -41,7 +41,10 @@ fn rich(strategy: MigrationStrategy) -> Plan {
         AFTER,
         &[("amount", "CAST(amount AS NUMERIC)")],
         &[("amount", "CAST(amount AS TEXT)")],
-        &["CREATE INDEX t_amount ON t (amount)", "CREATE INDEX t_parent ON t (parent, amount DESC) WHERE parent IS NOT NULL"],
+        &[
+            "CREATE INDEX t_amount ON t (amount)",
+            "CREATE INDEX t_parent ON t (parent, amount DESC) WHERE parent IS NOT NULL",
+        ],
     );
     with(strategy, rebuild)
 }
@@ -77,11 +80,18 @@ fn both_ways_keep_everything() {
         run_all(&place, &plan, there);
         place.check();
         let db = place.db();
-        let numbers: i64 = db.query_row("SELECT count(*) FROM t WHERE typeof(amount) IN ('real', 'integer')", [], |row| row.get(0)).unwrap();
+        let numbers: i64 = db
+            .query_row("SELECT count(*) FROM t WHERE typeof(amount) IN ('real', 'integer')", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
         assert_eq!(numbers, 428);
-        let sql: String = db.query_row("SELECT sql FROM sqlite_schema WHERE name = 't_parent'", [], |row| row.get(0)).unwrap();
+        let sql: String = db
+            .query_row("SELECT sql FROM sqlite_schema WHERE name = 't_parent'", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(sql, "CREATE INDEX t_parent ON t (parent, amount DESC) WHERE parent IS NOT NULL");
-        let next: i64 = db.query_row("INSERT INTO t (email) VALUES ('next') RETURNING id", [], |row| row.get(0)).unwrap();
+        let next: i64 =
+            db.query_row("INSERT INTO t (email) VALUES ('next') RETURNING id", [], |row| row.get(0)).unwrap();
         assert_eq!(next, 501, "the counter goes on");
         assert!(db.execute("INSERT INTO t (email) VALUES ('e1')", []).is_err(), "still unique");
         db.execute_batch("DELETE FROM t WHERE email = 'next'; UPDATE child SET n = n - 1; UPDATE sqlite_sequence SET seq = 500").unwrap();
@@ -196,8 +206,15 @@ fn writer(place: &Place, stop: Arc<AtomicBool>) -> mpsc::Receiver<String> {
                 0 => format!("INSERT INTO t (parent, email, amount) VALUES ({}, 'w{n}', {n})", n % 3 + 1),
                 1 => format!("UPDATE t SET amount = {n} WHERE id = {}", n * 7 % 600),
                 2 => format!("DELETE FROM t WHERE id = {}", n * 13 % 700),
-                3 => format!("REPLACE INTO t (id, email, amount) VALUES ({}, 'e{}', '7')", n * 3 % 900 + 1, n * 11 % 500),
-                _ => format!("UPDATE OR IGNORE t SET id = id + 1000, email = 'm{n}' WHERE id = {}", n * 17 % 500),
+                3 => format!(
+                    "REPLACE INTO t (id, email, amount) VALUES ({}, 'e{}', '7')",
+                    n * 3 % 900 + 1,
+                    n * 11 % 500
+                ),
+                _ => format!(
+                    "UPDATE OR IGNORE t SET id = id + 1000, email = 'm{n}' WHERE id = {}",
+                    n * 17 % 500
+                ),
             };
             db.execute_batch(&sql).unwrap();
             send.send(sql).unwrap();
@@ -241,10 +258,16 @@ fn two_rebuilds_on_top_of_each_other_come_back_one_by_one() {
     let place = Place::new(RICH);
     let twin = Place::new(RICH);
     let first = rich(MigrationStrategy::Online);
-    let mut second = rebuild(AFTER, &AFTER.replace("email TEXT", "email BLOB"), &[], &[], &[
-        "CREATE INDEX t_amount ON t (amount)",
-        "CREATE INDEX t_parent ON t (parent, amount DESC) WHERE parent IS NOT NULL",
-    ]);
+    let mut second = rebuild(
+        AFTER,
+        &AFTER.replace("email TEXT", "email BLOB"),
+        &[],
+        &[],
+        &[
+            "CREATE INDEX t_amount ON t (amount)",
+            "CREATE INDEX t_parent ON t (parent, amount DESC) WHERE parent IS NOT NULL",
+        ],
+    );
     for name in [&mut second.shadow, &mut second.retained, &mut second.forward.log, &mut second.reverse.log] {
         name.name.push_str("_2");
     }
@@ -264,16 +287,29 @@ fn two_rebuilds_on_top_of_each_other_come_back_one_by_one() {
 fn keys_that_change_are_followed() {
     for (sql, before, after, map, back) in [
         // The rowid becomes a column's value.
-        ("CREATE TABLE k (id INTEGER, v); INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
-         "CREATE TABLE k (id INTEGER, v)", "CREATE TABLE k (id INTEGER PRIMARY KEY, v)", None, None),
+        (
+            "CREATE TABLE k (id INTEGER, v); INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
+            "CREATE TABLE k (id INTEGER, v)",
+            "CREATE TABLE k (id INTEGER PRIMARY KEY, v)",
+            None,
+            None,
+        ),
         // A column is no longer the rowid.
-        ("CREATE TABLE k (id INTEGER PRIMARY KEY, v); INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
-         "CREATE TABLE k (id INTEGER PRIMARY KEY, v)", "CREATE TABLE k (id TEXT PRIMARY KEY, v)",
-         Some(("id", "CAST(id AS TEXT)")), Some(("id", "CAST(id AS INTEGER)"))),
+        (
+            "CREATE TABLE k (id INTEGER PRIMARY KEY, v); INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
+            "CREATE TABLE k (id INTEGER PRIMARY KEY, v)",
+            "CREATE TABLE k (id TEXT PRIMARY KEY, v)",
+            Some(("id", "CAST(id AS TEXT)")),
+            Some(("id", "CAST(id AS INTEGER)")),
+        ),
         // A key column of a table without rowid.
-        ("CREATE TABLE k (id INTEGER PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
-         "CREATE TABLE k (id INTEGER PRIMARY KEY, v) WITHOUT ROWID", "CREATE TABLE k (id TEXT PRIMARY KEY, v) WITHOUT ROWID",
-         Some(("id", "CAST(id AS TEXT)")), Some(("id", "CAST(id AS INTEGER)"))),
+        (
+            "CREATE TABLE k (id INTEGER PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO k VALUES (10, 'a'), (20, 'b'), (30, 'c')",
+            "CREATE TABLE k (id INTEGER PRIMARY KEY, v) WITHOUT ROWID",
+            "CREATE TABLE k (id TEXT PRIMARY KEY, v) WITHOUT ROWID",
+            Some(("id", "CAST(id AS TEXT)")),
+            Some(("id", "CAST(id AS INTEGER)")),
+        ),
     ] {
         let map: Vec<_> = map.into_iter().collect();
         let back: Vec<_> = back.into_iter().collect();
@@ -296,8 +332,14 @@ fn keys_that_change_are_followed() {
             place.db().execute_batch("INSERT INTO k VALUES (40, 'd'); UPDATE k SET v = 'A' WHERE id = 10; DELETE FROM k WHERE id = 20; UPDATE k SET id = 31 WHERE id = 30").unwrap();
             run_all(&place, &plan, &[unswap()]);
             place.check();
-            let values: Vec<(i64, String)> = place.db().prepare("SELECT id, v FROM k ORDER BY id").unwrap()
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+            let values: Vec<(i64, String)> = place
+                .db()
+                .prepare("SELECT id, v FROM k ORDER BY id")
+                .unwrap()
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(values, [(10, "A".into()), (31, "c".into()), (40, "d".into())], "{after}");
             assert_eq!(place.state()[0], start[0]);
         }
@@ -306,7 +348,9 @@ fn keys_that_change_are_followed() {
 
 #[test]
 fn a_row_that_does_not_fit_stops_it_by_name() {
-    let place = Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, '1'), (2, 'two'), (3, '3')");
+    let place = Place::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, '1'), (2, 'two'), (3, '3')",
+    );
     let before = place.state();
     let mut rebuild = rebuild(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)",
@@ -344,10 +388,18 @@ fn a_row_that_does_not_fit_stops_it_by_name() {
 
 #[test]
 fn a_column_that_the_new_table_lacks_keeps_its_values() {
-    let place = Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a, gone DEFAULT 'd'); INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y')");
+    let place = Place::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a, gone DEFAULT 'd'); INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y')",
+    );
     let plan = with(
         MigrationStrategy::Online,
-        rebuild("CREATE TABLE t (id INTEGER PRIMARY KEY, a, gone DEFAULT 'd')", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)", &[], &[], &[]),
+        rebuild(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, gone DEFAULT 'd')",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
+            &[],
+            &[],
+            &[],
+        ),
     );
     run_all(&place, &plan, &online_rebuild());
     place.db().execute_batch("UPDATE t SET a = 20 WHERE id = 2; INSERT INTO t VALUES (3, 30)").unwrap();
@@ -357,11 +409,19 @@ fn a_column_that_the_new_table_lacks_keeps_its_values() {
 
 #[test]
 fn values_that_repeat_under_a_new_unique_key_are_named() {
-    let place = Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'x')");
+    let place = Place::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'x')",
+    );
     let before = place.state();
     let plan = with(
         MigrationStrategy::Online,
-        rebuild("CREATE TABLE t (id INTEGER PRIMARY KEY, a)", "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE)", &[], &[], &[]),
+        rebuild(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE)",
+            &[],
+            &[],
+            &[],
+        ),
     );
     let [prepare, copy, verify, _] = online_rebuild();
     run_all(&place, &plan, &[prepare, copy]);

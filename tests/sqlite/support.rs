@@ -51,7 +51,8 @@ impl Place {
         let db = self.db();
         let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(integrity, "ok");
-        let violations: i64 = db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+        let violations: i64 =
+            db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
         assert_eq!(violations, 0, "foreign keys");
     }
 
@@ -71,8 +72,11 @@ pub fn state(db: &Db) -> Vec<String> {
     let mut objects = db
         .prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT GLOB '_pql_*' AND tbl_name NOT GLOB '_pql_*' AND sql IS NOT NULL ORDER BY rowid")
         .unwrap();
-    let objects: Vec<(String, String, String)> =
-        objects.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(std::result::Result::unwrap).collect();
+    let objects: Vec<(String, String, String)> = objects
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(std::result::Result::unwrap)
+        .collect();
     for (kind, name, sql) in &objects {
         lines.push(sql.clone());
         if kind == "table" {
@@ -118,7 +122,10 @@ pub struct Runner {
 
 impl Runner {
     pub fn new() -> Self {
-        Self { options: RunOptions { retry_for: Duration::from_secs(20), ..RunOptions::default() }, ..Self::default() }
+        Self {
+            options: RunOptions { retry_for: Duration::from_secs(20), ..RunOptions::default() },
+            ..Self::default()
+        }
     }
 
     pub fn with(options: RunOptions) -> Self {
@@ -149,7 +156,8 @@ impl Step for Runner {
         if self.fail_at == Some(self.commits) && !self.after {
             return Err(Error::new(KILLED, "before the commit"));
         }
-        connection.execute("CREATE TABLE IF NOT EXISTS _pql_test (id INTEGER PRIMARY KEY, cursor TEXT)", &[])?;
+        connection
+            .execute("CREATE TABLE IF NOT EXISTS _pql_test (id INTEGER PRIMARY KEY, cursor TEXT)", &[])?;
         let cursor = if progress.done { None } else { progress.cursor.clone() };
         connection.execute("INSERT OR REPLACE INTO _pql_test VALUES (1, ?1)", &[Value::from(cursor)])?;
         self.done = progress.done;
@@ -219,7 +227,13 @@ pub fn index(sql: &str, of: &Table) -> Index {
 }
 
 /// A rebuild from one text to another; columns of the same name are copied unless `mapping` says otherwise.
-pub fn rebuild(before: &str, after: &str, mapping: &[(&str, &str)], back: &[(&str, &str)], indexes: &[&str]) -> Rebuild {
+pub fn rebuild(
+    before: &str,
+    after: &str,
+    mapping: &[(&str, &str)],
+    back: &[(&str, &str)],
+    indexes: &[&str],
+) -> Rebuild {
     let (before, after) = (table(before), table(after));
     let name = before.name.name.clone();
     let key = |table: &Table| match table.primary_key() {
@@ -249,7 +263,9 @@ pub fn rebuild(before: &str, after: &str, mapping: &[(&str, &str)], back: &[(&st
 }
 
 fn is_integer(table: &Table, column: &str) -> bool {
-    table.column(column, NameRule::AsciiInsensitive).is_some_and(|column| column.data_type.to_string() == "INTEGER")
+    table
+        .column(column, NameRule::AsciiInsensitive)
+        .is_some_and(|column| column.data_type.to_string() == "INTEGER")
 }
 
 fn mapped(from: &Table, to: &Table, given: &[(&str, &str)]) -> Vec<ColumnMapping> {

@@ -186,6 +186,11 @@ impl Run {
         state::of(&plain(&self.path))
     }
 
+    /// How the database is defined.
+    pub fn definitions(&self) -> String {
+        state::definitions(&plain(&self.path)).0
+    }
+
     /// The file is whole, and so are its foreign keys.
     pub fn assert_sound(&self) {
         let db = plain(&self.path);

@@ -7,7 +7,7 @@
 
 use pql_planner::text::ident;
 use pql_planner::{Capture, RowKey};
-use pql_schema::{Index, KeyPart};
+use pql_schema::{ConstraintKind, Expr, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::keys::{self, Key, qualified};
@@ -201,11 +201,22 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
     }
     all.push(create("ad", &format!("AFTER DELETE ON {on}"), &old));
     all.push(create("au", &format!("AFTER UPDATE ON {on}"), &format!("{old} {new_if_moved}")));
-    let replaced = replaceable(db, table, key)?;
+    let mut replaced = replaced(db, table)?;
+    // A row with the key itself is logged as the one that takes its place.
+    replaced.retain(|unique| !unique.is(key));
     if !replaced.is_empty() {
-        let body = |guard: bool| {
-            let parts: Vec<String> =
-                replaced.iter().map(|unique| unique.add(log, table, key, guard)).collect();
+        let body = |update: bool| {
+            let parts: Vec<String> = (replaced.iter())
+                .map(|unique| {
+                    format!(
+                        "INSERT INTO {quoted} SELECT {} FROM {on} WHERE {} AND NOT EXISTS (SELECT 1 FROM {quoted} AS _pql_l WHERE {});",
+                        key.columns(&on),
+                        unique.condition(&on, update),
+                        key.is_logged(&on, "_pql_l"),
+                        quoted = ident(log),
+                    )
+                })
+                .collect();
             parts.join(" ")
         };
         all.push(create("bi", &format!("BEFORE INSERT ON {on}"), &body(false)));
@@ -226,95 +237,95 @@ fn add_key(log: &str, key: &Key, row: &str, condition: &str) -> String {
     )
 }
 
-/// A unique index other than the key, by which a REPLACE finds rows to delete.
-struct Unique {
-    /// Each part over the table's row, and over NEW; with its collation.
-    parts: Vec<(String, String)>,
-    predicate: Option<String>,
-    /// Whether an update changes the key, over OLD and NEW.
-    changed: String,
+/// A unique key, by which a REPLACE finds rows to delete.
+pub(super) struct Unique {
+    parts: Vec<Part>,
+    predicate: Option<Expr>,
+    columns: Vec<String>,
+}
+
+struct Part {
+    /// A column, or an expression.
+    value: std::result::Result<String, Expr>,
+    collation: Option<String>,
 }
 
 impl Unique {
-    fn add(&self, log: &str, table: &str, key: &Key, guard: bool) -> String {
-        let mut terms: Vec<String> = self.parts.iter().map(|(row, new)| format!("{row} = {new}")).collect();
-        terms.extend(self.predicate.iter().map(|predicate| format!("({predicate})")));
-        if guard {
-            terms.push(format!("({})", self.changed));
+    fn is(&self, key: &Key) -> bool {
+        let same = |(part, name): (&Part, &str)| {
+            part.value.as_ref().is_ok_and(|column| column.eq_ignore_ascii_case(name))
+        };
+        self.predicate.is_none()
+            && self.parts.len() == key.len()
+            && self.parts.iter().zip(key.names()).all(same)
+    }
+
+    /// The condition that a row of the table goes when NEW takes its place; `update`: only when the update moves NEW there.
+    pub(super) fn condition(&self, of: &str, update: bool) -> String {
+        let mut terms: Vec<String> = self
+            .parts
+            .iter()
+            .map(|part| format!("{} = {}", part.over(of, &self.columns), part.plain("NEW", &self.columns)))
+            .collect();
+        if let Some(predicate) = &self.predicate {
+            terms.push(format!("({})", exprs::qualified(predicate, &self.columns, of)));
+        } else if update {
+            // A partial index may take a row in although its key stays the same.
+            let changed: Vec<String> = (self.parts.iter())
+                .map(|part| {
+                    format!(
+                        "{} IS NOT {}",
+                        part.plain("OLD", &self.columns),
+                        part.plain("NEW", &self.columns)
+                    )
+                })
+                .collect();
+            terms.push(format!("({})", changed.join(" OR ")));
         }
-        format!(
-            "INSERT INTO {log} SELECT {} FROM {} AS t WHERE {} AND NOT EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {});",
-            key.columns("t"),
-            ident(table),
-            terms.join(" AND "),
-            key.is_logged("t", "_pql_l"),
-            log = ident(log),
-        )
+        terms.join(" AND ")
     }
 }
 
-fn replaceable(db: &Db, table: &str, key: &Key) -> Result<Vec<Unique>> {
+impl Part {
+    fn plain(&self, of: &str, columns: &[String]) -> String {
+        match &self.value {
+            Ok(column) => qualified(of, column),
+            Err(expr) => format!("({})", exprs::qualified(expr, columns, of)),
+        }
+    }
+
+    fn over(&self, of: &str, columns: &[String]) -> String {
+        match &self.collation {
+            Some(collation) => format!("{} COLLATE {}", self.plain(of, columns), ident(collation)),
+            None => self.plain(of, columns),
+        }
+    }
+}
+
+/// The unique keys of a table by which a REPLACE finds rows to delete, its primary key included.
+pub(super) fn replaced(db: &Db, table: &str) -> Result<Vec<Unique>> {
     let model = model::table_of(db, table)?;
     let columns: Vec<String> = model.columns.iter().map(|column| column.name.clone()).collect();
     let mut found = Vec::new();
     for constraint in &model.constraints {
         let parts: &[KeyPart] = match &constraint.kind {
-            pql_schema::ConstraintKind::PrimaryKey(primary) => &primary.columns,
-            pql_schema::ConstraintKind::Unique(unique) => &unique.columns,
+            ConstraintKind::PrimaryKey(primary) => &primary.columns,
+            ConstraintKind::Unique(unique) => &unique.columns,
             _ => continue,
         };
-        let is_key = parts.len() == key.len()
-            && parts.iter().zip(key.names()).all(|(part, name)| part.column.eq_ignore_ascii_case(name));
-        if !is_key {
-            found.push(unique_columns(parts));
-        }
+        let parts = parts
+            .iter()
+            .map(|part| Part { value: Ok(part.column.clone()), collation: part.collation.clone() })
+            .collect();
+        found.push(Unique { parts, predicate: None, columns: columns.clone() });
     }
     for index in model::indexes_of(db, table)?.into_iter().filter(|index| index.unique) {
-        found.push(unique_index(&index, &columns));
+        let parts = (index.parts.into_iter())
+            .map(|part| Part { value: part.column.ok_or(part.expr), collation: part.collation })
+            .collect();
+        found.push(Unique { parts, predicate: index.predicate, columns: columns.clone() });
     }
     Ok(found)
-}
-
-fn unique_columns(parts: &[KeyPart]) -> Unique {
-    let collated = |of: &str, part: &KeyPart| collate(qualified(of, &part.column), part.collation.as_deref());
-    Unique {
-        parts: parts.iter().map(|part| (collated("t", part), qualified("NEW", &part.column))).collect(),
-        predicate: None,
-        changed: changed(
-            parts.iter().map(|part| (qualified("OLD", &part.column), qualified("NEW", &part.column))),
-        ),
-    }
-}
-
-fn unique_index(index: &Index, columns: &[String]) -> Unique {
-    let over = |of: &str, part: &pql_schema::IndexPart| match &part.column {
-        Some(column) => qualified(of, column),
-        None => format!("({})", exprs::qualified(&part.expr, columns, of)),
-    };
-    Unique {
-        parts: index
-            .parts
-            .iter()
-            .map(|part| (collate(over("t", part), part.collation.as_deref()), over("NEW", part)))
-            .collect(),
-        predicate: index.predicate.as_ref().map(|predicate| exprs::qualified(predicate, columns, "t")),
-        // A partial index may take a row in although its key stays the same.
-        changed: match index.predicate {
-            Some(_) => "1".to_owned(),
-            None => changed(index.parts.iter().map(|part| (over("OLD", part), over("NEW", part)))),
-        },
-    }
-}
-
-fn changed(pairs: impl Iterator<Item = (String, String)>) -> String {
-    pairs.map(|(old, new)| format!("{old} IS NOT {new}")).collect::<Vec<_>>().join(" OR ")
-}
-
-fn collate(text: String, collation: Option<&str>) -> String {
-    match collation {
-        Some(collation) => format!("{text} COLLATE {}", ident(collation)),
-        None => text,
-    }
 }
 
 fn read(memory: &Memory) -> Result<Capture> {

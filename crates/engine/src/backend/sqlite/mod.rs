@@ -44,7 +44,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use pql_planner::{Action, Capabilities, Check, Dialect, Plan, Rates, Rebuild, Statistics};
+use pql_planner::{Action, Capabilities, Check, Dialect, IndexBuild, Plan, Rates, Rebuild, Statistics};
 use pql_schema::{Index, KeyPart, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
@@ -263,16 +263,20 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::RebuildAbandon { rebuild } => rebuild::abandon(run, planned_rebuild(run.plan, *rebuild)?),
         Action::RebuildUnswap { rebuild } => rebuild::unswap(run, planned_rebuild(run.plan, *rebuild)?),
         Action::RebuildAtOnce { rebuild } => rebuild::at_once(run, planned_rebuild(run.plan, *rebuild)?),
-        Action::IndexPrepare { .. }
-        | Action::IndexFill { .. }
-        | Action::IndexVerify { .. }
-        | Action::IndexPublish { .. }
-        | Action::IndexAbandon { .. } => Err(Error::new(codes::UNSUPPORTED, "Not yet.")),
+        Action::IndexPrepare { build } => index_build::prepare(run, planned_index(run.plan, *build)?),
+        Action::IndexFill { build } => index_build::fill(run, planned_index(run.plan, *build)?),
+        Action::IndexVerify { build } => index_build::verify(run, planned_index(run.plan, *build)?),
+        Action::IndexPublish { build } => index_build::publish(run, planned_index(run.plan, *build)?),
+        Action::IndexAbandon { build } => index_build::abandon(run, planned_index(run.plan, *build)?),
     }
 }
 
 fn planned_rebuild(plan: &Plan, position: usize) -> Result<&Rebuild> {
     plan.rebuilds.get(position).ok_or_else(|| incomplete("rebuild", position))
+}
+
+fn planned_index(plan: &Plan, position: usize) -> Result<&IndexBuild> {
+    plan.index_builds.get(position).ok_or_else(|| incomplete("index build", position))
 }
 
 fn incomplete(what: &str, position: usize) -> Error {

@@ -107,6 +107,12 @@ fn bytes(db: &Db, table: &str, rows: u64) -> Result<u64> {
     Ok(bytes)
 }
 
+/// How long a plain CREATE INDEX over so many rows takes, in milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(super) fn predicted_index(rows: u64) -> f64 {
+    rows as f64 / Rates::default().index
+}
+
 /// How long a scan of so many rows takes, in milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 pub(super) fn predicted_scan(rows: u64) -> f64 {

@@ -7,7 +7,7 @@ use rusqlite::Connection as Db;
 
 use super::checks::Subject;
 use super::metadata::{hidden_index, must_really_go};
-use super::{backfill, capture, rebuild, record, texts};
+use super::{backfill, capture, index_build, rebuild, record, texts};
 
 /// The statements. What cannot be told because the table does not exist yet is left out.
 pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
@@ -121,11 +121,21 @@ pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
                 renamed_row("table", &rebuild.retained.name, &rebuild.before.name.name),
             ]
         }
-        Action::IndexPrepare { .. }
-        | Action::IndexFill { .. }
-        | Action::IndexVerify { .. }
-        | Action::IndexPublish { .. }
-        | Action::IndexAbandon { .. } => Vec::new(),
+        Action::IndexPrepare { build } => (plan.index_builds.get(*build))
+            .and_then(|build| index_build::prepare_statements(db, build).ok())
+            .unwrap_or_default(),
+        Action::IndexPublish { build } => {
+            plan.index_builds.get(*build).map(|build| SQLITE.create_index(&build.index)).into_iter().collect()
+        }
+        Action::IndexFill { build } => (plan.index_builds.get(*build))
+            .map(|build| format!("INSERT INTO {} VALUES (:entry)", object(&build.helper)))
+            .into_iter()
+            .collect(),
+        Action::IndexVerify { .. } => Vec::new(),
+        Action::IndexAbandon { build } => (plan.index_builds.get(*build))
+            .map(|build| format!("DROP TABLE {}", object(&build.helper)))
+            .into_iter()
+            .collect(),
     }
 }
 

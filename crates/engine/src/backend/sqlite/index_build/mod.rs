@@ -1,16 +1,246 @@
-//! Building an index.
+//! Building an index beside the application: read and sorted outside any lock, filled in paced batches, brought up to
+//! date from a log, compared with the table, and declared in one short transaction.
+//!
+//! Where a precondition is not met (an expression that may fail, a function only the application has, a database in
+//! memory) nothing is prepared, and publishing it is the plain statement.
 
-use pql_planner::text::SQLITE;
+mod job;
+mod layout;
+mod log;
+mod run_file;
+mod same;
+
+use pql_planner::IndexBuild;
+use pql_planner::text::{SQLITE, ident};
 use pql_schema::Index;
+use rusqlite::Connection as Db;
 
+use self::job::{Job, Row};
+use self::layout::Names;
 use super::run::Run;
-use crate::Result;
+use super::{capture, catalog, metadata, purge, rates};
 use crate::backend::Progress;
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// Starts the log, and the tables that the index grows in.
+pub(super) fn prepare(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    discard(run, build)?;
+    let Some(job) = job(run, build)? else { return run.finish() };
+    run.write_last(|db| {
+        for sql in log::statements(db, &job, &build.capture.log.name)? {
+            db.execute_batch(&sql)?;
+        }
+        job.create(db)
+    })
+}
+
+/// The statements of [`prepare`], for showing.
+pub(super) fn prepare_statements(db: &Db, build: &IndexBuild) -> Result<Vec<String>> {
+    let Some(layout) = layout::layout(db, &build.index)? else { return Ok(Vec::new()) };
+    let job = Job { index: &build.index, layout, names: Names::planned(build) };
+    log::statements(db, &job, &build.capture.log.name)
+}
+
+/// Reads, sorts and fills.
+pub(super) fn fill(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    match started(run, build)? {
+        Some(job) => {
+            fill_all(run, &job)?;
+            run.finish()
+        }
+        None => run.finish(),
+    }
+}
+
+/// Drains the log and compares.
+pub(super) fn verify(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    let Some(job) = started(run, build)? else { return run.finish() };
+    let log = &build.capture.log.name;
+    log::until_few(run, &job, log)?;
+    if run.step.options().verify {
+        run.read(|db| same::compare(db, &job))?;
+    }
+    log::until_few(run, &job, log)?;
+    run.finish()
+}
+
+/// Drains the rest and declares the index; then has SQLite check it.
+pub(super) fn publish(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    let name = &build.index.name.name;
+    if let Some(job) = started(run, build)? {
+        let log = &build.capture.log.name;
+        log::until_few(run, &job, log)?;
+        run.write(|db| {
+            log::rest(db, &job, log)?;
+            capture::stop(db, &build.capture)?;
+            metadata::within(db, |db| job.publish(db))?;
+            Ok(((), Progress::default()))
+        })?;
+        purge::drop_hidden(run, &job.names.stand_in)?;
+        if run.step.options().verify {
+            check(run, &build.index.table.name, name)?;
+        }
+        return run.finish();
+    }
+    if catalog::find(run.db, "index", name)?.is_some() {
+        return run.finish();
+    }
+    metadata::change(run, |db| Ok(db.execute_batch(&SQLITE.create_index(&build.index))?))
+}
+
+/// Takes back what was done before it was published, however far it came.
+pub(super) fn abandon(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    discard(run, build)?;
+    run.finish()
+}
 
 /// Builds an index on a table that only we write.
 pub(super) fn on_hidden_table(run: &mut Run<'_>, index: &Index) -> Result<()> {
+    let plain = |run: &mut Run<'_>| {
+        run.write(|db| {
+            db.execute_batch(&SQLITE.create_index(index))?;
+            Ok(((), Progress::default()))
+        })
+    };
+    let rows = rates::rows(run.reader, &index.table.name)?;
+    let stall = run.step.options().max_stall.as_secs_f64() * 1_000.0;
+    if !run.online() || rates::predicted_index(rows) <= stall {
+        return plain(run);
+    }
+    let Some(layout) = layout::layout(run.db, index)? else { return plain(run) };
+    let job = Job { index, layout, names: Names::hidden(index, &helper_of(index)) };
+    drop_tables(run, &job.names.fill)?;
     run.write(|db| {
-        db.execute_batch(&SQLITE.create_index(index))?;
+        job.create(db)?;
         Ok(((), Progress::default()))
-    })
+    })?;
+    fill_all(run, &job)?;
+    if run.step.options().verify {
+        run.read(|db| same::compare(db, &job))?;
+    }
+    run.write(|db| {
+        job.publish(db)?;
+        Ok(((), Progress::default()))
+    })?;
+    purge::drop_hidden(run, &job.names.stand_in)
+}
+
+/// Drops what an interrupted [`on_hidden_table`] left.
+pub(super) fn discard_hidden(run: &mut Run<'_>, index: &Index) -> Result<()> {
+    drop_tables(run, &helper_of(index))
+}
+
+fn helper_of(index: &Index) -> String {
+    format!("{}_fill", index.name.name)
+}
+
+/// The build, when it can be done beside the application.
+fn job<'a>(run: &Run<'_>, build: &'a IndexBuild) -> Result<Option<Job<'a>>> {
+    if run.place.memory {
+        return Ok(None);
+    }
+    let layout = layout::layout(run.db, &build.index)?;
+    Ok(layout.map(|layout| Job { index: &build.index, layout, names: Names::planned(build) }))
+}
+
+/// The build, when it was started and is not published yet.
+fn started<'a>(run: &Run<'_>, build: &'a IndexBuild) -> Result<Option<Job<'a>>> {
+    match job(run, build)? {
+        Some(job) if job.exists(run.db)? && catalog::has_table(run.db, &build.capture.log.name)? => {
+            Ok(Some(job))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn discard(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
+    run.write(|db| {
+        capture::stop(db, &build.capture)?;
+        Ok(((), Progress::default()))
+    })?;
+    drop_tables(run, &build.helper.name)
+}
+
+fn drop_tables(run: &mut Run<'_>, helper: &str) -> Result<()> {
+    purge::drop_hidden(run, helper)?;
+    purge::drop_hidden(run, &format!("{helper}_of"))
+}
+
+/// Fills from the cursor on, declares the table to be an index, and adds the entries with NULL.
+fn fill_all(run: &mut Run<'_>, job: &Job<'_>) -> Result<()> {
+    let outcome = run_file::collect(run, job).and_then(|total| fill_sorted(run, job, total));
+    run_file::discard(run.reader)?;
+    outcome
+}
+
+fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, total: u64) -> Result<()> {
+    let reader = run.reader;
+    let mut done = 0;
+    if !job.is_index(run.db)? {
+        let after: Option<Row> = (job.names.log.as_ref())
+            .and_then(|_| run.step.cursor())
+            .map(|cursor| serde_json::from_str(cursor).map_err(unreadable))
+            .transpose()?;
+        let mut sorted = run_file::sorted(reader, job, false, after.as_ref())?;
+        let (mut rows, width) = sorted.rows()?;
+        loop {
+            let batch = run_file::take(&mut rows, width, run.batch())?;
+            let Some(last) = batch.last() else { break };
+            done += batch.len() as u64;
+            let cursor = serde_json::to_string(last).map_err(unreadable)?;
+            run.write(|db| {
+                let refused = job.fill(db, &batch)?;
+                job.note(db, &refused)?;
+                Ok(((), Progress { cursor: Some(cursor), rows: done, total: Some(total), done: false }))
+            })?;
+        }
+        drop(rows);
+        run.write(|db| {
+            job.declare(db)?;
+            Ok(((), Progress::default()))
+        })?;
+    }
+    let mut sorted = run_file::sorted(reader, job, true, None)?;
+    let (mut rows, width) = sorted.rows()?;
+    loop {
+        let batch = run_file::take(&mut rows, width, run.batch())?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        done += batch.len() as u64;
+        run.write(|db| {
+            for row in &batch {
+                job.forget(db, row)?;
+                job.add(db, row)?;
+            }
+            Ok(((), Progress { cursor: None, rows: done, total: Some(total), done: false }))
+        })?;
+    }
+}
+
+/// SQLite's own check of the table and its indexes, in a snapshot.
+fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
+    let found: String = run.read(|db| {
+        Ok(db.query_row(&format!("PRAGMA main.integrity_check({})", ident(table)), [], |row| row.get(0))?)
+    })?;
+    if found == "ok" {
+        return Ok(());
+    }
+    run.write(|db| {
+        db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?;
+        Ok(((), Progress::default()))
+    })?;
+    Err(Error::new(
+        codes::VERIFY,
+        format!("The index {} failed its check and was dropped: {found}.", ident(index)),
+    )
+    .with_help(
+        "The table is as it was. Please report it; strategy = 'offline' builds it by the plain statement.",
+    ))
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::new(codes::UNREADABLE, "The place where the last attempt stopped cannot be read.")
+        .with_source(error)
 }

@@ -153,6 +153,9 @@ pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&flow::pairs_name(rebuild))))?;
         Ok(((), Progress::default()))
     })?;
+    for ShadowIndex { index, .. } in shadow::indexes(rebuild)? {
+        index_build::discard_hidden(run, &index)?;
+    }
     purge::drop_hidden(run, &rebuild.shadow.name)?;
     run.finish()
 }

@@ -1,0 +1,291 @@
+//! The statements of a build.
+//!
+//! The file format of an index and of a WITHOUT ROWID table is the same, so the entries are written in their order
+//! into such a table. A table's key cannot be NULL though, and a table's row cannot be without its index entries: so
+//! once that is filled it is declared to be the index of an empty table, the stand-in, through which entries with NULL
+//! are added and everything that changed meanwhile is mended. Published, it is the index of the real table.
+
+use pql_planner::RowKey;
+use pql_planner::text::{SQLITE, ident};
+use pql_schema::Index;
+use rusqlite::{Connection as Db, params_from_iter};
+
+use super::super::catalog::{self, Entry};
+use super::super::keys::literal;
+use super::super::{edit, errors, link};
+use super::layout::{Layout, Names, declaration, list, place_names};
+use crate::error::codes;
+use crate::{Error, Result, Value};
+
+/// A build.
+pub(super) struct Job<'a> {
+    pub(super) index: &'a Index,
+    pub(super) layout: Layout,
+    pub(super) names: Names,
+}
+
+/// An entry.
+pub(super) type Row = Vec<Value>;
+
+impl Job<'_> {
+    /// Creates the table to fill and the stand-in.
+    pub(super) fn create(&self, db: &Db) -> Result<()> {
+        let columns = &self.layout.columns;
+        let places = place_names(columns.len());
+        let declared = columns.iter().zip(&places).map(|(column, name)| declaration(name, column));
+        let key = (columns.iter().zip(&places))
+            .filter(|(column, _)| column.key || !self.layout.unique)
+            .map(|(column, name)| format!("{name}{}", if column.descending { " DESC" } else { "" }));
+        db.execute_batch(&format!(
+            "CREATE TABLE main.{} ({}, PRIMARY KEY ({})) WITHOUT ROWID",
+            ident(&self.names.fill),
+            list(declared),
+            list(key)
+        ))?;
+        db.execute_batch(&self.stand_in())?;
+        Ok(())
+    }
+
+    /// The stand-in has the columns that the entries need, and its rows are told apart as the table's are.
+    fn stand_in(&self) -> String {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut parts = Vec::new();
+        let rowid = match &self.layout.key {
+            RowKey::Rowid(name) => Some(name.as_str()),
+            RowKey::Columns(_) => None,
+        };
+        for column in &self.layout.columns {
+            if seen.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+                continue;
+            }
+            seen.push(&column.name);
+            if rowid == Some(column.name.as_str()) {
+                parts.push(format!("{} INTEGER PRIMARY KEY", ident(&column.name)));
+            } else {
+                parts.push(declaration(&column.name, column));
+            }
+        }
+        let mut tail = "";
+        if let RowKey::Columns(key) = &self.layout.key {
+            let key = key.iter().map(|part| match &part.collation {
+                Some(collation) => format!("{} COLLATE {}", ident(&part.column), ident(collation)),
+                None => ident(&part.column),
+            });
+            parts.push(format!("PRIMARY KEY ({})", list(key)));
+            tail = " WITHOUT ROWID";
+        }
+        format!("CREATE TABLE main.{} ({}){tail}", ident(&self.names.stand_in), list(parts))
+    }
+
+    /// Whether the filled table is declared to be an index already.
+    pub(super) fn is_index(&self, db: &Db) -> Result<bool> {
+        Ok(catalog::find(db, "index", &self.names.fill)?.is_some())
+    }
+
+    /// Whether there is a build at all: where a precondition was not met, none was started.
+    pub(super) fn exists(&self, db: &Db) -> Result<bool> {
+        catalog::has_table(db, &self.names.stand_in)
+    }
+
+    /// Declares the filled table to be an index of the stand-in. Not a unique one: while changes are mended, a new
+    /// entry may come before the stale one has gone.
+    pub(super) fn declare(&self, db: &Db) -> Result<()> {
+        let Some(entry) = catalog::find(db, "table", &self.names.fill)? else { return Ok(()) };
+        let keys = self.layout.columns.iter().filter(|column| column.key).map(|column| {
+            let direction = if column.descending { " DESC" } else { "" };
+            format!("{} COLLATE {}{direction}", ident(&column.name), ident(&column.collation))
+        });
+        let sql = format!(
+            "CREATE INDEX {} ON {} ({})",
+            ident(&self.names.fill),
+            ident(&self.names.stand_in),
+            list(keys)
+        );
+        self.move_entry(
+            db,
+            Entry { kind: "index".to_owned(), table: self.names.stand_in.clone(), sql: Some(sql), ..entry },
+        )
+    }
+
+    /// Declares it to be the real table's.
+    pub(super) fn publish(&self, db: &Db) -> Result<()> {
+        let Some(entry) = catalog::find(db, "index", &self.names.fill)? else {
+            return Err(errors::moved(format!("The unfinished index {} is gone.", ident(&self.names.index))));
+        };
+        let sql = SQLITE.create_index(self.index);
+        let name = self.names.index.clone();
+        self.move_entry(db, Entry { name, table: self.names.table.clone(), sql: Some(sql), ..entry })
+    }
+
+    /// An index must be listed after its table.
+    fn move_entry(&self, db: &Db, mut entry: Entry) -> Result<()> {
+        edit::edit(db, |db| {
+            db.execute("DELETE FROM main.sqlite_schema WHERE rowid = ?1", [entry.rowid])?;
+            let next: i64 =
+                db.query_row("SELECT ifnull(max(rowid), 0) + 1 FROM main.sqlite_schema", [], |row| {
+                    row.get(0)
+                })?;
+            entry.rowid = next;
+            db.execute(
+                "INSERT INTO main.sqlite_schema (rowid, type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                rusqlite::params![entry.rowid, entry.kind, entry.name, entry.table, entry.root, entry.sql],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The positions of the key columns of the index.
+    pub(super) fn has_null(&self, row: &[Value]) -> bool {
+        self.layout.columns.iter().zip(row).any(|(column, value)| column.key && *value == Value::Null)
+    }
+
+    /// Adds entries to the table; gives those that met another one with the same unique key.
+    pub(super) fn fill(&self, db: &Db, rows: &[Row]) -> Result<Vec<Row>> {
+        let places: Vec<String> = (1..=self.layout.columns.len()).map(|at| format!("?{at}")).collect();
+        let mut insert = db.prepare_cached(&format!(
+            "INSERT OR IGNORE INTO main.{} VALUES ({})",
+            ident(&self.names.fill),
+            list(places)
+        ))?;
+        let mut refused = Vec::new();
+        for row in rows {
+            if insert.execute(params_from_iter(row))? == 0 {
+                refused.push(row.clone());
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Notes entries in the log, to be looked at again.
+    pub(super) fn note(&self, db: &Db, rows: &[Row]) -> Result<()> {
+        let Some(log) = &self.names.log else {
+            return rows.first().map_or(Ok(()), |row| Err(self.duplicate(row)));
+        };
+        let places = place_names(self.layout.columns.len());
+        let params: Vec<String> = (1..=places.len()).map(|at| format!("?{at}")).collect();
+        let sql = format!("INSERT INTO main.{} ({}) VALUES ({})", ident(log), list(places), list(params));
+        let mut insert = db.prepare_cached(&sql)?;
+        for row in rows {
+            insert.execute(params_from_iter(row))?;
+        }
+        Ok(())
+    }
+
+    /// Adds an entry through the stand-in.
+    pub(super) fn add(&self, db: &Db, row: &[Value]) -> Result<()> {
+        let positions = self.distinct_positions();
+        let names = positions.iter().map(|at| ident(&self.layout.columns[*at].name));
+        let params = (1..=positions.len()).map(|at| format!("?{at}"));
+        let sql = format!(
+            "INSERT INTO main.{} ({}) VALUES ({})",
+            ident(&self.names.stand_in),
+            list(names),
+            list(params)
+        );
+        db.prepare_cached(&sql)?.execute(params_from_iter(positions.iter().map(|at| &row[*at])))?;
+        Ok(())
+    }
+
+    /// Removes an entry, whether it came through the stand-in or was filled in: where the stand-in has no row for it,
+    /// one is made over it first.
+    pub(super) fn remove(&self, db: &Db, row: &[Value]) -> Result<()> {
+        self.forget(db, row)?;
+        self.add(db, row)?;
+        self.forget(db, row)
+    }
+
+    /// Removes the stand-in's row, and with it its entry.
+    pub(super) fn forget(&self, db: &Db, row: &[Value]) -> Result<()> {
+        let key = self.layout.key_positions();
+        let terms: Vec<String> = (key.iter().enumerate())
+            .map(|(at, position)| format!("{} = ?{}", ident(&self.layout.columns[*position].name), at + 1))
+            .collect();
+        let sql = format!("DELETE FROM main.{} WHERE {}", ident(&self.names.stand_in), terms.join(" AND "));
+        db.prepare_cached(&sql)?.execute(params_from_iter(key.iter().map(|position| &row[*position])))?;
+        Ok(())
+    }
+
+    /// Whether another row's entry has the same unique key.
+    pub(super) fn is_taken(&self, db: &Db, row: &[Value]) -> Result<bool> {
+        if !self.layout.unique || self.has_null(row) {
+            return Ok(false);
+        }
+        let columns = &self.layout.columns;
+        let mut params: Vec<&Value> = Vec::new();
+        let mut terms = Vec::new();
+        for (column, value) in columns.iter().zip(row).filter(|(column, _)| column.key) {
+            params.push(value);
+            terms.push(format!(
+                "{} COLLATE {} = ?{}",
+                ident(&column.name),
+                ident(&column.collation),
+                params.len()
+            ));
+        }
+        let mut own = Vec::new();
+        for position in self.layout.key_positions() {
+            params.push(&row[position]);
+            own.push(format!("{} = ?{}", ident(&columns[position].name), params.len()));
+        }
+        let sql = format!(
+            "SELECT 1 FROM main.{} INDEXED BY {} WHERE {} AND NOT ({})",
+            ident(&self.names.stand_in),
+            ident(&self.names.fill),
+            terms.join(" AND "),
+            own.join(" AND ")
+        );
+        Ok(db.prepare_cached(&sql)?.exists(params_from_iter(params))?)
+    }
+
+    /// The entry that a row of the table has now, told by the key of another entry of it.
+    pub(super) fn current(&self, db: &Db, row: &[Value]) -> Result<Option<Row>> {
+        let table = ident(&self.names.table);
+        let key = self.layout.key_positions();
+        let terms: Vec<String> = (key.iter().enumerate())
+            .map(|(at, position)| {
+                format!("{table}.{} = ?{}", ident(&self.layout.columns[*position].name), at + 1)
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM main.{table} WHERE {} AND {}",
+            list(self.layout.values(&table)),
+            terms.join(" AND "),
+            self.layout.holds(&table)
+        );
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(key.iter().map(|position| &row[*position])))?;
+        rows.next()?.map(|row| read(row, self.layout.columns.len())).transpose().map_err(Error::from)
+    }
+
+    /// The first position of each column of the stand-in in the entry.
+    fn distinct_positions(&self) -> Vec<usize> {
+        let columns = &self.layout.columns;
+        (0..columns.len())
+            .filter(|at| {
+                !columns[..*at].iter().any(|other| other.name.eq_ignore_ascii_case(&columns[*at].name))
+            })
+            .collect()
+    }
+
+    /// Two rows have the same unique key.
+    pub(super) fn duplicate(&self, row: &[Value]) -> Error {
+        let values: Vec<String> = (self.layout.columns.iter().zip(row))
+            .filter(|(column, _)| column.key)
+            .map(|(column, value)| format!("{} = {}", column.name, literal(value)))
+            .collect();
+        Error::new(
+            codes::ROWS,
+            format!(
+                "{} cannot be unique, because more than one row has {}.",
+                ident(&self.names.index),
+                values.join(", ")
+            ),
+        )
+        .with_help("Change or delete the rows that repeat.")
+    }
+}
+
+/// A row's values.
+pub(super) fn read(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {
+    (0..width).map(|at| row.get_ref(at).map(link::value)).collect()
+}

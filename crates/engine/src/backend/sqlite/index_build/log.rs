@@ -1,0 +1,137 @@
+//! The log of an index build: the entries that changed rows had and have. An entry can only be found by its whole key,
+//! so the key of the row is not enough.
+
+use pql_planner::text::ident;
+use rusqlite::Connection as Db;
+
+use super::super::capture;
+use super::super::run::Run;
+use super::super::validate::FEW;
+use super::job::{Job, Row, read};
+use super::layout::{list, place_names};
+use crate::Result;
+use crate::backend::Progress;
+
+/// A writer that logs faster than this many passes can drain is met under the lock in the end.
+const PASSES: usize = 200;
+
+/// The statements that create the log and its triggers. It has no constraint that could fail.
+pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String>> {
+    let quoted = ident(log);
+    let table = ident(&job.names.table);
+    let places = list(place_names(job.layout.columns.len()));
+    let add =
+        |row: &str| format!("INSERT INTO {quoted} ({places}) VALUES ({});", list(job.layout.values(row)));
+    let create = |suffix: &str, event: &str, body: &str| {
+        format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
+    };
+    let changed: Vec<String> = (job.layout.values("OLD").iter().zip(job.layout.values("NEW")))
+        .map(|(old, new)| format!("{old} IS NOT {new}"))
+        .chain(job.layout.watched().iter().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))))
+        .collect();
+    let mut all = vec![
+        format!("CREATE TABLE {quoted} (_pql_id INTEGER PRIMARY KEY, {places})"),
+        create("ai", &format!("AFTER INSERT ON {table}"), &add("NEW")),
+        create("ad", &format!("AFTER DELETE ON {table}"), &add("OLD")),
+        create(
+            "au",
+            &format!("AFTER UPDATE ON {table} WHEN {}", changed.join(" OR ")),
+            &format!("{} {}", add("OLD"), add("NEW")),
+        ),
+    ];
+    let replaced = capture::replaced(db, &job.names.table)?;
+    if !replaced.is_empty() {
+        let values = list(job.layout.values(&table));
+        let body = |update: bool| {
+            let parts: Vec<String> = (replaced.iter())
+                .map(|unique| {
+                    format!(
+                        "INSERT INTO {quoted} ({places}) SELECT {values} FROM {table} WHERE {};",
+                        unique.condition(&table, update)
+                    )
+                })
+                .collect();
+            parts.join(" ")
+        };
+        all.push(create("bi", &format!("BEFORE INSERT ON {table}"), &body(false)));
+        all.push(create("bu", &format!("BEFORE UPDATE ON {table}"), &body(true)));
+    }
+    Ok(all)
+}
+
+/// Drains in paced batches until little is left.
+pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<()> {
+    for _ in 0..PASSES {
+        if capture::pending(run.db, log, FEW + 1)? <= FEW {
+            return Ok(());
+        }
+        let rows = run.batch();
+        run.write(|db| {
+            batch(db, job, log, rows)?;
+            Ok(((), Progress::default()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Drains everything, inside a transaction in which nobody adds to the log.
+pub(super) fn rest(db: &Db, job: &Job<'_>, log: &str) -> Result<()> {
+    let mut before = u64::MAX;
+    loop {
+        let waiting = batch(db, job, log, u64::from(u32::MAX))?;
+        let left = waiting.len() as u64;
+        if left == 0 {
+            return Ok(());
+        }
+        if left >= before {
+            return Err(job.duplicate(&waiting[0]));
+        }
+        before = left;
+    }
+}
+
+/// Mends the entries of the first logged rows; gives those whose unique key another row has, which stay logged.
+fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Vec<Row>> {
+    let quoted = ident(log);
+    let width = job.layout.columns.len();
+    let places = list(place_names(width));
+    let (rows, last) = {
+        let mut statement = db.prepare_cached(&format!(
+            "SELECT {places}, _pql_id FROM main.{quoted} ORDER BY _pql_id LIMIT ?1"
+        ))?;
+        let mut found = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut rows: Vec<Row> = Vec::new();
+        let mut last = 0i64;
+        while let Some(row) = found.next()? {
+            rows.push(read(row, width)?);
+            last = row.get(width)?;
+        }
+        (rows, last)
+    };
+    for row in &rows {
+        job.remove(db, row)?;
+    }
+    db.prepare_cached(&format!("DELETE FROM main.{quoted} WHERE _pql_id <= ?1"))?.execute([last])?;
+    let mut waiting = Vec::new();
+    for row in &rows {
+        // A row that was logged twice gets its entry with the first.
+        job.forget(db, row)?;
+        let Some(now) = job.current(db, row)? else { continue };
+        if job.is_taken(db, &now)? {
+            waiting.push(now);
+        } else {
+            job.add(db, &now)?;
+        }
+    }
+    job.note(db, &waiting)?;
+    Ok(waiting)
+}
+
+/// The keys of logged rows, as a condition that a row is not one of them.
+pub(super) fn unlogged(job: &Job<'_>, log: &str, of: &str) -> String {
+    let places = place_names(job.layout.columns.len());
+    let terms: Vec<String> = (job.layout.key_positions().into_iter())
+        .map(|at| format!("_pql_l.{} = {of}.{}", places[at], ident(&job.layout.columns[at].name)))
+        .collect();
+    format!("NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})", ident(log), terms.join(" AND "))
+}

@@ -1,0 +1,114 @@
+//! Whether the entries of an index are those of its table's rows: by their number and a sum of hashes, each computed in
+//! the order in which it is stored. Rows in the log are left out on both sides.
+
+use std::hash::{DefaultHasher, Hasher};
+
+use pql_planner::text::ident;
+use rusqlite::Connection as Db;
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::ValueRef;
+
+use super::job::Job;
+use super::layout::list;
+use super::log;
+use crate::Result;
+use crate::error::codes;
+
+/// Fails unless they are.
+pub(super) fn compare(db: &Db, job: &Job<'_>) -> Result<()> {
+    register(db)?;
+    let table = ident(&job.names.table);
+    let stand_in = ident(&job.names.stand_in);
+    let unlogged = |of: &str| match &job.names.log {
+        Some(log) => log::unlogged(job, log, of),
+        None => "1".to_owned(),
+    };
+    let rows = format!(
+        "SELECT count(*), _pql_sum({}) FROM main.{table} WHERE {} AND {}",
+        list(job.layout.values(&table)),
+        job.layout.holds(&table),
+        unlogged(&table)
+    );
+    let names = job.layout.columns.iter().map(|column| format!("{stand_in}.{}", ident(&column.name)));
+    let entries = format!(
+        "SELECT count(*), _pql_sum({}) FROM main.{stand_in} INDEXED BY {} WHERE {}",
+        list(names),
+        ident(&job.names.fill),
+        unlogged(&stand_in)
+    );
+    let read = |sql: &str| db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    let (of_rows, of_entries) = (read(&rows)?, read(&entries)?);
+    if of_rows == of_entries {
+        return Ok(());
+    }
+    Err(crate::Error::new(
+        codes::VERIFY,
+        format!(
+            "The index {} does not have the entries that it should: {} for {} rows.",
+            ident(&job.names.index),
+            of_entries.0,
+            of_rows.0
+        ),
+    )
+    .with_help(
+        "It was not published. Please report it; strategy = 'offline' builds it by the plain statement.",
+    ))
+}
+
+fn register(db: &Db) -> Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    Ok(db.create_aggregate_function("_pql_sum", -1, flags, Sum)?)
+}
+
+/// The sum of the hashes of rows: the same for the same rows in any order.
+struct Sum;
+
+impl Aggregate<u64, i64> for Sum {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<u64> {
+        Ok(0)
+    }
+
+    fn step(&self, context: &mut Context<'_>, sum: &mut u64) -> rusqlite::Result<()> {
+        let mut hasher = DefaultHasher::new();
+        for at in 0..context.len() {
+            match context.get_raw(at) {
+                ValueRef::Null => hasher.write_u8(0),
+                ValueRef::Integer(number) => number_to(&mut hasher, number),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::float_cmp,
+                    clippy::cast_precision_loss,
+                    reason = "exactly those that are integers"
+                )]
+                ValueRef::Real(number) => {
+                    // An index keeps 2.0 of a REAL column as 2.
+                    if number as i64 as f64 == number {
+                        number_to(&mut hasher, number as i64);
+                    } else {
+                        hasher.write_u8(2);
+                        hasher.write_u64(number.to_bits());
+                    }
+                }
+                ValueRef::Text(bytes) => bytes_to(&mut hasher, 3, bytes),
+                ValueRef::Blob(bytes) => bytes_to(&mut hasher, 4, bytes),
+            }
+        }
+        *sum = sum.wrapping_add(hasher.finish());
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, sum: Option<u64>) -> rusqlite::Result<i64> {
+        Ok(sum.unwrap_or(0).cast_signed())
+    }
+}
+
+fn number_to(hasher: &mut DefaultHasher, number: i64) {
+    hasher.write_u8(1);
+    hasher.write_i64(number);
+}
+
+fn bytes_to(hasher: &mut DefaultHasher, kind: u8, bytes: &[u8]) {
+    hasher.write_u8(kind);
+    hasher.write_usize(bytes.len());
+    hasher.write(bytes);
+}
