@@ -13,6 +13,10 @@ pub(crate) fn list(expected: &[SyntaxKind]) -> Option<String> {
     let mut rest: Vec<SyntaxKind> = expected.to_vec();
     let mut phrases: Vec<String> = Vec::new();
     drop_tail_of_type(&mut rest);
+    if rest.contains(&SyntaxKind::type_word) {
+        // SQLite takes a string for a type; nobody should.
+        rest.retain(|kind| *kind != SyntaxKind::string);
+    }
     for (phrase, members, least) in GROUPS {
         if members.iter().filter(|member| rest.contains(member)).count() >= *least {
             rest.retain(|kind| !members.contains(kind));
@@ -65,7 +69,6 @@ const CONTINUATIONS: &[SyntaxKind] = &[
     SyntaxKind::conflict,
     SyntaxKind::kw_collection,
     SyntaxKind::kw_if,
-    SyntaxKind::string_name_path,
 ];
 
 /// A phrase for many rules at once, if at least so many of them are expected.
@@ -194,7 +197,7 @@ fn phrase(kind: SyntaxKind) -> String {
     }
     match kind {
         K::EOI => END,
-        K::name | K::qualified_name | K::word | K::string_name_path => "a name",
+        K::name | K::qualified_name | K::word => "a name",
         K::param => "a parameter such as `@name`",
         K::string => "a string in quotes",
         K::number => "a number",
