@@ -90,9 +90,9 @@ const TYPES: &[&str] = &[
 
 /// May `word` follow `before` inside one type? These are the types of several words that exist.
 fn belongs(before: &str, word: &str) -> bool {
-    let is = |text: &str, list: &[&str]| list.iter().any(|other| other.eq_ignore_ascii_case(text));
     const SIZES: &[&str] = &["BIG", "SMALL", "TINY", "MEDIUM", "LONG", "UNSIGNED", "SIGNED"];
     const UNITS: &[&str] = &["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
+    let is = |text: &str, list: &[&str]| list.iter().any(|other| other.eq_ignore_ascii_case(text));
     match word.to_ascii_uppercase().as_str() {
         "PRECISION" => is(before, &["DOUBLE"]),
         "VARYING" => is(before, &["CHARACTER", "CHAR", "NCHAR", "BIT"]),
