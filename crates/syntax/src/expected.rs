@@ -45,12 +45,8 @@ fn join(phrases: &[String]) -> Option<String> {
 /// After a type, words that would make it longer hide what the user should write.
 fn drop_tail_of_type(rest: &mut Vec<SyntaxKind>) {
     use SyntaxKind as K;
-    if rest.contains(&K::kw_without) && rest.contains(&K::l_bracket) {
-        let with_options = rest.contains(&K::EOI);
-        rest.retain(|kind| {
-            !matches!(kind, K::type_word | K::l_paren | K::l_bracket | K::kw_without | K::dot)
-        });
-        rest.retain(|kind| with_options || *kind != K::kw_with);
+    if rest.contains(&K::l_bracket) && rest.contains(&K::l_paren) && !rest.contains(&K::operator) {
+        rest.retain(|kind| !matches!(kind, K::type_word | K::l_paren | K::l_bracket | K::dot));
     }
 }
 
