@@ -93,6 +93,11 @@ impl Start {
         Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
     }
 
+    /// The directory, for those who go on without this.
+    pub fn into_directory(self) -> tempfile::TempDir {
+        self.directory
+    }
+
     /// What the database holds now.
     pub fn now(&self) -> String {
         state::of(&plain(&self.directory.path().join("start.db")))
