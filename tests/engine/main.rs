@@ -69,6 +69,7 @@ fn there_and_back() {
         for variant in VARIANTS {
             let start = Start::new(case);
             let mut run = start.open();
+            let definitions = run.definitions();
             let id = run.generate(case);
             let plan = run.plan(id, variant);
             if variant != Variant::Offline {
@@ -88,6 +89,13 @@ fn there_and_back() {
             if let Some(since) = &case.since {
                 run.write(since);
                 run.rollback(id);
+                assert_eq!(
+                    definitions,
+                    run.definitions(),
+                    "{}: {} is defined otherwise",
+                    case.name,
+                    variant.name()
+                );
                 if variant == Variant::Online {
                     let _ =
                         write!(shown, "== after what was written since and the rollback\n{}", run.state());

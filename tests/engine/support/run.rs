@@ -93,6 +93,11 @@ impl Start {
         Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
     }
 
+    /// The directory, for those who go on without this.
+    pub fn into_directory(self) -> tempfile::TempDir {
+        self.directory
+    }
+
     /// What the database holds now.
     pub fn now(&self) -> String {
         state::of(&plain(&self.directory.path().join("start.db")))
@@ -200,6 +205,11 @@ impl Run {
     /// What the database holds.
     pub fn state(&self) -> String {
         state::of(&plain(&self.path))
+    }
+
+    /// How the database is defined.
+    pub fn definitions(&self) -> String {
+        state::definitions(&plain(&self.path)).0
     }
 
     /// The file is whole, and so are its foreign keys.
