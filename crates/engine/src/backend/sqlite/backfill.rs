@@ -7,13 +7,14 @@ use pql_planner::Backfill;
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::errors;
-use super::keys::{Key, Range, literal};
+use super::keys::{Key, Range};
 use super::run::Run;
 use super::walk::{Walk, culprit};
-use super::{capture, link, record};
+use super::{capture, record};
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Runs it, from the cursor on.
 pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
@@ -49,7 +50,7 @@ pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
 /// The statement of a batch, for showing.
 pub(super) fn shown(db: &Db, backfill: &Backfill) -> Result<String> {
     let key = Key::resolved(db, &backfill.table.name, &backfill.key)?;
-    let names: Vec<Value> = key.names().map(|name| Value::from(format!(":{name}"))).collect();
+    let names: Vec<Cell> = key.names().map(|name| Cell::from(format!(":{name}"))).collect();
     let range = Range { after: Some(names.clone()), upto: Some(names) };
     Ok(Work { backfill, key: &key }.statement(&range).0)
 }
@@ -80,7 +81,7 @@ impl Work<'_> {
         }
     }
 
-    fn statement(&self, piece: &Range) -> (String, Vec<Value>) {
+    fn statement(&self, piece: &Range) -> (String, Vec<Cell>) {
         let (condition, params) = self.condition(piece);
         let set: Vec<String> = (self.backfill.assignments.iter())
             .map(|(column, expr)| format!("{} = ({expr})", ident(column)))
@@ -93,7 +94,7 @@ impl Work<'_> {
         (sql, params)
     }
 
-    fn condition(&self, piece: &Range) -> (String, Vec<Value>) {
+    fn condition(&self, piece: &Range) -> (String, Vec<Cell>) {
         let table = ident(&self.backfill.table.name);
         let (mut condition, params) = self.key.within(&table, piece, 1);
         if let Some(filter) = &self.backfill.filter {
@@ -127,8 +128,7 @@ impl Work<'_> {
         let values: Vec<String> = db.query_row(&sql, params_from_iter(params), |row| {
             (0..columns.len())
                 .map(|at| {
-                    row.get_ref(at)
-                        .map(|value| format!("{} is {}", columns[at], literal(&link::value(value))))
+                    row.get_ref(at).map(|value| format!("{} is {}", columns[at], Cell::read(value).literal()))
                 })
                 .collect()
         })?;

@@ -10,11 +10,12 @@ use pql_planner::{Capture, RowKey};
 use pql_schema::{ConstraintKind, Expr, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
 use super::{catalog, exprs, model, rates};
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Creates the log and its triggers.
 pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>) -> Result<()> {
@@ -136,7 +137,7 @@ pub(super) fn column_renamed(db: &Db, table: &str, from: &str, to: &str) -> Resu
 
 /// Adds the keys of rows that a batch of ours is changing (triggers are off then) to every capture of the table but
 /// one. The condition is over the table's columns, unqualified.
-pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Value]) -> Result<()> {
+pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Cell]) -> Result<()> {
     for (memory, capture) in running(db)? {
         let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
         if !here || but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name)) {

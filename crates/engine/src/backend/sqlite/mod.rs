@@ -3,7 +3,7 @@
 //! - [`connect`], [`link`], [`errors`], [`vector`]: connections and what they report;
 //! - [`run`], [`pacing`]: transactions that keep nobody waiting;
 //! - [`catalog`], [`edit`], [`texts`], [`retained`], [`model`], [`introspect`]: definitions, read and written;
-//! - [`keys`], [`capture`], [`walk`], [`checks`]: rows, told apart, watched, walked over, examined;
+//! - [`cell`], [`keys`], [`capture`], [`walk`], [`checks`]: rows, told apart, watched, walked over, examined;
 //! - [`metadata`], [`redefine`], [`validate`], [`backfill`], [`rebuild`], [`index_build`], [`execute`], [`purge`]: the
 //!   actions.
 //!
@@ -13,6 +13,7 @@
 mod backfill;
 mod capture;
 mod catalog;
+mod cell;
 mod checks;
 mod connect;
 mod edit;
@@ -65,6 +66,7 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     read_only: bool,
     patience: Patience,
+    reading: Patience,
     capabilities: Capabilities,
     models: Cache,
 }
@@ -77,7 +79,9 @@ impl Sqlite {
         let mut writer = connect::file(path, create, read_only, &patience)?;
         #[cfg(feature = "testing")]
         crate::fault::attach(&mut writer)?;
-        let reader = connect::file(path, create, read_only, &patience)?;
+        // The reader waits on its own: what it meets without WAL is a COMMIT, not a writer's queue.
+        let reading = Patience::default();
+        let reader = connect::file(path, create, read_only, &reading)?;
         let capabilities = capabilities(&writer)?;
         Ok(Self {
             writer: Owned(writer),
@@ -85,6 +89,7 @@ impl Sqlite {
             path: Some(path.to_owned()),
             read_only,
             patience,
+            reading,
             capabilities,
             models: Cache::default(),
         })
@@ -100,6 +105,7 @@ impl Sqlite {
             reader: None,
             path: None,
             read_only: false,
+            reading: patience.clone(),
             patience,
             capabilities,
             models: Cache::default(),
@@ -124,8 +130,10 @@ impl Sqlite {
             step,
             pacer,
             patience: &self.patience,
+            reading: &self.reading,
             place,
             since_checkpoint: 0,
+            longest_log: run::LONG_LOG,
         };
         let outcome = work(&mut run);
         if place.wal && run.since_checkpoint > 0 && outcome.is_ok() {
@@ -160,7 +168,11 @@ impl Backend for Sqlite {
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
-        rates::statistics(&self.writer.0, tables)
+        let statistics = rates::statistics(&self.writer.0, tables)?;
+        if statistics.tables.values().any(|table| table.rows > rates::COUNTED) {
+            self.capabilities.rates = rates::measured();
+        }
+        Ok(statistics)
     }
 
     fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {

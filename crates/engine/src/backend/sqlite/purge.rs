@@ -7,7 +7,7 @@ use rusqlite::params_from_iter;
 use super::keys::{self, Key, Range};
 use super::retained::{self, Kind};
 use super::run::Run;
-use super::{capture, catalog, metadata, rates};
+use super::{capture, catalog, metadata, rates, rebuild};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -107,7 +107,7 @@ fn drop_index(run: &mut Run<'_>, index: &str) -> Result<()> {
     })
 }
 
-/// Removes a hidden column by the plain statement.
+/// Removes a hidden column: by the plain statement where that is short.
 fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
     let names: bool = run.db.query_row(
         "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE)",
@@ -116,6 +116,9 @@ fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
     )?;
     if !names {
         return Ok(());
+    }
+    if run.online() && rates::rows(run.reader, table)? > SMALL {
+        return rebuild::without_column(run, table, column);
     }
     run.write(|db| {
         metadata::within(db, |db| metadata::drop_column(db, &table.into(), column))?;

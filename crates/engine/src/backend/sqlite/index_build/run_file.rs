@@ -4,12 +4,13 @@
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, Rows, Statement};
 
+use super::super::cell::Cell;
 use super::super::keys::{Key, Range};
 use super::super::run::Run;
 use super::job::{Job, Row, read};
 use super::layout::{list, place_names};
+use crate::Result;
 use crate::backend::Progress;
-use crate::{Result, Value};
 
 /// Rows that are read in one snapshot.
 const PIECE: u64 = 100_000;
@@ -82,7 +83,7 @@ pub(super) fn sorted<'c>(
 }
 
 /// The condition that an entry comes after another one.
-fn beyond(job: &Job<'_>, places: &[String], row: &Row) -> (String, Vec<Value>) {
+fn beyond(job: &Job<'_>, places: &[String], row: &Row) -> (String, Vec<Cell>) {
     let mut condition = "0".to_owned();
     for (at, (column, name)) in job.layout.columns.iter().zip(places).enumerate().rev() {
         let collated = format!("{name} COLLATE {}", ident(&column.collation));
@@ -95,7 +96,7 @@ fn beyond(job: &Job<'_>, places: &[String], row: &Row) -> (String, Vec<Value>) {
 /// A query whose rows are taken in batches.
 pub(super) struct Sorted<'c> {
     statement: Statement<'c>,
-    params: Vec<Value>,
+    params: Vec<Cell>,
     width: usize,
 }
 

@@ -3,6 +3,7 @@
 use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
+use super::super::cell::Cell;
 use super::super::report::Rows;
 use super::super::run::Run;
 use super::super::{capture, validate::FEW};
@@ -46,7 +47,7 @@ pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
 
 /// Every logged key once; gives the number of rows that were in each other's way and are still logged.
 fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
-    let mut after: Option<Vec<Value>> = None;
+    let mut after: Option<Vec<Cell>> = None;
     let mut in_the_way = 0;
     loop {
         let rows = run.batch();
@@ -79,7 +80,7 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
 }
 
 fn clear(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
-    let mut after: Option<Vec<Value>> = None;
+    let mut after: Option<Vec<Cell>> = None;
     loop {
         let rows = run.batch();
         let from = after.clone();
