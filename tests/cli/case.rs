@@ -16,7 +16,9 @@ pub(crate) fn run(text: &str) -> String {
     while let Some(line) = lines.next() {
         if let Some(name) = line.strip_prefix(">>> ") {
             let mut content = String::new();
-            while let Some(line) = lines.next_if(|line| !line.starts_with([('$'), '%', '!']) && !line.starts_with(">>>")) {
+            while let Some(line) =
+                lines.next_if(|line| !line.starts_with([('$'), '%', '!']) && !line.starts_with(">>>"))
+            {
                 content.push_str(line);
                 content.push('\n');
             }
@@ -65,6 +67,9 @@ fn program(out: &mut String, directory: &Path, line: &str) {
     let output = command.args(&words).stdin(stdin).output().expect("the program starts");
     out.push_str(&String::from_utf8_lossy(&output.stdout));
     let stderr = String::from_utf8_lossy(&output.stderr);
+    // How often progress is reported depends on the machine.
+    let stderr: String =
+        stderr.split_inclusive('\n').filter(|line| !line.starts_with("{\"progress\"")).collect();
     if !stderr.is_empty() {
         write!(out, "[standard error]\n{stderr}").expect("a string takes any text");
     }

@@ -16,12 +16,31 @@ mod mask;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Cases that run at the same time.
+const WORKERS: usize = 6;
 
 #[test]
 fn every_case_matches_its_snapshot() {
     let cases = files("txt");
     assert!(cases.len() > 20, "the cases are not found");
-    let failed: Vec<_> = cases.iter().filter(|path| catch_unwind(|| check(path)).is_err()).collect();
+    // Most of a case's time is waiting for the disk.
+    let next = AtomicUsize::new(0);
+    let failed: Vec<&PathBuf> = thread::scope(|scope| {
+        let work = || {
+            let mut failed = Vec::new();
+            while let Some(path) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if catch_unwind(|| check(path)).is_err() {
+                    failed.push(path);
+                }
+            }
+            failed
+        };
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("panics of cases are caught")).collect()
+    });
     assert!(failed.is_empty(), "{} of {} cases fail: {failed:#?}", failed.len(), cases.len());
 }
 
@@ -38,7 +57,8 @@ fn check(path: &Path) {
 
 #[test]
 fn every_snapshot_has_its_case() {
-    let orphans: Vec<_> = files("snap").into_iter().filter(|path| !path.with_extension("txt").exists()).collect();
+    let orphans: Vec<_> =
+        files("snap").into_iter().filter(|path| !path.with_extension("txt").exists()).collect();
     assert!(orphans.is_empty(), "snapshots of no case: {orphans:#?}");
 }
 

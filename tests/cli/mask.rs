@@ -1,5 +1,7 @@
 //! Takes out of an output what differs from run to run.
 
+use std::fmt::Write as _;
+
 /// The text with ids numbered, times and durations replaced; lines whose width may have changed by that are squeezed.
 pub(crate) fn masked(text: &str) -> String {
     let mut ids = Vec::new();
@@ -35,6 +37,9 @@ fn squeeze(line: &str) -> String {
 fn mask_line(line: &str, ids: &mut Vec<String>) -> String {
     let mut out = String::new();
     let mut rest = line;
+    // A line with an id or a time tells of a run, and the fractions in it are durations.
+    let run_of_migration =
+        line.char_indices().any(|(at, _)| id(&line[at..]).or_else(|| time(&line[at..])).is_some());
     while let Some(c) = rest.chars().next() {
         let before_is_word = out.ends_with(|c: char| c.is_ascii_alphanumeric());
         if !before_is_word && let Some(length) = id(rest) {
@@ -43,13 +48,18 @@ fn mask_line(line: &str, ids: &mut Vec<String>) -> String {
                 ids.push(found);
                 ids.len() - 1
             });
-            out.push_str(&format!("<id {}>", number + 1));
+            let _ = write!(out, "<id {}>", number + 1);
+            rest = &rest[length..];
+        } else if let Some(length) = shape(rest, "_pql_xxxxxxxx_") {
+            out.push_str("_pql_<tag>_");
             rest = &rest[length..];
         } else if !before_is_word && let Some(length) = time(rest) {
             out.push_str("<time>");
             rest = &rest[length..];
         } else if !before_is_word && let Some(length) = decimal(rest) {
-            out.push_str(if rest[length..].starts_with(" ms") { "<n>" } else { &rest[..length] });
+            let varies =
+                rest[length..].starts_with(" ms") || run_of_migration && rest[..length].contains('.');
+            out.push_str(if varies { "<n>" } else { &rest[..length] });
             rest = &rest[length..];
         } else {
             out.push(c);

@@ -6,4 +6,5 @@ mod support;
 mod captures;
 mod definitions;
 mod files;
+mod indexes;
 mod rebuilds;

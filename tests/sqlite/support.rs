@@ -291,3 +291,13 @@ pub fn online_rebuild() -> [Action; 4] {
         Action::RebuildSwap { rebuild: 0 },
     ]
 }
+
+/// Two lists are the same, or the first difference is shown.
+#[track_caller]
+pub fn same(left: &[String], right: &[String]) {
+    let at = left.iter().zip(right).position(|(left, right)| left != right);
+    if let Some(at) = at {
+        panic!("line {at}:\n  {}\n  {}", left[at], right[at]);
+    }
+    assert_eq!(left.len(), right.len(), "one is the start of the other");
+}

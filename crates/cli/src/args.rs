@@ -4,14 +4,25 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The forms of a database's name, for the help.
+const DATABASE_HELP: &str =
+    "app.db, sqlite:app.db, sqlite::memory:, postgres://user@host/db [env: PQL_DATABASE; pql.toml: database]";
+
 /// Online schema changes for SQLite and PostgreSQL.
 #[derive(Debug, Parser)]
-#[command(name = "pql", version, args_conflicts_with_subcommands = false, subcommand_precedence_over_arg = true)]
-#[command(after_help = "Exit codes: 0 done, 1 a statement failed, 2 wrong usage, 3 a check found a difference.\n\
-    Without a command or a file: a shell on a terminal, otherwise a script from standard input.")]
+#[command(
+    name = "pql",
+    version,
+    args_conflicts_with_subcommands = false,
+    subcommand_precedence_over_arg = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a statement failed, 2 wrong usage, 3 a check found a difference.\n\
+    Without a command or a file: a shell on a terminal, otherwise a script from standard input."
+)]
 pub(crate) struct Cli {
-    /// app.db, sqlite:app.db, sqlite::memory:, postgres://user@host/db [env: `PQL_DATABASE`; pql.toml: database]
-    #[arg(value_name = "DATABASE")]
+    /// The database; the environment variable `PQL_DATABASE` and `database` in pql.toml name one too
+    #[arg(value_name = "DATABASE", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
 
     /// Run PQL and exit (repeatable)
@@ -91,6 +102,8 @@ pub(crate) enum Action {
         #[arg(long)]
         check: bool,
         #[command(flatten)]
+        answers: Answers,
+        #[command(flatten)]
         target: Target,
     },
     /// The database's schema as a schema file or as a diagram
@@ -139,6 +152,22 @@ pub(crate) struct Target {
     pub(crate) target: Option<String>,
 }
 
+/// Answers to questions about renames.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Answers {
+    /// Answer a question about a rename (repeatable)
+    #[arg(long = "answer", value_name = "ID=yes|no", value_parser = answer)]
+    pub(crate) answers: Vec<(String, bool)>,
+}
+
+fn answer(text: &str) -> Result<(String, bool), String> {
+    match text.split_once('=') {
+        Some((id, "yes" | "true")) if id.starts_with("rename_") => Ok((id.to_owned(), true)),
+        Some((id, "no" | "false")) if id.starts_with("rename_") => Ok((id.to_owned(), false)),
+        _ => Err("say it like rename_1=yes or rename_1=no".to_owned()),
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
     /// Where the files are [default: migrations, or `migrations_dir` of pql.toml]
@@ -166,6 +195,8 @@ pub(crate) enum MigrateAction {
         /// Fill the files with what separates the database from a schema file
         #[arg(long, value_name = "SCHEMA_FILE")]
         from: Option<PathBuf>,
+        #[command(flatten)]
+        answers: Answers,
         #[command(flatten)]
         target: Target,
     },

@@ -65,12 +65,16 @@ impl Environment {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let file: File = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        file.environment(name).map(|it| it.relative_to(&path)).map_err(|error| format!("{}: {error}", path.display()))
+        file.environment(name)
+            .map(|it| it.relative_to(&path))
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Paths in the file are relative to it, wherever the program was started.
     fn relative_to(mut self, file: &Path) -> Self {
-        let Some(directory) = file.parent().filter(|directory| *directory != Path::new("")) else { return self };
+        let Some(directory) = file.parent().filter(|directory| *directory != Path::new("")) else {
+            return self;
+        };
         self.migrations_dir = self.migrations_dir.map(|path| directory.join(path));
         self.database = self.database.map(|database| {
             let path = database.strip_prefix("sqlite:").unwrap_or(&database);
@@ -83,8 +87,11 @@ impl Environment {
 
 impl File {
     fn environment(mut self, name: Option<&str>) -> Result<Environment, String> {
-        let defaults =
-            Environment { database: self.database, migrations_dir: self.migrations_dir, settings: self.settings };
+        let defaults = Environment {
+            database: self.database,
+            migrations_dir: self.migrations_dir,
+            settings: self.settings,
+        };
         let Some(name) = name else { return Ok(defaults) };
         let Some(own) = self.environments.remove(name) else {
             let known: Vec<&str> = self.environments.keys().map(String::as_str).collect();

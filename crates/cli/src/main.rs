@@ -49,13 +49,16 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
         Some(Action::Check { files }) => commands::check::run(ui, files),
         Some(Action::Explain { code }) => commands::explain::run(ui, code.as_deref()),
         Some(Action::Completions { shell }) => commands::completions::run(ui, *shell),
-        Some(Action::Detect { schema, check, target }) => {
+        Some(Action::Detect { schema, check, answers, target }) => {
             match connect(ui, &cli.common, target.target.as_deref().or(named)) {
-                Ok(mut connection) => commands::detect::run(ui, &mut connection.session, schema, *check),
+                Ok(mut connection) => {
+                    commands::detect::run(ui, &mut connection.session, schema, &answers.answers, *check)
+                }
                 Err(exit) => exit,
             }
         }
-        Some(Action::Schema { target }) => match connect(ui, &cli.common, target.target.as_deref().or(named)) {
+        Some(Action::Schema { target }) => match connect(ui, &cli.common, target.target.as_deref().or(named))
+        {
             Ok(mut connection) => commands::schema::run(ui, &mut connection.session, format),
             Err(exit) => exit,
         },

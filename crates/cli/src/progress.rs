@@ -28,9 +28,11 @@ enum Form {
 impl Progress {
     /// As the options and the terminal allow.
     pub(crate) fn new(ui: &Ui) -> Self {
-        let form = if ui.is_json() {
+        let form = if ui.quiet {
+            Form::Nothing
+        } else if ui.is_json() {
             Form::Json
-        } else if !ui.quiet && ui.terminal.can_redraw() {
+        } else if ui.terminal.can_redraw() {
             Form::Bar(ui.terminal.width.unwrap_or(80))
         } else {
             Form::Nothing
@@ -73,7 +75,12 @@ pub(crate) fn bar(progress: &RunProgress) -> String {
         format!("{verb}{} {}/{} {}", progress.phase, progress.step, progress.steps, progress.action);
     if let Some(total) = progress.total.filter(|total| *total > 0) {
         let share = fraction(progress.rows, total);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and WIDTH")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "between 0 and WIDTH"
+        )]
         let full = (share * WIDTH as f64).round() as usize;
         let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full));
         line = format!("{line} {bar} {:.0}% {}/{} rows", share * 100.0, progress.rows, total);
@@ -81,7 +88,11 @@ pub(crate) fn bar(progress: &RunProgress) -> String {
         if progress.rows_per_second > 1.0 && left > 0 {
             #[expect(clippy::cast_precision_loss, reason = "a time for people")]
             let seconds = left as f64 / progress.rows_per_second;
-            line = format!("{line} {:.0}/s {} left", progress.rows_per_second, brief(Duration::from_secs_f64(seconds)));
+            line = format!(
+                "{line} {:.0}/s {} left",
+                progress.rows_per_second,
+                brief(Duration::from_secs_f64(seconds))
+            );
         }
     } else if progress.rows > 0 {
         line = format!("{line} {} rows {:.0}/s", progress.rows, progress.rows_per_second);
@@ -124,4 +135,44 @@ fn to_json(progress: &RunProgress) -> serde_json::Value {
         "longest_lock_ms": progress.longest_lock.as_secs_f64() * 1e3,
         "waiting": progress.waiting,
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress() -> RunProgress {
+        RunProgress {
+            migration_id: "0190a1b2-0000-7000-8000-000000000001".parse().expect("an id"),
+            undoing: false,
+            phase: "backfill",
+            action: "backfill",
+            step: 2,
+            steps: 5,
+            rows: 250,
+            total: Some(1_000),
+            rows_per_second: 100.0,
+            elapsed: Duration::from_millis(2_500),
+            longest_lock: Duration::from_micros(1_200),
+            waiting: None,
+        }
+    }
+
+    #[test]
+    fn people_see_how_far_it_is_and_how_long_it_takes() {
+        assert_eq!(
+            bar(&progress()),
+            "backfill 2/5 backfill █████░░░░░░░░░░░░░░░ 25% 250/1000 rows 100/s 7s left longest lock 1.2 ms"
+        );
+        let waiting = RunProgress { total: None, waiting: Some("a writer".to_owned()), ..progress() };
+        assert!(bar(&waiting).ends_with("waits for a writer"));
+    }
+
+    #[test]
+    fn programs_see_the_same() {
+        let json = to_json(&progress());
+        assert_eq!(json["progress"]["rows"], 250);
+        assert_eq!(json["progress"]["elapsed_ms"], 2_500);
+        assert_eq!(json["progress"]["longest_lock_ms"], 1.2);
+    }
 }

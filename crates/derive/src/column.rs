@@ -13,7 +13,7 @@ pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) primary_key: bool,
     pub(crate) index: bool,
-    column_type: ColumnType,
+    data_type: ColumnType,
     unique: bool,
     default: Option<String>,
     check: Option<String>,
@@ -25,6 +25,7 @@ pub(crate) struct Column {
 
 /// What `#[column(…)]` says.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the attribute")]
 struct Attributes {
     name: Option<String>,
     data_type: Option<String>,
@@ -53,7 +54,7 @@ impl Column {
         let field_name = ident.to_string();
         Ok(Some(Self {
             name: attributes.name.unwrap_or_else(|| field_name.trim_start_matches("r#").to_owned()),
-            column_type: column_type(&field.ty, attributes.data_type.as_deref())?,
+            data_type: column_type(&field.ty, attributes.data_type.as_deref())?,
             primary_key: attributes.primary_key,
             index: attributes.index,
             unique: attributes.unique,
@@ -68,7 +69,7 @@ impl Column {
 
     /// The definition for SQLite and for PostgreSQL; `alone`: it is the whole primary key.
     pub(crate) fn definitions(&self, alone: bool) -> (String, String) {
-        (self.definition(&self.column_type.sqlite, alone), self.definition(&self.column_type.postgres, alone))
+        (self.definition(&self.data_type.sqlite, alone), self.definition(&self.data_type.postgres, alone))
     }
 
     fn definition(&self, data_type: &str, alone: bool) -> String {
@@ -81,7 +82,7 @@ impl Column {
         }
         if self.primary_key && alone {
             clause("PRIMARY KEY");
-        } else if !self.column_type.nullable {
+        } else if !self.data_type.nullable {
             clause("NOT NULL");
         }
         if self.unique {
@@ -112,7 +113,8 @@ fn default_expression(text: &str) -> String {
     let literal = text.starts_with('\'') && text.ends_with('\'') && text.len() > 1;
     let signed = text.strip_prefix(['-', '+']).unwrap_or(text);
     let simple = signed.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    let call = text.strip_suffix("()").is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let call =
+        text.strip_suffix("()").is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
     let wrapped = text.starts_with('(') && text.ends_with(')');
     if literal || simple || call || wrapped { text.to_owned() } else { format!("({text})") }
 }

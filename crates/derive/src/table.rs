@@ -1,5 +1,7 @@
 //! One struct to one table with its indexes.
 
+use std::fmt::Write as _;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
@@ -68,15 +70,19 @@ fn ddl(struct_name: &str, attributes: &Attributes, columns: &[Column]) -> (Strin
     let table = quoted_path(&name);
     let key: Vec<String> = columns.iter().filter(|it| it.primary_key).map(|it| quoted(&it.name)).collect();
 
-    let mut elements: Vec<(String, String)> = columns.iter().map(|it| it.definitions(key.len() == 1)).collect();
+    let mut elements: Vec<(String, String)> =
+        columns.iter().map(|it| it.definitions(key.len() == 1)).collect();
     let both = |text: String| (text.clone(), text);
     if key.len() > 1 {
         elements.push(both(format!("PRIMARY KEY ({})", key.join(", "))));
     }
     elements.extend(attributes.constraints.iter().cloned().map(both));
 
-    let renamed =
-        attributes.renamed_from.as_ref().map(|old| format!(" RENAMED FROM {}", quoted_path(old))).unwrap_or_default();
+    let renamed = attributes
+        .renamed_from
+        .as_ref()
+        .map(|old| format!(" RENAMED FROM {}", quoted_path(old)))
+        .unwrap_or_default();
     let mut options = Vec::new();
     if attributes.strict {
         options.push("STRICT");
@@ -100,24 +106,23 @@ fn index_statements(name: &str, table: &str, attributes: &Attributes, columns: &
     let mut text = String::new();
     for column in columns.iter().filter(|column| column.index) {
         let index = quoted(&format!("{bare}_{}_idx", column.name));
-        text.push_str(&format!("CREATE INDEX {index} ON {table} ({});\n", quoted(&column.name)));
+        let _ = writeln!(text, "CREATE INDEX {index} ON {table} ({});", quoted(&column.name));
     }
     for index in &attributes.indexes {
         // The first word of each part, which is its column or the function around it.
         let words: Vec<&str> = index
             .columns
             .split(',')
-            .filter_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_').find(|it| !it.is_empty()))
+            .filter_map(|part| {
+                part.split(|c: char| !c.is_alphanumeric() && c != '_').find(|it| !it.is_empty())
+            })
             .collect();
         let index_name = index.name.clone().unwrap_or_else(|| format!("{bare}_{}_idx", words.join("_")));
         let unique = if index.unique { "UNIQUE " } else { "" };
         let method = index.method.as_ref().map(|method| format!(" USING {method}")).unwrap_or_default();
         let filter = index.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-        text.push_str(&format!(
-            "CREATE {unique}INDEX {} ON {table}{method} ({}){filter};\n",
-            quoted(&index_name),
-            index.columns
-        ));
+        let name = quoted(&index_name);
+        let _ = writeln!(text, "CREATE {unique}INDEX {name} ON {table}{method} ({}){filter};", index.columns);
     }
     text
 }
@@ -161,7 +166,11 @@ impl Index {
             }
             Ok(())
         })?;
-        if index.columns.is_empty() { Err(meta.error("an index needs `columns = \"…\"`")) } else { Ok(index) }
+        if index.columns.is_empty() {
+            Err(meta.error("an index needs `columns = \"…\"`"))
+        } else {
+            Ok(index)
+        }
     }
 }
 

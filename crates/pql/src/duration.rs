@@ -38,7 +38,9 @@ pub(crate) fn format(duration: Duration) -> String {
     }
     let seconds = duration.as_secs();
     match seconds {
-        s if s.is_multiple_of(86_400) => format!("{} {}", s / 86_400, if s == 86_400 { "day" } else { "days" }),
+        s if s.is_multiple_of(86_400) => {
+            format!("{} {}", s / 86_400, if s == 86_400 { "day" } else { "days" })
+        }
         s if s.is_multiple_of(3_600) => format!("{}h", s / 3_600),
         s if s.is_multiple_of(60) && s > 60 => format!("{}m", s / 60),
         s => format!("{s}s"),

@@ -54,7 +54,8 @@ pub use output::{Answer, Output, ResultSet, value_json, value_text};
 pub use params::Param;
 pub use pql_derive::Table;
 pub use pql_engine::{
-    Change, Drift, Event as HistoryEvent, Interrupted, MigrationInfo, OnFailure, Report, Retain, RunProgress, Signal, Value,
+    Change, Drift, Event as HistoryEvent, Interrupted, MigrationInfo, OnFailure, Report, Retain, RunProgress,
+    Signal, Value,
 };
 pub use pql_planner::Dialect;
 pub use pql_schema::{Migration, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};

@@ -34,12 +34,18 @@ impl<'s> SchemaMigrator<'s> {
     }
 
     /// The operations that take the database to a schema, in the order in which they would run.
-    pub async fn detect_changes(&mut self, target: impl Into<ApplicationSchema>) -> Result<Vec<MigrationOp>, Error> {
+    pub async fn detect_changes(
+        &mut self,
+        target: impl Into<ApplicationSchema>,
+    ) -> Result<Vec<MigrationOp>, Error> {
         Ok(self.describe_changes(target).await?.into_iter().map(|change| change.op).collect())
     }
 
     /// The same, with what there is to know about each.
-    pub async fn describe_changes(&mut self, target: impl Into<ApplicationSchema>) -> Result<Vec<Change>, Error> {
+    pub async fn describe_changes(
+        &mut self,
+        target: impl Into<ApplicationSchema>,
+    ) -> Result<Vec<Change>, Error> {
         let target = target.into();
         self.call(move |interpreter| {
             let lowered = interpreter.lower_schema(&target)?;
@@ -122,6 +128,12 @@ impl MigrationLog<'_> {
     /// Every state change, oldest first.
     pub async fn history(&mut self) -> Result<Vec<Event>, Error> {
         self.call(|interpreter| Ok(interpreter.engine()?.history()?)).await
+    }
+
+    /// Records that a migration has been done by other means. Refused unless the database is as it would have left it;
+    /// as nothing was retained, it cannot be rolled back.
+    pub async fn mark_applied(&mut self, id: MigrationId) -> Result<Migration, Error> {
+        self.call(move |interpreter| Ok(interpreter.engine()?.mark_applied(id)?)).await
     }
 
     async fn call<T: Send + 'static>(

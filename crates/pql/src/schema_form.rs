@@ -23,7 +23,8 @@ pub(crate) fn schema_as(schema: &Schema, dialect: Dialect, form: SchemaForm) -> 
     match form {
         SchemaForm::Pql => text::schema(schema),
         SchemaForm::Json => {
-            let json = serde_json::to_string_pretty(&schema.visible()).expect("a schema has string keys only");
+            let json =
+                serde_json::to_string_pretty(&schema.visible()).expect("a schema has string keys only");
             format!("{json}\n")
         }
         SchemaForm::Sql => match dialect {
@@ -51,9 +52,10 @@ fn mermaid(schema: &Schema) -> String {
     }
     for (table, constraint) in schema.constraints() {
         if let ConstraintKind::ForeignKey(key) = &constraint.kind {
-            let optional = key.columns.iter().any(|name| {
-                table.column(name, schema.names).is_some_and(|column| !column.not_null)
-            });
+            let optional = key
+                .columns
+                .iter()
+                .any(|name| table.column(name, schema.names).is_some_and(|column| !column.not_null));
             let _ = writeln!(
                 out,
                 "    {} }}o--{} {} : \"{}\"",

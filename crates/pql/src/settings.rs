@@ -8,12 +8,13 @@ use pql_schema::MigrationStrategy;
 use pql_syntax::suggest::nearest;
 
 use crate::ApplicationSchema;
-use crate::duration;
 use crate::codes;
+use crate::duration;
 use crate::error::Error;
 
 /// The settings of a session, or of one statement after its WITH.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// How migrations are applied.
     pub strategy: MigrationStrategy,
@@ -52,7 +53,7 @@ impl Default for Settings {
         Self {
             strategy: MigrationStrategy::Online,
             lock_timeout: Duration::from_secs(2),
-            retry_for: Duration::from_secs(60),
+            retry_for: Duration::from_mins(1),
             statement_timeout: None,
             batch_rows: None,
             throttle: 0.0,
@@ -208,9 +209,8 @@ pub static SETTINGS: &[Setting] = &[
         },
         set: |s, v| {
             s.retain = match (v.word().as_deref(), boolean(v)) {
-                (Some("forever"), _) => Retain::Forever,
+                (Some("forever"), _) | (_, Some(true)) => Retain::Forever,
                 (_, Some(false)) => Retain::No,
-                (_, Some(true)) => Retain::Forever,
                 _ => Retain::For(some_duration(v)?),
             };
             Some(())
@@ -415,7 +415,9 @@ mod tests {
     fn values_are_taken_in_every_form() {
         let mut settings = Settings::default();
         let mut set = |name: &str, value: Value| {
-            Setting::named(name).and_then(|it| it.set(&mut settings, &Given::Value(value))).expect("accepted");
+            Setting::named(name)
+                .and_then(|it| it.set(&mut settings, &Given::Value(value)))
+                .expect("accepted");
         };
         set("STRATEGY", "Offline".into());
         set("lock_timeout", "500ms".into());
@@ -426,7 +428,7 @@ mod tests {
         set("statement_timeout", Value::Integer(0));
         assert_eq!(settings.strategy, MigrationStrategy::Offline);
         assert_eq!(settings.lock_timeout, Duration::from_millis(500));
-        assert_eq!(settings.retain, Retain::For(Duration::from_secs(604_800)));
+        assert_eq!(settings.retain, Retain::For(Duration::from_hours(168)));
         assert_eq!(settings.batch_rows, Some(100));
         assert!(settings.auto_migrate);
         assert_eq!(settings.statement_timeout, None);

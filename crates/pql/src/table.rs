@@ -58,8 +58,7 @@ impl Cell {
 impl ResultSet {
     /// The rows as a table.
     pub fn to_table(&self, style: TableStyle) -> String {
-        let mut cells: Vec<Vec<Cell>> =
-            self.iter().map(|row| row.iter().map(Cell::of).collect()).collect();
+        let mut cells: Vec<Vec<Cell>> = self.iter().map(|row| row.iter().map(Cell::of).collect()).collect();
         let names: Vec<String> = self.columns().iter().map(|name| visible(name)).collect();
         let mut widths: Vec<usize> = names
             .iter()

@@ -3,6 +3,8 @@
 //! - [`Schema`], [`Table`], [`Column`], [`Constraint`], [`Index`], [`View`], [`Trigger`]: what a database looks like.
 //! - [`MigrationOp`]: one change, a closed and serialisable vocabulary; [`Migration`]: a saved list of them.
 //! - [`apply`](Schema::apply): the schema after an operation; [`diff`]: the operations between two schemas.
+//! - [`MigrationOp::inverse`] and [`Schema::implied_by`]: what takes an operation back, and what has to go before it.
+//! - [`Schema::from_json`]: a schema as people write it; [`Schema::same_as`]: whether it is what another asks for.
 //! - [`Fingerprint`]: whether two schemas, or parts of them, are the same.
 //!
 //! Nothing here knows a database, a file or a clock, and nothing parses PQL: expressions are kept as the token text

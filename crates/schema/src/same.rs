@@ -1,7 +1,6 @@
 //! Whether a schema is what another asks for.
 
-use crate::diff::{Within, aligned_table, same_constraint, same_index, same_view};
-use crate::schema::find;
+use crate::diff::{Side, Within, aligned_table, join, same_constraint, same_index, same_view};
 use crate::{Schema, Table};
 
 impl Schema {
@@ -9,27 +8,20 @@ impl Schema {
     /// order of columns and constraints does not count; a constraint that the target leaves unnamed may have any name;
     /// and of views, or triggers, that the target lists none of nothing is demanded.
     pub fn same_as(&self, target: &Self) -> bool {
-        self.tables.len() == target.tables.len()
-            && target.tables.values().all(|then| {
-                let found = find(&self.tables, self.names, &then.name);
-                found.is_some_and(|(_, now)| now == then || self.same_table(now, target, then))
-            })
-            && self.indexes.len() == target.indexes.len()
-            && target.indexes.values().all(|then| {
-                let found = find(&self.indexes, self.names, &then.name);
-                found.is_some_and(|(_, now)| same_index(now, then, self.names))
-            })
-            && (target.views.is_empty() || self.views.len() == target.views.len())
-            && target.views.values().all(|then| {
-                find(&self.views, self.names, &then.name)
-                    .is_some_and(|(_, now)| same_view(now, then, self.names))
-            })
-            && (target.triggers.is_empty() || self.triggers.len() == target.triggers.len())
-            && target.triggers.values().all(|then| {
-                find(&self.triggers, self.names, &then.name).is_some_and(|(_, now)| {
-                    now.definition == then.definition && self.same(&now.table, &then.table)
-                })
-            })
+        let rule = self.names;
+        let tables = join(&self.tables, &target.tables, rule).all(|side| match side {
+            Side::Both(now, then) => now == then || self.same_table(now, target, then),
+            _ => false,
+        });
+        let indexes = join(&self.indexes, &target.indexes, rule)
+            .all(|side| matches!(side, Side::Both(now, then) if same_index(now, then, rule)));
+        let views = join(&self.views, &target.views, rule)
+            .all(|side| matches!(side, Side::Both(now, then) if same_view(now, then, rule)));
+        let triggers = join(&self.triggers, &target.triggers, rule).all(|side| match side {
+            Side::Both(now, then) => now.definition == then.definition && self.same(&now.table, &then.table),
+            _ => false,
+        });
+        tables && indexes && (views || target.views.is_empty()) && (triggers || target.triggers.is_empty())
     }
 
     fn same_table(&self, now: &Table, target: &Self, then: &Table) -> bool {

@@ -19,10 +19,10 @@ pub(crate) struct Connection {
 
 /// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
 pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
-    let environment =
-        Environment::load(common.env.as_deref()).map_err(|message| ui.usage(&message, None))?;
+    let environment = Environment::load(common.env.as_deref()).map_err(|message| ui.usage(&message, None))?;
     let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
-    let database = database.map(ToOwned::to_owned).or(from_environment).or_else(|| environment.database.clone());
+    let database =
+        database.map(ToOwned::to_owned).or(from_environment).or_else(|| environment.database.clone());
 
     let mut builder = Session::builder();
     if let Some(database) = &database {

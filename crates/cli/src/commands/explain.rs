@@ -22,7 +22,8 @@ pub(crate) fn run(ui: &mut Ui, code: Option<&str>) -> Exit {
         return Exit::Done;
     };
     let Some(entry) = pql::codes::explain(code) else {
-        return ui.usage(&format!("there is no code {code}"), Some("`pql explain` without a code lists them all"));
+        return ui
+            .usage(&format!("there is no code {code}"), Some("`pql explain` without a code lists them all"));
     };
     if ui.is_json() {
         ui.line(&json!({"code": entry.code, "title": entry.title, "explanation": entry.text}).to_string());

@@ -33,7 +33,9 @@ fn one(ui: &mut Ui, path: &Path, check: bool) -> Exit {
         Ok(formatted) => formatted,
         Err(diagnostics) => {
             for diagnostic in &diagnostics {
-                ui.problem(&Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name));
+                ui.problem(
+                    &Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name),
+                );
             }
             return Exit::Failed;
         }

@@ -1,8 +1,10 @@
 //! `pql migrate`: the files of a project.
 
 use pql::Session;
-use pql::files::{MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent};
-use pql::{ApplicationSchema, Output};
+use pql::files::{
+    MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent,
+};
+use pql::{ApplicationSchema, Output, ResultSet};
 use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
@@ -27,8 +29,8 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
     }
     let session = &mut connection.session;
     let outcome = match &command.action {
-        MigrateAction::Create { name, from, .. } => {
-            let from = from.as_ref().map(ApplicationSchema::file);
+        MigrateAction::Create { name, from, answers, .. } => {
+            let from = from.as_ref().map(|file| (ApplicationSchema::file(file), answers.answers.as_slice()));
             create(ui, &mut executor(ui, session, config), name, from)
         }
         MigrateAction::Up { to, .. } => up(ui, &mut executor(ui, session, config), *to),
@@ -42,7 +44,9 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
             statement(ui, session, "MIGRATE BASELINE AS @name").map(|_| Exit::Done)
         }
         MigrateAction::History { .. } => statement(ui, session, "MIGRATE HISTORY").map(|_| Exit::Done),
-        MigrateAction::Purge { older_than: None, .. } => statement(ui, session, "MIGRATE PURGE").map(|_| Exit::Done),
+        MigrateAction::Purge { older_than: None, .. } => {
+            statement(ui, session, "MIGRATE PURGE").map(|_| Exit::Done)
+        }
         MigrateAction::Purge { older_than: Some(time), .. } => {
             session.bind("time", time.clone());
             statement(ui, session, "MIGRATE PURGE OLDER THAN @time").map(|_| Exit::Done)
@@ -54,14 +58,17 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
 type Outcome = Result<Exit, pql::Error>;
 
 fn executor<'s>(ui: &Ui, session: &'s mut Session, config: MigrationConfig) -> MigrationExecutor<'s> {
-    let mut executor = MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose: ui.verbose });
+    let mut executor =
+        MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose: ui.verbose });
     if ui.quiet {
         return executor;
     }
     let json = ui.is_json();
     executor.progress.listen(move |event| {
         match event {
-            ProgressEvent::Update { done, message } if json => eprintln!("{}", json!({"step": done, "message": message})),
+            ProgressEvent::Update { done, message } if json => {
+                eprintln!("{}", json!({"step": done, "message": message}));
+            }
             ProgressEvent::Update { done, message } => eprintln!("  step {done}: {message}"),
             ProgressEvent::Start { .. } | ProgressEvent::Complete(_) => {}
         }
@@ -74,9 +81,12 @@ fn create(
     ui: &mut Ui,
     executor: &mut MigrationExecutor<'_>,
     name: &str,
-    from: Option<ApplicationSchema>,
+    from: Option<(ApplicationSchema, &[(String, bool)])>,
 ) -> Outcome {
-    let created = block_on(executor.create(name, from))?;
+    let created = match from {
+        Some((schema, answers)) => block_on(executor.create_from(name, schema, answers))?,
+        None => executor.create(name)?,
+    };
     if ui.is_json() {
         ui.line(&json!({"id": created.id, "up": created.up, "down": created.down}).to_string());
     } else {
@@ -99,7 +109,12 @@ fn up(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, to: Option<u64>) -> Out
 fn down(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, count: usize) -> Outcome {
     let dry_run = executor.is_dry_run();
     let results = block_on(executor.migrate_down(count))?;
-    Ok(report(ui, &results, if dry_run { "would be rolled back" } else { "rolled back" }, "nothing is applied"))
+    Ok(report(
+        ui,
+        &results,
+        if dry_run { "would be rolled back" } else { "rolled back" },
+        "nothing is applied",
+    ))
 }
 
 /// A line per migration with its duration.
@@ -161,7 +176,9 @@ fn repair(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {
 /// What drifted is a difference to end with.
 fn verify(ui: &mut Ui, session: &mut Session) -> Exit {
     match statement(ui, session, "MIGRATE VERIFY") {
-        Ok(outputs) if outputs.iter().all(|output| output.rows().is_none_or(|rows| rows.is_empty())) => Exit::Done,
+        Ok(outputs) if outputs.iter().all(|output| output.rows().is_none_or(ResultSet::is_empty)) => {
+            Exit::Done
+        }
         Ok(_) => Exit::Differs,
         Err(error) => fail(ui, &error),
     }

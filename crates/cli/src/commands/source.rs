@@ -25,7 +25,8 @@ impl Source {
         } else {
             std::fs::read(path)
         };
-        let bytes = bytes.map_err(|error| Problem::file(&format!("cannot read {name}: {error}")).in_file(&name))?;
+        let bytes =
+            bytes.map_err(|error| Problem::file(&format!("cannot read {name}: {error}")).in_file(&name))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { name, text }),
             Err(error) => Err(not_utf8(&name, error.as_bytes())),
@@ -44,8 +45,8 @@ fn name_of(path: &Path) -> String {
 
 fn not_utf8(name: &str, bytes: &[u8]) -> Problem {
     let text = String::from_utf8_lossy(bytes);
-    let diagnostic = pql_syntax::parse_bytes(bytes).err().unwrap_or_else(|| {
-        Diagnostic::error(pql_syntax::codes::NOT_UTF8, 0..0, "the text is not UTF-8")
-    });
+    let diagnostic = pql_syntax::parse_bytes(bytes)
+        .err()
+        .unwrap_or_else(|| Diagnostic::error(pql_syntax::codes::NOT_UTF8, 0..0, "the text is not UTF-8"));
     Problem::of_diagnostic(&diagnostic, name, &text).in_file(name)
 }

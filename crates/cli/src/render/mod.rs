@@ -81,8 +81,9 @@ impl Ui {
                 Answer::Changed(_) | Answer::Done => {}
             }
         }
-        for warning in &output.warnings {
-            self.warning(warning);
+        // For programs they are part of the answer.
+        if !self.is_json() {
+            output.warnings.iter().for_each(|warning| self.warning(warning));
         }
     }
 
@@ -90,7 +91,9 @@ impl Ui {
     pub(crate) fn rows(&mut self, rows: &ResultSet) {
         match self.format {
             Format::Csv => self.print(&csv::text(rows)),
-            Format::Json => self.line(&json!({"columns": rows.columns(), "rows": rows.to_json()}).to_string()),
+            Format::Json => {
+                self.line(&json!({"columns": rows.columns(), "rows": rows.to_json()}).to_string());
+            }
             Format::Table | Format::Pql | Format::Sql | Format::Mermaid => {
                 let to_terminal = self.redirect.is_none();
                 let style = TableStyle {

@@ -12,7 +12,10 @@ use super::Terminal;
 
 /// Something to say about a text, or about no text at all.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     code: String,
     warning: bool,
     message: String,
@@ -34,7 +37,7 @@ struct Place {
 impl Problem {
     /// A finding of the parser's.
     pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, name: &str, text: &str) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code: diagnostic.code.to_owned(),
             warning: diagnostic.severity == pql_syntax::Severity::Warning,
             message: diagnostic.message.clone(),
@@ -43,21 +46,25 @@ impl Problem {
             place: Some(Place::new(diagnostic.span.clone(), name, text)),
             questions: Vec::new(),
             file: None,
-        }
+        }))
     }
 
     /// A session's error.
     pub(crate) fn of_error(error: &pql::Error, name: &str, text: &str) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code: error.code().to_owned(),
             warning: false,
             message: error.message().to_owned(),
             help: error.help().map(ToOwned::to_owned),
             label: error.label().map(ToOwned::to_owned),
-            place: error.span().map(|span| Place::new(span.start..span.end, name, text)),
+            // What a command of the program's own ran has no text that its user wrote.
+            place: error
+                .span()
+                .filter(|span| span.end <= text.len() && !text.is_empty())
+                .map(|span| Place::new(span.start..span.end, name, text)),
             questions: error.questions().to_vec(),
             file: None,
-        }
+        }))
     }
 
     /// A file cannot be read or written.
@@ -71,7 +78,7 @@ impl Problem {
     }
 
     fn plain(code: &str, message: &str, help: Option<&str>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code: code.to_owned(),
             warning: false,
             message: message.to_owned(),
@@ -80,45 +87,51 @@ impl Problem {
             place: None,
             questions: Vec::new(),
             file: None,
-        }
+        }))
     }
 
     /// Says which file it is about, for programs.
     pub(crate) fn in_file(mut self, name: &str) -> Self {
-        self.file = Some(name.to_owned());
+        self.0.file = Some(name.to_owned());
         self
     }
 
     /// For people.
     pub(crate) fn draw(&self, terminal: Terminal) -> String {
-        let theme =
-            if terminal.color_stderr() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme = if terminal.color_stderr() {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
         let width = terminal.width.filter(|_| terminal.stderr).unwrap_or(100).max(40);
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1);
         let mut out = String::new();
         match handler.render_report(&mut out, self) {
             Ok(()) => out,
             // The place lies outside its text; the message is what matters.
-            Err(fmt::Error) => format!("{}: {}\n", self.code, self.message),
+            Err(fmt::Error) => format!("{}: {}\n", self.0.code, self.0.message),
         }
     }
 
     /// For programs.
     pub(crate) fn to_json(&self) -> Value {
         let mut inner = Map::new();
-        inner.insert("code".into(), self.code.clone().into());
-        inner.insert("message".into(), self.message.clone().into());
-        inner.insert("help".into(), self.help.clone().into());
-        let span = self.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
-        inner.insert("span".into(), json!(span));
-        if !self.questions.is_empty() {
-            inner.insert("questions".into(), json!(self.questions));
+        inner.insert("code".into(), self.0.code.clone().into());
+        inner.insert("message".into(), self.0.message.clone().into());
+        inner.insert("help".into(), self.0.help.clone().into());
+        let span =
+            self.0.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
+        if let Some(span) = span {
+            inner.insert("span".into(), json!(span));
+        }
+        if !self.0.questions.is_empty() {
+            inner.insert("questions".into(), json!(self.0.questions));
         }
         let mut outer = Map::new();
-        if let Some(file) = &self.file {
+        if let Some(file) = &self.0.file {
             outer.insert("file".into(), file.clone().into());
         }
-        outer.insert(if self.warning { "warning" } else { "error" }.into(), inner.into());
+        outer.insert(if self.0.warning { "warning" } else { "error" }.into(), inner.into());
         outer.into()
     }
 }
@@ -131,8 +144,8 @@ impl Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        for question in &self.questions {
+        f.write_str(&self.0.message)?;
+        for question in &self.0.questions {
             write!(f, "\n{} ({})", question.question, question.id)?;
         }
         Ok(())
@@ -143,24 +156,24 @@ impl std::error::Error for Problem {}
 
 impl miette::Diagnostic for Problem {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(&self.code))
+        Some(Box::new(&self.0.code))
     }
 
     fn severity(&self) -> Option<Severity> {
-        Some(if self.warning { Severity::Warning } else { Severity::Error })
+        Some(if self.0.warning { Severity::Warning } else { Severity::Error })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.0.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        self.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
+        self.0.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = self.place.as_ref()?;
-        let label = self.label.clone().unwrap_or_else(|| "here".to_owned());
+        let place = self.0.place.as_ref()?;
+        let label = self.0.label.clone().unwrap_or_else(|| "here".to_owned());
         Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some(label), place.span.clone()))))
     }
 }

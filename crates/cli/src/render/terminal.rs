@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 /// Which streams are terminals, and how they may be used.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Terminal {
     /// Standard input is typed.
     pub(crate) stdin: bool,

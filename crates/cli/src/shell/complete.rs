@@ -6,32 +6,126 @@ use pql::{Error, SETTINGS, Session};
 
 /// Words that begin a statement.
 const STATEMENTS: &[&str] = &[
-    "ALTER TABLE", "BEGIN", "COMMIT", "CREATE", "DELETE FROM", "DESCRIBE", "DROP", "EXPLAIN", "INSERT INTO", "MIGRATE",
-    "RESET", "ROLLBACK", "SELECT", "SET", "SHOW", "UPDATE", "WITH",
+    "ALTER TABLE",
+    "BEGIN",
+    "COMMIT",
+    "CREATE",
+    "DELETE FROM",
+    "DESCRIBE",
+    "DROP",
+    "EXPLAIN",
+    "INSERT INTO",
+    "MIGRATE",
+    "RESET",
+    "ROLLBACK",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "UPDATE",
+    "WITH",
 ];
 
 /// What follows MIGRATE.
 const VERBS: &[&str] = &[
-    "APPLY", "BASELINE", "CANCEL", "DETECT", "GENERATE", "HISTORY", "PAUSE", "PLAN", "PURGE", "RESUME", "ROLLBACK",
-    "STATUS", "VERIFY",
+    "APPLY", "BASELINE", "CANCEL", "DETECT", "GENERATE", "HISTORY", "PAUSE", "PLAN", "PURGE", "RESUME",
+    "ROLLBACK", "STATUS", "VERIFY",
 ];
 
 /// What begins an operation.
 const OPERATIONS: &[&str] = &[
-    "ADD COLUMN", "ADD CONSTRAINT", "ADD INDEX", "ADD TABLE", "ADD UNIQUE INDEX", "CHANGE COLUMN", "CREATE VIEW",
-    "DROP COLUMN", "DROP CONSTRAINT", "DROP DEFAULT", "DROP INDEX", "DROP NOT NULL", "DROP TABLE", "DROP VIEW",
-    "EXECUTE", "RENAME COLUMN", "RENAME CONSTRAINT", "RENAME INDEX", "RENAME TABLE", "SET DEFAULT", "SET NOT NULL",
+    "ADD COLUMN",
+    "ADD CONSTRAINT",
+    "ADD INDEX",
+    "ADD TABLE",
+    "ADD UNIQUE INDEX",
+    "CHANGE COLUMN",
+    "CREATE VIEW",
+    "DROP COLUMN",
+    "DROP CONSTRAINT",
+    "DROP DEFAULT",
+    "DROP INDEX",
+    "DROP NOT NULL",
+    "DROP TABLE",
+    "DROP VIEW",
+    "EXECUTE",
+    "RENAME COLUMN",
+    "RENAME CONSTRAINT",
+    "RENAME INDEX",
+    "RENAME TABLE",
+    "SET DEFAULT",
+    "SET NOT NULL",
     "TO application_schema =",
 ];
 
 /// Words of SQL, for anywhere else.
 pub(super) const SQL_WORDS: &[&str] = &[
-    "ADD", "ALL", "ALTER", "AND", "AS", "ASC", "BACKFILL", "BEGIN", "BETWEEN", "BY", "CASCADE", "CASE", "CHECK",
-    "COLUMN", "COMMIT", "CONCURRENTLY", "CONSTRAINT", "COUNT", "CREATE", "DEFAULT", "DELETE", "DESC", "DISTINCT",
-    "DROP", "ELSE", "END", "EXISTS", "FOREIGN", "FROM", "GROUP", "HAVING", "IN", "INDEX", "INNER", "INSERT", "INTO",
-    "IS", "JOIN", "KEY", "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "ORDER", "PRAGMA", "PRIMARY",
-    "REFERENCES", "RENAME", "RESTRICT", "SELECT", "SET", "TABLE", "THEN", "TO", "TYPE", "UNION", "UNIQUE", "UPDATE",
-    "USING", "VALUES", "VIEW", "WHEN", "WHERE", "WITH",
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "ASC",
+    "BACKFILL",
+    "BEGIN",
+    "BETWEEN",
+    "BY",
+    "CASCADE",
+    "CASE",
+    "CHECK",
+    "COLUMN",
+    "COMMIT",
+    "CONCURRENTLY",
+    "CONSTRAINT",
+    "COUNT",
+    "CREATE",
+    "DEFAULT",
+    "DELETE",
+    "DESC",
+    "DISTINCT",
+    "DROP",
+    "ELSE",
+    "END",
+    "EXISTS",
+    "FOREIGN",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INDEX",
+    "INNER",
+    "INSERT",
+    "INTO",
+    "IS",
+    "JOIN",
+    "KEY",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "NULL",
+    "ON",
+    "OR",
+    "ORDER",
+    "PRAGMA",
+    "PRIMARY",
+    "REFERENCES",
+    "RENAME",
+    "RESTRICT",
+    "SELECT",
+    "SET",
+    "TABLE",
+    "THEN",
+    "TO",
+    "TYPE",
+    "UNION",
+    "UNIQUE",
+    "UPDATE",
+    "USING",
+    "VALUES",
+    "VIEW",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 /// The shell's own commands.
@@ -74,9 +168,9 @@ pub(super) fn complete(names: &Names, line: &str, at: usize) -> (usize, Vec<Stri
     if let Some(path) = path_argument(before) {
         return (at - path.len(), files(path));
     }
-    let start = before.rfind(|c: char| !(c.is_alphanumeric() || "_$.-".contains(c))).map_or(0, |place| {
-        place + before[place..].chars().next().map_or(1, char::len_utf8)
-    });
+    let start = before
+        .rfind(|c: char| !(c.is_alphanumeric() || "_$.-".contains(c)))
+        .map_or(0, |place| place + before[place..].chars().next().map_or(1, char::len_utf8));
     let word = &before[start..];
     (start, candidates(names, &before[..start], word))
 }
@@ -95,13 +189,20 @@ fn candidates(names: &Names, before: &str, word: &str) -> Vec<String> {
         (None, _) => STATEMENTS.to_vec(),
         (Some("MIGRATE"), "MIGRATE") => VERBS.to_vec(),
         (Some("MIGRATE"), "GENERATE") => OPERATIONS.to_vec(),
-        (Some("MIGRATE"), end) if end.ends_with(',') && words.get(1).is_some_and(|verb| verb == "GENERATE") => {
+        (Some("MIGRATE"), end)
+            if end.ends_with(',') && words.get(1).is_some_and(|verb| verb == "GENERATE") =>
+        {
             OPERATIONS.to_vec()
         }
-        (Some("MIGRATE" | "EXPLAIN"), "=" | "'" | "='") if statement.to_lowercase().contains("migration_id") => {
+        (Some("MIGRATE" | "EXPLAIN"), "=" | "'" | "='")
+            if statement.to_lowercase().contains("migration_id") =>
+        {
             return matching(names.migrations.iter().map(String::as_str), word);
         }
-        (Some("MIGRATE" | "EXPLAIN"), "APPLY" | "PAUSE" | "RESUME" | "CANCEL" | "ROLLBACK" | "STATUS" | "PURGE") => {
+        (
+            Some("MIGRATE" | "EXPLAIN"),
+            "APPLY" | "PAUSE" | "RESUME" | "CANCEL" | "ROLLBACK" | "STATUS" | "PURGE",
+        ) => {
             vec!["migration_id ="]
         }
         (Some("SET" | "SHOW" | "RESET"), "SET" | "SHOW" | "RESET") => {
@@ -136,12 +237,15 @@ fn path_argument(before: &str) -> Option<&str> {
     }
     let quote = before.rfind('\'')?;
     let word = before[..quote].trim_end();
-    let file = word.len() >= 4 && word.is_char_boundary(word.len() - 4) && word[word.len() - 4..].eq_ignore_ascii_case("file");
+    let file = word.len() >= 4
+        && word.is_char_boundary(word.len() - 4)
+        && word[word.len() - 4..].eq_ignore_ascii_case("file");
     file.then(|| &before[quote + 1..])
 }
 
 fn files(path: &str) -> Vec<String> {
-    let (directory, start) = path.rsplit_once('/').map_or(("", path), |(directory, start)| (directory, start));
+    let (directory, start) =
+        path.rsplit_once('/').map_or(("", path), |(directory, start)| (directory, start));
     let prefix = if path.contains('/') { format!("{directory}/") } else { String::new() };
     let place = if prefix.is_empty() { Path::new(".") } else { Path::new(&prefix) };
     let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };

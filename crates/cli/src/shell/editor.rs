@@ -70,7 +70,12 @@ impl Helper for Assistant {}
 impl Completer for Assistant {
     type Candidate = String;
 
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<String>), ReadlineError> {
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> Result<(usize, Vec<String>), ReadlineError> {
         Ok(complete::complete(&self.names, line, at))
     }
 }
@@ -124,7 +129,13 @@ mod tests {
         for text in ["", "\\d users", "SHOW ALL;", "SELECT ';';", "SELECT 1; -- done", "SELECT 1;\n"] {
             assert!(is_complete(text), "{text:?}");
         }
-        for text in ["SHOW ALL", "SELECT ';", "SELECT (1;", "/* ;", "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;"] {
+        for text in [
+            "SHOW ALL",
+            "SELECT ';",
+            "SELECT (1;",
+            "/* ;",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;",
+        ] {
             assert!(!is_complete(text), "{text:?}");
         }
     }

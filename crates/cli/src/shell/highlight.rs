@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn colours_add_nothing_but_colours() {
-        for text in ["SELECT 'a\nb' -- x", "MIGRATE DETECT TO application_schema = @s;", "", "' unterminated"] {
+        for text in ["SELECT 'a\nb' -- x", "MIGRATE DETECT TO application_schema = @s;", "", "' unterminated"]
+        {
             let mut plain = String::new();
             let mut rest = colored(text);
             while let Some(at) = rest.find('\u{1b}') {

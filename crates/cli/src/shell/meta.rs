@@ -105,7 +105,9 @@ impl Shell<'_> {
         let attempt = || -> std::io::Result<String> {
             let mut file = tempfile::Builder::new().prefix("pql-").suffix(".pql").tempfile()?;
             file.flush()?;
-            let editor = std::env::var("VISUAL").or_else(|_| std::env::var("EDITOR")).unwrap_or_else(|_| "vi".to_owned());
+            let editor = std::env::var("VISUAL")
+                .or_else(|_| std::env::var("EDITOR"))
+                .unwrap_or_else(|_| "vi".to_owned());
             // The variable may hold options too.
             let mut words = editor.split_whitespace();
             let status = Command::new(words.next().unwrap_or("vi")).args(words).arg(file.path()).status()?;

@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// Whether a migration can be applied from its beginning.
-    fn may_start(&mut self, record: &Record) -> Result<()> {
+    pub(super) fn may_start(&mut self, record: &Record) -> Result<()> {
         let id = record.migration.id;
         if record.migration.status == MigrationStatus::Applied {
             let version = record.migration.version.unwrap_or_default();

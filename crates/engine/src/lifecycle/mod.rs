@@ -9,6 +9,7 @@ mod drift;
 mod fake;
 mod generate;
 mod history;
+mod mark;
 mod plan;
 mod planning;
 mod purge;

@@ -246,7 +246,8 @@ impl<'a> Ladder<'a> {
         let drop = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
         // The plain statement refuses a column that a constraint of the table names.
         let free = Table { constraints: without.constraints.clone(), ..with.clone() };
-        let plain = if free == *with { vec![drop] } else { vec![redefine(with, &free, Vec::new(), None), drop] };
+        let plain =
+            if free == *with { vec![drop] } else { vec![redefine(with, &free, Vec::new(), None), drop] };
         let brief = self.is_brief(self.costs(&with.name).update());
         let Some(first) = rewritable(without).filter(|_| !brief && self.caps.definition_edit) else {
             return plain;

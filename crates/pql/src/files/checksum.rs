@@ -41,8 +41,11 @@ mod tests {
     #[test]
     fn content_counts() {
         let plain = checksum("INSERT INTO t VALUES ('a b');");
-        for other in ["INSERT INTO t VALUES ('a  b');", "INSERT INTO t VALUES ('a b', 1);", "INSERT INTO u VALUES ('a b');"]
-        {
+        for other in [
+            "INSERT INTO t VALUES ('a  b');",
+            "INSERT INTO t VALUES ('a b', 1);",
+            "INSERT INTO u VALUES ('a b');",
+        ] {
             assert_ne!(checksum(other), plain, "{other:?}");
         }
     }

@@ -88,5 +88,9 @@ fn backward(changes: &[Change], before: &Schema) -> String {
 
 fn generate(statements: impl Iterator<Item = String>) -> String {
     let statements: Vec<String> = statements.collect();
-    if statements.is_empty() { String::new() } else { format!("MIGRATE GENERATE\n  {};\n", statements.join(",\n  ")) }
+    if statements.is_empty() {
+        String::new()
+    } else {
+        format!("MIGRATE GENERATE\n  {};\n", statements.join(",\n  "))
+    }
 }

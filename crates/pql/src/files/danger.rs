@@ -6,7 +6,9 @@ use pql_syntax::ast::{AlterAction, AstNode as _, Operand, Operation, PassThrough
 /// What a statement would lose, in words; several for a statement that does several things.
 pub(crate) fn dangers(statement: &Statement) -> Vec<String> {
     match statement {
-        Statement::DropTable(drop) => drop.names().map(|name| format!("DROP TABLE {}", name.text())).collect(),
+        Statement::DropTable(drop) => {
+            drop.names().map(|name| format!("DROP TABLE {}", name.text())).collect()
+        }
         Statement::AlterTable(alter) => alter
             .actions()
             .filter_map(|action| match action {
@@ -14,7 +16,9 @@ pub(crate) fn dangers(statement: &Statement) -> Vec<String> {
                 _ => None,
             })
             .collect(),
-        Statement::Generate(generate) => generate.operations().flat_map(|operation| of_operation(&operation)).collect(),
+        Statement::Generate(generate) => {
+            generate.operations().flat_map(|operation| of_operation(&operation)).collect()
+        }
         Statement::PassThrough(sql) => of_sql(sql),
         _ => Vec::new(),
     }
@@ -38,11 +42,15 @@ fn of_operation(operation: &Operation) -> Vec<String> {
 }
 
 /// Words after which DELETE and UPDATE are not statements: `ON DELETE`, `FOR UPDATE`, `DO UPDATE`, `THEN DELETE`.
-const NOT_A_STATEMENT: &[&str] = &["ON", "FOR", "DO", "THEN", "BEFORE", "AFTER", "OF", "OR", "GRANT", "REVOKE", ","];
+const NOT_A_STATEMENT: &[&str] =
+    &["ON", "FOR", "DO", "THEN", "BEFORE", "AFTER", "OF", "OR", "GRANT", "REVOKE", ","];
 
 fn of_sql(sql: &PassThrough) -> Vec<String> {
-    let words: Vec<String> =
-        sql.tokens().filter(|token| token.kind() != SyntaxKind::comment).map(|it| it.text().to_uppercase()).collect();
+    let words: Vec<String> = sql
+        .tokens()
+        .filter(|token| token.kind() != SyntaxKind::comment)
+        .map(|it| it.text().to_uppercase())
+        .collect();
     let first = words.first().map(String::as_str).unwrap_or_default();
     match first {
         "TRUNCATE" => return vec!["TRUNCATE".to_owned()],
@@ -110,7 +118,10 @@ mod tests {
             ("TRUNCATE users", "TRUNCATE"),
             ("DELETE FROM users", "DELETE without WHERE"),
             ("UPDATE users SET name = (SELECT n FROM x WHERE x.id = users.id)", "UPDATE without WHERE"),
-            ("WITH gone AS (DELETE FROM users RETURNING id) SELECT * FROM gone WHERE id > 1", "DELETE without WHERE"),
+            (
+                "WITH gone AS (DELETE FROM users RETURNING id) SELECT * FROM gone WHERE id > 1",
+                "DELETE without WHERE",
+            ),
             ("WITH x AS (SELECT 1 WHERE true) UPDATE users SET a = 1", "UPDATE without WHERE"),
         ] {
             assert_eq!(of(text), [danger], "{text}");

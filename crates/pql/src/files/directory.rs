@@ -52,7 +52,9 @@ impl Directory {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             match FileName::parse(&name) {
                 None => {}
-                Some(Err(())) => directory.problem(codes::FILE_NAME, format!("`{name}` is not a migration's name")),
+                Some(Err(())) => {
+                    directory.problem(codes::FILE_NAME, format!("`{name}` is not a migration's name"));
+                }
                 Some(Ok(name)) => {
                     let file = SourceFile::read(path)?;
                     let entry = found.entry(name.id).or_insert((name.number, None, None));
@@ -67,7 +69,9 @@ impl Directory {
             directory.last_number = directory.last_number.max(number);
             match up {
                 Some(up) => directory.files.push(MigrationFile { number, id, up, down }),
-                None => directory.problem(codes::FILE_NAME, format!("`{id}.down.sql` has no up file beside it")),
+                None => {
+                    directory.problem(codes::FILE_NAME, format!("`{id}.down.sql` has no up file beside it"));
+                }
             }
         }
         directory.files.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
@@ -76,13 +80,20 @@ impl Directory {
     }
 
     fn check_numbers(&mut self) {
-        let numbers: Vec<(u64, String)> = self.files.iter().map(|file| (file.number, file.id.clone())).collect();
+        let numbers: Vec<(u64, String)> =
+            self.files.iter().map(|file| (file.number, file.id.clone())).collect();
         for pair in numbers.windows(2) {
             let [(before, first), (number, second)] = pair else { continue };
             if before == number {
-                self.problem(codes::DUPLICATE_NUMBER, format!("`{first}` and `{second}` have the same number"));
+                self.problem(
+                    codes::DUPLICATE_NUMBER,
+                    format!("`{first}` and `{second}` have the same number"),
+                );
             } else if before + 1 != *number {
-                self.problem(codes::NUMBER_GAP, format!("between `{first}` and `{second}` a number is missing"));
+                self.problem(
+                    codes::NUMBER_GAP,
+                    format!("between `{first}` and `{second}` a number is missing"),
+                );
             }
         }
     }
@@ -111,7 +122,8 @@ impl SourceFile {
 
 fn list(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |error: std::io::Error| {
-        Error::new(codes::FILE, format!("cannot read the directory {}: {error}", path.display())).with_source(error)
+        Error::new(codes::FILE, format!("cannot read the directory {}: {error}", path.display()))
+            .with_source(error)
     };
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,

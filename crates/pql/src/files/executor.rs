@@ -15,16 +15,17 @@ use super::ledger::{self, Entry, FileStatus, Origin, StatusRow};
 use super::progress::ProgressReporter;
 use super::script::{Script, attach_way_back};
 use super::validate::{self, Prepared, ValidationResult};
+use crate::ApplicationSchema;
 use crate::codes;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
 use crate::job::{Event, Line};
 use crate::output::ResultSet;
 use crate::session::Session;
-use crate::ApplicationSchema;
 
 /// How files are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct MigrationConfig {
     /// Where the files are.
     pub migrations_dir: PathBuf,
@@ -113,17 +114,25 @@ impl<'s> MigrationExecutor<'s> {
         self.call(|interpreter, _| interpreter.engine().map(|_| ())).await
     }
 
-    /// Makes the next pair of files; with a schema, filled with what separates the database from it.
-    pub async fn create(&mut self, words: &str, from: Option<ApplicationSchema>) -> Result<Created, Error> {
+    /// Makes the next pair of files.
+    pub fn create(&mut self, words: &str) -> Result<Created, Error> {
+        create::create(&self.config.config.migrations_dir, words, None, Utc::now())
+    }
+
+    /// The same, filled with what separates the database from a schema; `answers` to its questions by their ids.
+    pub async fn create_from(
+        &mut self,
+        words: &str,
+        schema: ApplicationSchema,
+        answers: &[(String, bool)],
+    ) -> Result<Created, Error> {
         let words = words.to_owned();
-        let Some(from) = from else {
-            return create::create(&self.config.config.migrations_dir, &words, None, Utc::now());
-        };
+        let answers = Answers { by_id: answers.iter().cloned().collect(), ..Answers::default() };
         self.call(move |interpreter, config| {
-            let schema = interpreter.schema()?;
-            let target = interpreter.lower_schema(&from)?;
-            let changes = interpreter.changes(&target, None, &Answers::default())?;
-            create::create(&config.migrations_dir, &words, Some((&changes, &schema)), Utc::now())
+            let before = interpreter.schema()?;
+            let target = interpreter.lower_schema(&schema)?;
+            let changes = interpreter.changes(&target, None, &answers)?;
+            create::create(&config.migrations_dir, &words, Some((&changes, &before)), Utc::now())
         })
         .await
     }
@@ -203,7 +212,8 @@ impl<'s> MigrationExecutor<'s> {
                 continue;
             }
             let config = self.config.config.clone();
-            let result = self.run(&id, move |interpreter, line| apply(interpreter, &config, &one, line)).await?;
+            let result =
+                self.run(&id, move |interpreter, line| apply(interpreter, &config, &one, line)).await?;
             let failed = !result.success;
             results.push(result);
             if failed {
@@ -232,7 +242,8 @@ impl<'s> MigrationExecutor<'s> {
             }
             let config = self.config.config.clone();
             let id = entry.id.clone();
-            let result = self.run(&id, move |interpreter, line| roll_back(interpreter, &config, &entry, line)).await?;
+            let result =
+                self.run(&id, move |interpreter, line| roll_back(interpreter, &config, &entry, line)).await?;
             let failed = !result.success;
             results.push(result);
             if failed {
@@ -295,15 +306,17 @@ impl<'s> MigrationExecutor<'s> {
         while let Some(event) = job.next().await {
             let signal = match event {
                 Event::Progress(progress) => {
-                    let begin = if begun { Signal::Go } else { self.progress.start(id, progress.steps as u64) };
+                    let first =
+                        if begun { Signal::Go } else { self.progress.start(id, progress.steps as u64) };
                     begun = true;
                     let message = match &progress.waiting {
                         Some(what) => format!("waits for {what}"),
                         None => format!("{} {}", progress.phase, progress.action),
                     };
                     let told = self.config.verbose || progress.waiting.is_some();
-                    let going = if told { self.progress.update(progress.step as u64, message) } else { Signal::Go };
-                    if begin == Signal::Go { going } else { begin }
+                    let going =
+                        if told { self.progress.update(progress.step as u64, message) } else { Signal::Go };
+                    if first == Signal::Go { going } else { first }
                 }
                 Event::Paused => break,
                 Event::Output(_) | Event::Finished(_) => Signal::Go,
@@ -425,7 +438,9 @@ fn roll_back(
     }
     let target = RollbackTarget::Migration(recorded.info.migration_id);
     let mut reports = interpreter.engine()?.rollback(target, &options, &mut &*line)?;
-    reports.pop().ok_or_else(|| Error::new(pql_engine::codes::NOT_APPLIED, format!("{} is not applied", entry.id)))
+    reports
+        .pop()
+        .ok_or_else(|| Error::new(pql_engine::codes::NOT_APPLIED, format!("{} is not applied", entry.id)))
 }
 
 fn rows(steps: &[PlanRow]) -> ResultSet {

@@ -173,7 +173,12 @@ pub(crate) fn entries(directory: &Directory, journal: &[MigrationInfo]) -> Vec<E
     for info in journal {
         let Some(origin) = Origin::of(info) else { continue };
         let key = (origin.number, origin.file.clone());
-        let entry = entries.entry(key.clone()).or_insert(Entry { number: key.0, id: key.1, file: None, recorded: None });
+        let entry = entries.entry(key.clone()).or_insert(Entry {
+            number: key.0,
+            id: key.1,
+            file: None,
+            recorded: None,
+        });
         entry.recorded = Some(Recorded { origin, info: info.clone() });
     }
     // A record without a file matters only as long as it is in force.

@@ -22,7 +22,9 @@ mod validate;
 
 pub use create::Created;
 pub use directory::{Directory, MigrationFile};
-pub use executor::{MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, PlannedFile};
+pub use executor::{
+    MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, PlannedFile,
+};
 pub use ledger::{FileStatus, StatusRow};
 pub use progress::{ProgressEvent, ProgressReporter};
 pub use validate::{Check, Severity, ValidationResult};

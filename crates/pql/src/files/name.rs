@@ -29,7 +29,9 @@ impl FileName {
             (None, None) => return Some(Err(())),
         };
         let digits = id.split('_').next().unwrap_or_default();
-        let named = digits.len() >= DIGITS && id.len() > digits.len() + 1 && digits.bytes().all(|b| b.is_ascii_digit());
+        let named = digits.len() >= DIGITS
+            && id.len() > digits.len() + 1
+            && digits.bytes().all(|b| b.is_ascii_digit());
         match digits.parse() {
             Ok(number) if named => Some(Ok(Self { number, id: id.to_owned(), side })),
             _ => Some(Err(())),
@@ -39,8 +41,11 @@ impl FileName {
 
 /// `001_add_status_column` from a number and words; `None` when no word is left of them.
 pub(crate) fn id(number: u64, words: &str) -> Option<String> {
-    let words: Vec<String> =
-        words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let words: Vec<String> = words
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
     (!words.is_empty()).then(|| format!("{number:0DIGITS$}_{}", words.join("_")))
 }
 

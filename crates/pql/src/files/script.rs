@@ -19,7 +19,8 @@ pub(crate) struct Script<'f> {
 }
 
 /// Statements that open or close transactions: a migration brings its own.
-const TRANSACTIONS: &[&str] = &["BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT", "RELEASE", "START", "ABORT"];
+const TRANSACTIONS: &[&str] =
+    &["BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT", "RELEASE", "START", "ABORT"];
 
 /// Statements that databases refuse inside a transaction.
 const OUTSIDE: &[&str] = &["VACUUM", "PRAGMA", "ATTACH", "DETACH"];
@@ -43,7 +44,11 @@ impl<'f> Script<'f> {
     }
 
     /// Its operations, lowered against `schema`, which becomes the schema after them.
-    pub(crate) fn operations(&self, schema: &mut Schema, dialect: Dialect) -> Result<Vec<MigrationOp>, Error> {
+    pub(crate) fn operations(
+        &self,
+        schema: &mut Schema,
+        dialect: Dialect,
+    ) -> Result<Vec<MigrationOp>, Error> {
         let mut ops = Vec::new();
         let mut findings = Vec::new();
         for statement in self.parse.statements() {
@@ -76,7 +81,11 @@ impl<'f> Script<'f> {
 }
 
 /// The operations of one statement.
-fn one(statement: &Statement, schema: &mut Schema, dialect: Dialect) -> Result<Vec<MigrationOp>, Vec<Diagnostic>> {
+fn one(
+    statement: &Statement,
+    schema: &mut Schema,
+    dialect: Dialect,
+) -> Result<Vec<MigrationOp>, Vec<Diagnostic>> {
     let context = Context { dialect, schema, params: &|_| None };
     let ops = match statement {
         Statement::Generate(generate) => lower::operations(generate, context)?.ops,
@@ -133,7 +142,10 @@ fn misplaced(statement: &Statement) -> Option<Diagnostic> {
             if !TRANSACTIONS.contains(&first) {
                 return None;
             }
-            ("a transaction's beginning or end", "leave it out: a file is one migration, applied as a whole or not at all")
+            (
+                "a transaction's beginning or end",
+                "leave it out: a file is one migration, applied as a whole or not at all",
+            )
         }
         _ => (
             "a statement that steers the session or other migrations",
@@ -141,8 +153,12 @@ fn misplaced(statement: &Statement) -> Option<Diagnostic> {
         ),
     };
     Some(
-        Diagnostic::error(codes::SCRIPT_STATEMENT, statement.span(), format!("{what} has no place in a migration file"))
-            .with_help(help),
+        Diagnostic::error(
+            codes::SCRIPT_STATEMENT,
+            statement.span(),
+            format!("{what} has no place in a migration file"),
+        )
+        .with_help(help),
     )
 }
 
@@ -157,7 +173,11 @@ pub(crate) fn attach_way_back(ops: &mut Vec<MigrationOp>, down: &[String]) {
         }
     }
     if let Some(revert) = way_back {
-        ops.push(MigrationOp::Execute { sql: NOTHING.to_owned(), revert: Some(revert), outside_transaction: false });
+        ops.push(MigrationOp::Execute {
+            sql: NOTHING.to_owned(),
+            revert: Some(revert),
+            outside_transaction: false,
+        });
     }
 }
 

@@ -8,10 +8,10 @@ use pql_schema::{MigrationOp, Schema};
 use serde::Serialize;
 
 use super::directory::{Directory, MigrationFile};
+use super::disk;
 use super::executor::MigrationConfig;
 use super::ledger::{Entry, FileStatus};
 use super::script::{Script, attach_way_back};
-use super::disk;
 use crate::codes;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
@@ -116,7 +116,12 @@ pub(crate) fn validate(
 }
 
 /// Whether the files still are what the journal says was applied.
-fn check_history(result: &mut ValidationResult, config: &MigrationConfig, entries: &[Entry], to: Option<u64>) {
+fn check_history(
+    result: &mut ValidationResult,
+    config: &MigrationConfig,
+    entries: &[Entry],
+    to: Option<u64>,
+) {
     for entry in entries {
         let path = config.migrations_dir.join(&entry.id);
         if entry.is_changed() {
@@ -134,7 +139,8 @@ fn check_history(result: &mut ValidationResult, config: &MigrationConfig, entrie
             );
         }
     }
-    let Some(newest) = entries.iter().filter(|entry| entry.is_applied()).map(|entry| entry.number).max() else {
+    let Some(newest) = entries.iter().filter(|entry| entry.is_applied()).map(|entry| entry.number).max()
+    else {
         return;
     };
     if config.allow_out_of_order {
@@ -200,7 +206,10 @@ fn check_file(
     let down = file.down.as_ref().map(Script::read).transpose()?;
     let lowered = match script.operations(schema, dialect) {
         Err(_) if !certain => {
-            result.note(codes::NOT_A_SCHEMA, format!("{}: looked at when the files before it have run", file.id));
+            result.note(
+                codes::NOT_YET_KNOWN,
+                format!("{}: looked at when the files before it have run", file.id),
+            );
             None
         }
         lowered => Some(lowered?),
@@ -220,7 +229,8 @@ fn check_file(
             "say --allow-destructive if that is meant",
         );
     }
-    let irreversible = lowered.iter().flatten().any(|op| matches!(op, MigrationOp::Execute { revert: None, .. }));
+    let irreversible =
+        lowered.iter().flatten().any(|op| matches!(op, MigrationOp::Execute { revert: None, .. }));
     match (&down, irreversible) {
         (None, true) => result.refuse(
             codes::NO_WAY_BACK,
@@ -228,7 +238,8 @@ fn check_file(
             &format!("write {}.down.sql with the opposite change", file.id),
         ),
         (None, false) => {
-            result.note(codes::NO_WAY_BACK, format!("{}: no down file; it is rolled back by itself", file.id));
+            result
+                .note(codes::NO_WAY_BACK, format!("{}: no down file; it is rolled back by itself", file.id));
         }
         (Some(_), _) => {}
     }
@@ -271,7 +282,8 @@ fn check_cost(
                 millis += plan.steps.iter().map(|step| step.estimate.millis).sum::<f64>();
             }
             Err(error) => {
-                let file = one.entry.file.as_ref().map_or_else(|| one.entry.id.clone(), |file| file.up.name());
+                let file =
+                    one.entry.file.as_ref().map_or_else(|| one.entry.id.clone(), |file| file.up.name());
                 let message = format!("`{file}`: {}", error.message());
                 let own = Error::from(error);
                 result.error(own.with_message(message));
@@ -291,7 +303,10 @@ fn check_cost(
     {
         result.refuse(
             codes::DISK_SPACE,
-            format!("about {megabytes:.0} MB of disk space are needed and {} MB are free", free / (1024 * 1024)),
+            format!(
+                "about {megabytes:.0} MB of disk space are needed and {} MB are free",
+                free / (1024 * 1024)
+            ),
             "free some space first",
         );
     }

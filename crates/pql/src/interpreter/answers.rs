@@ -146,7 +146,11 @@ pub(crate) fn history(events: &[Event]) -> ResultSet {
 pub(crate) fn verify(drifts: &[Drift]) -> ResultSet {
     let mut rows = ResultSet::with_columns(&["object", "expected", "found"]);
     for drift in drifts {
-        rows.push(vec![drift.object.clone().into(), drift.expected.clone().into(), drift.found.clone().into()]);
+        rows.push(vec![
+            drift.object.clone().into(),
+            drift.expected.clone().into(),
+            drift.found.clone().into(),
+        ]);
     }
     rows
 }

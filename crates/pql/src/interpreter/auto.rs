@@ -36,10 +36,12 @@ impl Interpreter {
     }
 
     fn auto_migrate_once(&mut self, line: &Line) -> Result<Outcome, Error> {
-        let schema = self.settings.application_schema.clone().expect("it is asked for only when there is one");
+        let schema =
+            self.settings.application_schema.clone().expect("it is asked for only when there is one");
         let target = self.lower_schema(&schema)?;
         let changes = self.changes(&target, None, &Answers::default())?;
-        let (held, safe): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.destructive);
+        let (held, safe): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| change.destructive);
         let mut outcome = Outcome { answer: Answer::Done, warnings: Vec::new() };
         if !safe.is_empty() {
             let migration = self.remember(operations(&safe), Some("auto_migrate"))?;
@@ -68,7 +70,8 @@ impl Interpreter {
         let engine = self.engine()?;
         let mut migration = None;
         for info in engine.status()?.iter().filter(|info| info.status == MigrationStatus::Generated) {
-            migration = Some(engine.migration(info.migration_id)?).filter(|it| it.operations == ops).or(migration);
+            migration =
+                Some(engine.migration(info.migration_id)?).filter(|it| it.operations == ops).or(migration);
         }
         let migration = match migration {
             Some(migration) => migration,
@@ -76,7 +79,7 @@ impl Interpreter {
         };
         let what: Vec<&str> = held.iter().map(|change| change.statement.as_str()).collect();
         Ok(format!(
-            "held, because it would lose data: {}; to do it: MIGRATE APPLY migration_id = '{}' WITH allow_destructive = true",
+            "held, because it would lose data: {}; to do it: MIGRATE APPLY migration_id = '{}'",
             what.join(", "),
             migration.id
         ))

@@ -28,6 +28,7 @@ impl Interpreter {
             let steps = self.preview(&lowered.ops, &options)?;
             return Ok(Answer::Rows(answers::plan(&steps)));
         }
+        self.admit(&lowered.ops, &options)?;
         let migration = self.remember(lowered.ops, None)?;
         let report = self.run_to_apply(migration.id, &options, line)?;
         Ok(Answer::Rows(answers::reports([&report])))
@@ -55,7 +56,8 @@ impl Interpreter {
         let dialect = self.dialect()?;
         let params = self.literals()?;
         lower(Context { dialect, schema, params: &params }).map_err(|findings| {
-            Error::of_several(findings.iter().map(of_place)).expect("lowering fails with at least one finding")
+            Error::of_several(findings.iter().map(of_place))
+                .expect("lowering fails with at least one finding")
         })
     }
 
@@ -66,10 +68,9 @@ impl Interpreter {
         let version = self.engine()?.version()?;
         Ok(move |name: &str| match (params.get(name), name) {
             (Some(Param::Value(value)), _) => Some(value_literal(value)),
-            (Some(Param::Schema(_)), _) => None,
             (None, "migration_id") => last.map(|id| Literal::String(id.to_string())),
             (None, "current_version") => Some(Literal::Number(version.to_string())),
-            (None, _) => None,
+            (Some(Param::Schema(_)) | None, _) => None,
         })
     }
 }

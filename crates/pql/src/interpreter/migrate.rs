@@ -1,7 +1,7 @@
 //! MIGRATE statements.
 
-use pql_engine::{ApplyOptions, Report, RollbackTarget, Signal};
-use pql_planner::PlanRow;
+use pql_engine::{ApplyOptions, Report, Retain, RollbackTarget, Signal};
+use pql_planner::{PlanRow, text};
 use pql_schema::{Migration, MigrationId, MigrationOp};
 use pql_syntax::ast::{self, AstNode};
 
@@ -16,7 +16,7 @@ use crate::output::Answer;
 impl Interpreter {
     pub(super) fn detect(&mut self, detect: &ast::Detect) -> Result<Answer, Error> {
         let options = self.options(detect.options())?;
-        let from = self.from_version(detect.from_version())?;
+        let from = self.version_of(detect.from_version())?;
         let target = self.schema_source(detect.schema())?;
         let changes = self.changes(&target, from, &options.answers)?;
         Ok(Answer::Rows(answers::detect(&changes)))
@@ -32,7 +32,7 @@ impl Interpreter {
     pub(super) fn generate_to(&mut self, generate: &ast::GenerateTo) -> Result<Answer, Error> {
         let options = self.options(generate.options())?;
         let name = self.as_name(generate.as_name())?;
-        let from = self.from_version(generate.from_version())?;
+        let from = self.version_of(generate.from_version())?;
         let target = self.schema_source(generate.schema())?;
         let changes = self.changes(&target, from, &options.answers)?;
         let ops = changes.into_iter().map(|change| change.op).collect();
@@ -40,7 +40,12 @@ impl Interpreter {
     }
 
     /// Saves operations as a migration and binds `@migration_id` to it; nothing to do is an answer without rows.
-    fn save(&mut self, ops: Vec<MigrationOp>, name: Option<&str>, options: &Options) -> Result<Answer, Error> {
+    fn save(
+        &mut self,
+        ops: Vec<MigrationOp>,
+        name: Option<&str>,
+        options: &Options,
+    ) -> Result<Answer, Error> {
         if ops.is_empty() {
             return Ok(Answer::Rows(answers::generate(None)));
         }
@@ -53,7 +58,11 @@ impl Interpreter {
     }
 
     /// The steps that operations would take, which are not saved.
-    pub(super) fn preview(&mut self, ops: &[MigrationOp], options: &ApplyOptions) -> Result<Vec<PlanRow>, Error> {
+    pub(super) fn preview(
+        &mut self,
+        ops: &[MigrationOp],
+        options: &ApplyOptions,
+    ) -> Result<Vec<PlanRow>, Error> {
         let schema = self.schema()?;
         Ok(self.engine()?.plan_operations(&schema, ops, options)?.1)
     }
@@ -79,7 +88,10 @@ impl Interpreter {
             let (_, steps) = self.engine()?.plan(id, &options.settings.apply_options())?;
             return Ok(Answer::Rows(answers::plan(&steps)));
         }
-        let report = self.run_to_apply(id, &options.settings.apply_options(), line)?;
+        let options = options.settings.apply_options();
+        let ops = self.engine()?.migration(id)?.operations;
+        self.admit(&ops, &options)?;
+        let report = self.run_to_apply(id, &options, line)?;
         Ok(Answer::Rows(answers::reports([&report])))
     }
 
@@ -94,6 +106,26 @@ impl Interpreter {
         self.through_pauses(id, result, options, line)
     }
 
+    /// What loses data for good must be meant: nothing is retained, and nothing can be brought back.
+    pub(super) fn admit(&mut self, ops: &[MigrationOp], options: &ApplyOptions) -> Result<(), Error> {
+        if options.retain != Retain::No || options.allow_destructive {
+            return Ok(());
+        }
+        let mut schema = self.schema()?;
+        for op in ops {
+            if op.is_destructive(&schema) {
+                return Err(Error::new(
+                    codes::LOSES_DATA,
+                    format!("with retain = false this loses data for good: {}", text::statement(op)),
+                )
+                .with_help("say `allow_destructive = true` if that is meant, or leave `retain` as it is"));
+            }
+            // An operation that does not fit is the engine's to refuse.
+            let _ = schema.apply(op);
+        }
+        Ok(())
+    }
+
     /// When a run stops because the job's holder paused it, waits for the holder's next word and goes on.
     fn through_pauses(
         &mut self,
@@ -104,7 +136,10 @@ impl Interpreter {
     ) -> Result<Report, Error> {
         loop {
             match result {
-                Err(error) if error.code() == pql_engine::codes::PAUSED && line.control.signal() == Signal::Pause => {
+                Err(error)
+                    if error.code() == pql_engine::codes::PAUSED
+                        && line.control.signal() == Signal::Pause =>
+                {
                     line.tell(Event::Paused);
                     result = match line.control.wait() {
                         Signal::Go => self.engine()?.resume(id, options, &mut &*line),
@@ -120,7 +155,9 @@ impl Interpreter {
     pub(super) fn rollback(&mut self, rollback: &ast::Rollback, line: &Line) -> Result<Answer, Error> {
         let options = self.options(rollback.options())?;
         let target = match rollback.target().expect("the grammar demands a target") {
-            ast::RollbackTarget::Migration(clause) => RollbackTarget::Migration(self.migration(Some(&clause))?),
+            ast::RollbackTarget::Migration(clause) => {
+                RollbackTarget::Migration(self.migration(Some(&clause))?)
+            }
             ast::RollbackTarget::Last(last) => {
                 RollbackTarget::Last(self.count(last.value().as_ref(), last.span())?)
             }
@@ -202,7 +239,7 @@ impl Interpreter {
         Ok(Answer::Rows(answers::verify(&drifts)))
     }
 
-    fn from_version(&mut self, clause: Option<ast::FromVersion>) -> Result<Option<u64>, Error> {
+    fn version_of(&mut self, clause: Option<ast::FromVersion>) -> Result<Option<u64>, Error> {
         clause.map(|clause| self.count(clause.value().as_ref(), clause.span())).transpose()
     }
 

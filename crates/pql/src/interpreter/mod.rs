@@ -17,7 +17,7 @@ pub(crate) use answers::plan as plan_rows;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use pql_engine::{Engine, OpenOptions, Value};
+use pql_engine::{Engine, Interrupted, OpenOptions, Value};
 use pql_planner::Dialect;
 use pql_schema::{MigrationId, Schema};
 use pql_syntax::ast::{AstNode, Statement};
@@ -35,6 +35,8 @@ pub(crate) struct Interpreter {
     open: OpenOptions,
     engine: Option<Engine>,
     params: BTreeMap<String, Param>,
+    /// What the next answer has to mention.
+    notices: Vec<String>,
     /// The session's settings.
     pub(crate) settings: Settings,
     /// What `@migration_id` stands for unless it is bound.
@@ -43,7 +45,15 @@ pub(crate) struct Interpreter {
 
 impl Interpreter {
     pub(crate) fn new(url: Option<String>, open: OpenOptions, settings: Settings) -> Self {
-        Self { url, open, engine: None, params: BTreeMap::new(), settings, last_migration: None }
+        Self {
+            url,
+            open,
+            engine: None,
+            params: BTreeMap::new(),
+            notices: Vec::new(),
+            settings,
+            last_migration: None,
+        }
     }
 
     pub(crate) fn bind(&mut self, name: String, value: Param) {
@@ -57,7 +67,9 @@ impl Interpreter {
                 Error::new(crate::codes::NO_DATABASE, "no database is named")
                     .with_help("name one: pql app.db, PQL_DATABASE, or `database` in pql.toml")
             })?;
-            self.engine = Some(Engine::open(url, &self.open)?);
+            let mut engine = Engine::open(url, &self.open)?;
+            self.notices.extend(engine.interrupted()?.iter().map(unfinished));
+            self.engine = Some(engine);
         }
         Ok(self.engine.as_mut().expect("it was opened just now"))
     }
@@ -97,10 +109,12 @@ impl Interpreter {
             if line.control.is_abandoned() {
                 break;
             }
-            let mut output = self.statement(&statement, line).map_err(|error| place(error, text, statement.span()))?;
+            let mut output =
+                self.statement(&statement, line).map_err(|error| place(error, text, statement.span()))?;
             output.warnings.extend(
                 warnings.iter().filter(|it| within(&it.span, &statement.span())).map(|it| it.message.clone()),
             );
+            output.warnings.append(&mut self.notices);
             line.tell(Event::Output(output));
         }
         Ok(())
@@ -140,6 +154,17 @@ impl Interpreter {
         };
         Ok(Output::new(kind, answer))
     }
+}
+
+/// What a session says of a migration that it finds unfinished.
+fn unfinished(migration: &Interrupted) -> String {
+    let state = if migration.paused { "is paused" } else { "was interrupted" };
+    let error = migration.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let id = migration.migration_id;
+    format!(
+        "migration {id} ({}) {state}{error}: MIGRATE RESUME migration_id = '{id}' finishes it, MIGRATE CANCEL takes it back",
+        migration.name
+    )
 }
 
 /// The name of a statement's kind in results.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use pql_engine::Value;
 use pql_schema::MigrationId;
-use pql_syntax::suggest::nearest;
 use pql_syntax::ast::{self, AstNode, Literal, MigrationId as IdClause, Operand, WithOption};
+use pql_syntax::suggest::nearest;
 
 use super::{Interpreter, number};
 use crate::codes;
@@ -37,10 +37,13 @@ impl Interpreter {
         let known = self.params.keys().map(String::as_str).chain(["migration_id", "current_version"]);
         let help = match (name, nearest(name, known)) {
             ("migration_id", _) => {
-                "this session has generated no migration yet; MIGRATE STATUS lists those that there are".to_owned()
+                "this session has generated no migration yet; MIGRATE STATUS lists those that there are"
+                    .to_owned()
             }
             (_, Some(near)) => format!("did you mean `@{near}`?"),
-            (_, None) => format!("bind it with `-p {name}=…`, `\\bind {name} …` in the shell, or Session::bind"),
+            (_, None) => {
+                format!("bind it with `-p {name}=…`, `\\bind {name} …` in the shell, or Session::bind")
+            }
         };
         Err(Error::new(codes::UNBOUND_PARAMETER, format!("`@{name}` has no value")).with_help(help).at(span))
     }
@@ -51,10 +54,11 @@ impl Interpreter {
             Some(Operand::Literal(literal)) => Ok(literal_value(literal)),
             Some(Operand::Param(param)) => match self.param(param.name(), param.span())? {
                 Param::Value(value) => Ok(value),
-                Param::Schema(_) => {
-                    Err(Error::new(codes::PARAMETER_VALUE, format!("`@{}` is a schema, not a value", param.name()))
-                        .at(param.span()))
-                }
+                Param::Schema(_) => Err(Error::new(
+                    codes::PARAMETER_VALUE,
+                    format!("`@{}` is a schema, not a value", param.name()),
+                )
+                .at(param.span())),
             },
             None => Err(bad_literal(span)),
         }
@@ -123,8 +127,11 @@ impl Interpreter {
                     Some(Given::Value(Value::Text(word))) if word.eq_ignore_ascii_case("yes") => true,
                     Some(Given::Value(Value::Text(word))) if word.eq_ignore_ascii_case("no") => false,
                     _ => {
-                        return Err(Error::new(codes::SETTING_VALUE, format!("`{name}` is answered with true or false"))
-                            .at(span));
+                        return Err(Error::new(
+                            codes::SETTING_VALUE,
+                            format!("`{name}` is answered with true or false"),
+                        )
+                        .at(span));
                     }
                 };
                 all.answers.by_id.insert(format!("{QUESTION}{id}"), yes);

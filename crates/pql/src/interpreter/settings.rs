@@ -15,12 +15,9 @@ impl Interpreter {
     pub(super) fn set(&mut self, set: &ast::Set, line: &Line) -> Result<Output, Error> {
         let name = set.name().expect("the grammar demands a name");
         let mut output = Output::new(kind(&ast::Statement::Set(set.clone())), Answer::Done);
-        let setting = match self.setting(&name)? {
-            Some(setting) => setting,
-            None => {
-                output.answer = self.to_database(&set.text(), &[])?;
-                return Ok(output);
-            }
+        let Some(setting) = self.setting(&name)? else {
+            output.answer = self.run_sql(&set.text(), &[])?;
+            return Ok(output);
         };
         match self.given(set.value().as_ref())? {
             None => setting.reset(&mut self.settings),
@@ -63,7 +60,7 @@ impl Interpreter {
         };
         match self.setting(&name)? {
             Some(setting) => setting.reset(&mut self.settings),
-            None => return self.to_database(&reset.text(), &[]),
+            None => return self.run_sql(&reset.text(), &[]),
         }
         Ok(Answer::Done)
     }
@@ -83,7 +80,7 @@ impl Interpreter {
             return Ok(Answer::Rows(rows));
         }
         let name = show.name().expect("the grammar demands a name or ALL");
-        let Some(setting) = self.setting(&name)? else { return self.to_database(&show.text(), &[]) };
+        let Some(setting) = self.setting(&name)? else { return self.run_sql(&show.text(), &[]) };
         let mut rows = ResultSet::with_columns(&["name", "value"]);
         rows.push(vec![setting.name.into(), setting.get(&self.settings)]);
         Ok(Answer::Rows(rows))

@@ -57,9 +57,14 @@ impl Interpreter {
         answers: &Answers,
     ) -> Result<Vec<Change>, Error> {
         let mut answers = answers.clone();
-        answers.renamed_tables.extend(target.renamed_tables.iter().map(|(former, name)| (name.clone(), former.clone())));
+        answers
+            .renamed_tables
+            .extend(target.renamed_tables.iter().map(|(former, name)| (name.clone(), former.clone())));
         answers.renamed_columns.extend(
-            target.renamed_columns.iter().map(|(table, former, name)| (table.clone(), name.clone(), former.clone())),
+            target
+                .renamed_columns
+                .iter()
+                .map(|(table, former, name)| (table.clone(), name.clone(), former.clone())),
         );
         let detection = self.engine()?.detect(from, &target.schema, &answers)?;
         if let Some(first) = detection.questions.first() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::DiffError;
 use super::align::{aligned_index, same_index};
+use super::join::{Side, join};
 use super::order::in_order;
 use super::phases::Phases;
 use super::table::TableChange;
@@ -51,43 +52,41 @@ pub(super) fn compare(current: &Schema, now: &Schema, then: &Schema) -> Result<P
 
 impl<'a> Comparison<'a> {
     fn compare_tables(&mut self) {
-        let mut met = BTreeSet::new();
-        for then in self.then.tables.values() {
-            let Some((name, now)) = find(&self.now.tables, self.now.names, &then.name) else {
-                self.new.insert(&then.name, then);
-                continue;
-            };
-            met.insert(name);
-            if now != then {
-                self.changes.insert(name, TableChange::between(self.now, now, self.then, then));
+        for side in join(&self.now.tables, &self.then.tables, self.now.names) {
+            match side {
+                Side::Left(now) => {
+                    self.gone.insert(&now.name, now);
+                }
+                Side::Right(then) => {
+                    self.new.insert(&then.name, then);
+                }
+                Side::Both(now, then) if now != then => {
+                    self.changes.insert(&now.name, TableChange::between(self.now, now, self.then, then));
+                }
+                Side::Both(..) => {}
             }
         }
-        self.gone = self.now.tables.iter().filter(|(name, _)| !met.contains(name)).collect();
     }
 
     fn compare_indexes(&mut self) {
-        let mut met = BTreeSet::new();
         let mut fresh = Vec::new();
-        for then in self.then.indexes.values() {
-            match find(&self.now.indexes, self.now.names, &then.name) {
-                None => fresh.push(aligned_index(self.now, then)),
-                Some((name, now)) => {
-                    met.insert(name);
-                    if same_index(now, then, self.now.names) && !self.loses_column_of(now) {
-                        self.indexes.kept.push(now);
-                    } else {
-                        self.indexes.dropped.insert(name, now);
-                        self.indexes.added.push(aligned_index(self.now, then));
-                    }
-                }
-            }
-        }
         let mut stale: BTreeMap<&ObjectName, Vec<&Index>> = BTreeMap::new();
-        for (name, index) in self.now.indexes.iter().filter(|(name, _)| !met.contains(name)) {
-            if self.loses_column_of(index) || self.gone.contains_key(self.home_of(index)) {
-                self.indexes.dropped.insert(name, index);
-            } else {
-                stale.entry(self.home_of(index)).or_default().push(index);
+        for side in join(&self.now.indexes, &self.then.indexes, self.now.names) {
+            match side {
+                Side::Right(then) => fresh.push(aligned_index(self.now, then)),
+                Side::Left(now) if self.loses_column_of(now) || self.gone.contains_key(self.home_of(now)) => {
+                    self.indexes.dropped.insert(&now.name, now);
+                }
+                Side::Left(now) => stale.entry(self.home_of(now)).or_default().push(now),
+                Side::Both(now, then)
+                    if same_index(now, then, self.now.names) && !self.loses_column_of(now) =>
+                {
+                    self.indexes.kept.push(now);
+                }
+                Side::Both(now, then) => {
+                    self.indexes.dropped.insert(&now.name, now);
+                    self.indexes.added.push(aligned_index(self.now, then));
+                }
             }
         }
         for index in fresh {
@@ -113,8 +112,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn loses_column_of(&self, index: &Index) -> bool {
-        find(&self.changes, self.now.names, &index.table)
-            .is_some_and(|(_, change)| change.lost().any(|lost| index.uses(lost.name, self.now.names)))
+        !self.changes.is_empty()
+            && find(&self.changes, self.now.names, &index.table)
+                .is_some_and(|(_, change)| change.lost().any(|lost| index.uses(lost.name, self.now.names)))
     }
 
     /// A foreign key that stays, but whose key in the other table goes (and comes), has to make way for it.

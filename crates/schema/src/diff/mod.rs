@@ -14,6 +14,7 @@
 mod align;
 mod compare;
 mod error;
+mod join;
 mod order;
 mod phases;
 mod renames;
@@ -25,6 +26,7 @@ use std::fmt;
 
 pub(crate) use align::{Within, aligned_table, same_constraint, same_index, same_view};
 pub use error::DiffError;
+pub(crate) use join::{Side, join};
 use serde::{Deserialize, Serialize};
 
 use crate::{MigrationOp, ObjectName, Schema, quote_ident};

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::join::{Side, join};
 use super::{Answers, DiffError, Question, Rename};
 use crate::near::near;
-use crate::schema::find;
 use crate::{ApplyError, Column, MigrationOp, NameRule, ObjectName, Schema, Table};
 
 /// With more pairs of things that went and came than this, each is only asked about together with the one in the same
@@ -246,18 +246,13 @@ fn possible_renames(now: &Schema, target: &Schema) -> Vec<Rename> {
     let rule = now.names;
     let mut found = Vec::new();
     let mut gone: BTreeMap<String, Vec<&Table>> = BTreeMap::new();
-    for (name, table) in &now.tables {
-        if find(&target.tables, rule, name).is_none() {
-            gone.entry(columns_of(table, rule)).or_default().push(table);
-        }
-    }
     let mut come: BTreeMap<String, Vec<&Table>> = BTreeMap::new();
     let mut pairs = Vec::new();
-    for (name, table) in &target.tables {
-        match find(&now.tables, rule, name) {
-            None if gone.is_empty() => {}
-            None => come.entry(columns_of(table, rule)).or_default().push(table),
-            Some((_, same)) => pairs.push((same, table)),
+    for side in join(&now.tables, &target.tables, rule) {
+        match side {
+            Side::Left(table) => gone.entry(columns_of(table, rule)).or_default().push(table),
+            Side::Right(table) => come.entry(columns_of(table, rule)).or_default().push(table),
+            Side::Both(table, then) => pairs.push((table, then)),
         }
     }
     for (columns, gone) in gone {
@@ -267,7 +262,8 @@ fn possible_renames(now: &Schema, target: &Schema) -> Vec<Rename> {
     }
     found.sort();
     for (table, then) in pairs {
-        if table == then {
+        if table.columns.iter().map(|column| &column.name).eq(then.columns.iter().map(|column| &column.name))
+        {
             continue;
         }
         let gone: Vec<&Column> =

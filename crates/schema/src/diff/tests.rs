@@ -527,3 +527,32 @@ fn retained_columns_are_not_seen() {
     assert_eq!(ops(&from, &tables(&[table("t", "id", &[])])), [""; 0]);
     assert_eq!(ops(&from, &tables(&[table("t", "id, x", &[])])), ["add column t.x"]);
 }
+
+#[test]
+fn a_materialised_view_takes_its_indexes_along() {
+    let mut from = tables(&[table("t", "id, a, b", &[])]);
+    from.names = NameRule::Exact;
+    view(&mut from, "m", "SELECT a, b FROM t");
+    from.views.entry("m".into()).and_modify(|view| view.materialized = true);
+    for name in ["m_a", "m_b"] {
+        let index = r#"{"name": "NAME", "table": "m", "parts": ["a"]}"#.replace("NAME", name);
+        let index: Index = serde_json::from_str(&index).unwrap();
+        from.indexes.insert(name.into(), index);
+    }
+    let mut to = from.clone();
+    to.indexes.remove(&"m_b".into());
+    to.views.entry("m".into()).and_modify(|view| view.query = Expr::statement("SELECT a FROM t"));
+    assert_eq!(ops(&from, &to), ["drop view m", "create view m", "add index m_a"]);
+}
+
+#[test]
+fn an_identity_takes_the_place_of_a_default() {
+    let with = |column: &str| {
+        schema(&format!(
+            r#""names": "exact", "tables": [{{"name": "t", "columns": [{{"name": "id", "data_type": "integer", {column}}}]}}]"#
+        ))
+    };
+    let (default, identity) = (with(r#""default": "7""#), with(r#""identity": "always""#));
+    assert_eq!(ops(&default, &identity), ["drop default t.id", "set column options t.id"]);
+    assert_eq!(ops(&identity, &default), ["set column options t.id", "set default t.id"]);
+}

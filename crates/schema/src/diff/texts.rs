@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::DiffError;
 use super::align::same_view;
+use super::join::{Side, join};
 use super::order::in_order;
 use super::phases::Phases;
 use crate::reading::{Reading, denotes};
@@ -81,22 +82,20 @@ impl<'a> Texts<'a> {
         let mut dropped: BTreeMap<&'a ObjectName, bool> = BTreeMap::new();
         let mut created: BTreeMap<&'a ObjectName, View> = BTreeMap::new();
         let mut kept: Vec<&'a View> = Vec::new();
-        for (name, view) in &now.views {
-            match find(&then.views, rule, name) {
-                _ if !spoken_of => kept.push(view),
-                Some((_, target)) if same_view(view, target, rule) => kept.push(view),
-                Some((_, target)) => {
-                    dropped.insert(name, false);
-                    created.insert(name, View { name: name.clone(), ..target.clone() });
+        for side in join(&now.views, &then.views, rule) {
+            match side {
+                Side::Left(view) if !spoken_of => kept.push(view),
+                Side::Left(view) => {
+                    dropped.insert(&view.name, true);
                 }
-                None => {
-                    dropped.insert(name, true);
+                Side::Right(target) => {
+                    created.insert(&target.name, target.clone());
                 }
-            }
-        }
-        for (name, view) in &then.views {
-            if find(&now.views, rule, name).is_none() {
-                created.insert(name, view.clone());
+                Side::Both(view, target) if same_view(view, target, rule) => kept.push(view),
+                Side::Both(view, target) => {
+                    dropped.insert(&view.name, false);
+                    created.insert(&view.name, View { name: view.name.clone(), ..target.clone() });
+                }
             }
         }
         if lost.is_empty() && dropped.is_empty() {

@@ -53,10 +53,17 @@ pub(super) fn create(file: &Path, rows: u64) -> Result<()> {
         let mut user = transaction.prepare(
             "INSERT INTO users (id, email, username, old_name, old_field) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let mut order = transaction.prepare("INSERT INTO orders (id, user_id, amount) VALUES (?1, ?2, ?3)")?;
+        let mut order =
+            transaction.prepare("INSERT INTO orders (id, user_id, amount) VALUES (?1, ?2, ?3)")?;
         for id in 1..=half {
             let name = format!("user{id}");
-            user.execute(params![id, format!("{name}@example.org"), name, format!("Name {id}"), format!("old {id}")])?;
+            user.execute(params![
+                id,
+                format!("{name}@example.org"),
+                name,
+                format!("Name {id}"),
+                format!("old {id}")
+            ])?;
             order.execute(params![id, id, amount(id)])?;
         }
         let mut product = transaction.prepare("INSERT INTO products (name) VALUES (?1)")?;

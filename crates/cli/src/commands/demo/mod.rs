@@ -50,7 +50,10 @@ pub(crate) fn run(ui: &mut Ui, rows: u64) -> Exit {
     if let Err(error) = database::create(&file, rows) {
         return file_error(ui, &format!("cannot make the database: {error}"));
     }
-    ui.line(&format!("made in {:.1} s. An application now writes to it without a pause.\n", started.elapsed().as_secs_f64()));
+    ui.line(&format!(
+        "made in {:.1} s. An application now writes to it without a pause.\n",
+        started.elapsed().as_secs_f64()
+    ));
 
     match with_writer(ui, &file) {
         Ok(true) => Exit::Done,
@@ -140,7 +143,9 @@ fn summary(statement: &str, rows: &pql::ResultSet) -> Vec<String> {
     (0..rows.len())
         .map(|row| match statement {
             "migrate_detect" => text(row, "statement"),
-            "migrate_generate" => format!("{}: {} operations", text(row, "migration_id"), text(row, "operations")),
+            "migrate_generate" => {
+                format!("{}: {} operations", text(row, "migration_id"), text(row, "operations"))
+            }
             _ => {
                 let lock = match rows.get(row, "longest_lock_ms") {
                     Some(Value::Real(lock)) => format!("{lock:.1}"),

@@ -44,7 +44,10 @@ pub(super) fn check(file: &Path, before: &Snapshot, ledger: &Ledger) -> Result<V
     let users = number(&connection, "SELECT count(*) FROM users")?;
     finding(users == before.users, format!("{users} users are there"));
     let intact = number(&connection, OLD_FIELDS)?;
-    finding(intact == before.old_fields, format!("{intact} values of the dropped and the renamed column are back"));
+    finding(
+        intact == before.old_fields,
+        format!("{intact} values of the dropped and the renamed column are back"),
+    );
     let orders = number(&connection, "SELECT count(*) FROM orders")?;
     let expected = before.orders + i64::try_from(ledger.orders.len()).unwrap_or(i64::MAX);
     finding(orders == expected, format!("{orders} orders are there, {expected} are known"));
@@ -55,7 +58,10 @@ pub(super) fn check(file: &Path, before: &Snapshot, ledger: &Ledger) -> Result<V
         let found: Option<String> = order.query_row([id], |row| row.get(0)).optional()?;
         wrong += usize::from(found.as_ref() != Some(amount));
     }
-    finding(wrong == 0, format!("{} orders that the application made meanwhile have their amounts", ledger.orders.len()));
+    finding(
+        wrong == 0,
+        format!("{} orders that the application made meanwhile have their amounts", ledger.orders.len()),
+    );
     let mut back = 0;
     for id in &ledger.deleted {
         back += usize::from(order.exists([id])?);

@@ -1,7 +1,7 @@
 //! The application: one plain connection that writes, notes what it has committed, and measures how long it waited.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -78,7 +78,7 @@ impl Writer {
     }
 }
 
-fn work(file: &PathBuf, shared: &Shared) -> (Vec<Duration>, Ledger) {
+fn work(file: &Path, shared: &Shared) -> (Vec<Duration>, Ledger) {
     let mut times = Vec::new();
     let mut ledger = Ledger::default();
     let complain = |error: &rusqlite::Error| {

@@ -6,7 +6,7 @@
 use rusqlite::{Connection as Db, params};
 
 use super::catalog::{self, Entry};
-use super::{edit, model, redefine, texts};
+use super::{edit, model, texts};
 use crate::Result;
 
 /// What a remembered row is about.
@@ -176,12 +176,11 @@ pub(super) fn reconcile(db: &Db, before: &[Entry], after: &[Entry]) -> Result<()
     let mut restored = Vec::new();
     for entry in after.iter().filter(|entry| is_users(entry) && !known(before, entry)) {
         let Some(now) = entry.sql.as_deref() else { continue };
-        let table = if entry.kind == "table" { model::table(now).ok() } else { None };
-        let fits = |sql: &str| {
-            texts::same_meaning(sql, now)
-                || table.as_ref().is_some_and(|now| model::table(sql).is_ok_and(|then| redefine::means(&then, now)))
+        let Some((sql, position)) =
+            text(db, &entry.kind, &entry.name, |sql| means_the_same(&entry.kind, sql, now))?
+        else {
+            continue;
         };
-        let Some((sql, position)) = text(db, &entry.kind, &entry.name, fits)? else { continue };
         let place = position.filter(|place| may_stand_at(entry, *place, after));
         if sql != now || place.is_some_and(|place| place != entry.rowid) {
             restored.push((entry.clone(), sql, place));
@@ -216,6 +215,12 @@ pub(super) fn remember_text(db: &Db, entry: &Entry) -> Result<()> {
         ..Memory::new(&entry.name)
     };
     remember(db, Kind::Text, &memory)
+}
+
+/// Whether two texts of one kind define the same. A table's constraints may be written beside a column or after them all.
+fn means_the_same(kind: &str, a: &str, b: &str) -> bool {
+    texts::same_meaning(a, b)
+        || (kind == "table" && matches!((model::table(a), model::table(b)), (Ok(a), Ok(b)) if a == b))
 }
 
 fn is_users(entry: &Entry) -> bool {
