@@ -14,15 +14,42 @@ mod support;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use support::case::{Case, cases, root};
+use support::case::Case;
 use support::run::{Start, VARIANTS, Variant};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engine")
+}
+
+/// The cases of an operation, or all.
+fn cases() -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(root()).expect("the folder is part of the project") {
+        let folder = folder.expect("a readable folder").path();
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        if !folder.is_dir() || name == "support" {
+            continue;
+        }
+        for file in fs::read_dir(&folder).expect("a readable folder") {
+            let path = file.expect("a readable folder").path();
+            if path.extension().is_some_and(|extension| extension == "pql") {
+                found.push((name.clone(), path));
+            }
+        }
+    }
+    found.sort();
+    if let Ok(only) = std::env::var("PQL_CASE") {
+        found.retain(|(_, path)| path.to_string_lossy().contains(&only));
+    }
+    found
+}
 
 /// Runs something for every case and says at the end which of them failed, and why.
 fn for_each_case(work: impl Fn(&Case, &Path)) {
     let mut failed = String::new();
-    for path in cases() {
+    for (_, path) in cases() {
         let case = Case::read(&path, &root());
         let run = std::panic::AssertUnwindSafe(|| work(&case, &path));
         if let Err(reason) = std::panic::catch_unwind(run) {

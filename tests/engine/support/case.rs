@@ -2,31 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// The folder of the cases.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engine")
-}
-
-/// All cases, or those that `PQL_CASE` names a part of.
-pub fn cases() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in fs::read_dir(root()).expect("the folder is part of the project") {
-        let folder = folder.expect("a readable folder").path();
-        for file in fs::read_dir(&folder).into_iter().flatten() {
-            let path = file.expect("a readable folder").path();
-            if path.extension().is_some_and(|extension| extension == "pql") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    if let Ok(only) = std::env::var("PQL_CASE") {
-        found.retain(|path| path.to_string_lossy().contains(&only));
-    }
-    found
-}
+use std::path::Path;
 
 /// A case.
 pub struct Case {

@@ -63,8 +63,7 @@ fn directory() -> tempfile::TempDir {
 
 /// A fresh database and what it holds.
 pub struct Start {
-    _directory: tempfile::TempDir,
-    path: PathBuf,
+    directory: tempfile::TempDir,
     /// What it holds.
     pub state: String,
 }
@@ -73,13 +72,12 @@ impl Start {
     /// Makes it.
     pub fn new(case: &Case) -> Self {
         let directory = directory();
-        let path = directory.path().join("start.db");
-        let db = rusqlite::Connection::open(&path).expect("a database");
+        let db = rusqlite::Connection::open(directory.path().join("start.db")).expect("a database");
         db.pragma_update(None, "journal_mode", "wal").expect("WAL");
         db.execute_batch(&case.schema).expect("a case's schema is valid");
         let state = state::of(&db);
         drop(db);
-        Self { _directory: directory, path, state }
+        Self { directory, state }
     }
 
     /// Opens it.
@@ -89,14 +87,10 @@ impl Start {
 
     /// Opens it with something around the backend.
     pub fn open_with(&self, wrap: impl FnOnce(Box<dyn Backend>) -> Box<dyn Backend>) -> Run {
-        let location: Location = self.path.to_str().expect("a path in UTF-8").parse().expect("a place");
+        let path = self.directory.path().join("start.db");
+        let location: Location = path.to_str().expect("a path in UTF-8").parse().expect("a place");
         let backend = pql_engine::backend::open(&location, &OpenOptions::default()).expect("a database");
-        Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path: self.path.clone() }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
     }
 
     /// The directory, for those who go on without this.
@@ -106,7 +100,7 @@ impl Start {
 
     /// What the database holds now.
     pub fn now(&self) -> String {
-        state::of(&plain(&self.path))
+        state::of(&plain(&self.directory.path().join("start.db")))
     }
 }
 
