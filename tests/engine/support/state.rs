@@ -5,25 +5,9 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// The schema texts in their order, every row with its rowid, and the sequences; without what is PQL's own.
+/// Everything: how the database is defined, every row with its rowid, and the sequences; without what is PQL's own.
 pub fn of(db: &Connection) -> String {
-    let mut out = String::new();
-    let mut tables = Vec::new();
-    let mut query = db
-        .prepare(
-            "SELECT type, name, sql FROM sqlite_schema \
-             WHERE name NOT LIKE '\\_pql\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
-        )
-        .expect("a database");
-    let mut rows = query.query([]).expect("a schema");
-    while let Some(row) = rows.next().expect("a schema") {
-        let (kind, name, sql): (String, String, Option<String>) =
-            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
-        let _ = writeln!(out, "{};", visible(&sql.unwrap_or_default()));
-        if kind == "table" {
-            tables.push(name);
-        }
-    }
+    let (mut out, mut tables) = definitions(db);
     tables.sort();
     for table in tables {
         rows_of(db, &table, &mut out);
@@ -42,6 +26,28 @@ pub fn of(db: &Connection) -> String {
         }
     }
     out
+}
+
+/// The schema texts in their order, and the names of the tables.
+pub fn definitions(db: &Connection) -> (String, Vec<String>) {
+    let mut out = String::new();
+    let mut tables = Vec::new();
+    let mut query = db
+        .prepare(
+            "SELECT type, name, sql FROM sqlite_schema \
+             WHERE name NOT LIKE '\\_pql\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
+        )
+        .expect("a database");
+    let mut rows = query.query([]).expect("a schema");
+    while let Some(row) = rows.next().expect("a schema") {
+        let (kind, name, sql): (String, String, Option<String>) =
+            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+        let _ = writeln!(out, "{};", visible(&sql.unwrap_or_default()));
+        if kind == "table" {
+            tables.push(name);
+        }
+    }
+    (out, tables)
 }
 
 /// A definition in which the hidden names are the same in every run.
