@@ -82,19 +82,15 @@ pub(crate) fn unknown_statement(
     suggestion: Option<&'static str>,
 ) -> Diagnostic {
     let Some(offender) = slice.head.get(word) else {
-        let span = slice.end..slice.end;
-        return match slice.head.first() {
-            Some(verb) => {
-                let verb = verb.to_uppercase();
-                Diagnostic::error(codes::UNKNOWN_STATEMENT, span, format!("{verb} what?"))
-                    .with_help(format!("for example `{verb} TABLE`, `{verb} INDEX` or `{verb} VIEW`"))
-            }
-            None => {
-                let token = token_at(source, slice.start, slice.end);
-                let message = format!("no statement begins with {}", shown(&source[token.clone()]));
-                Diagnostic::error(codes::UNKNOWN_STATEMENT, token, message)
-            }
+        let Some(verb) = slice.head.first() else {
+            let token = token_at(source, slice.start, slice.end);
+            let message = format!("no statement begins with {}", shown(&source[token.clone()]));
+            return Diagnostic::error(codes::UNKNOWN_STATEMENT, token, message);
         };
+        let verb = verb.to_uppercase();
+        let message = format!("{verb} what?");
+        return Diagnostic::error(codes::UNKNOWN_STATEMENT, slice.end..slice.end, message)
+            .with_help(format!("for example `{verb} TABLE`, `{verb} INDEX` or `{verb} VIEW`"));
     };
     let start = slice.head_starts[word];
     let span = start..start + offender.len();
