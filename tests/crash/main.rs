@@ -99,9 +99,13 @@ fn one_case(case: &Case, variant: Variant, all: bool, tally: &Mutex<Tally>) {
     let operation = case.name.split('/').next().unwrap_or_default().to_owned();
     let template = Template::new(case, variant);
     for task in [Task::Apply, Task::Rollback] {
+        // Both sides of a gap between two statements leave the same file: one is resumed from, the other cancelled.
         let points: Vec<Point> = (1..=template.statements(task))
             .flat_map(|at| [(Side::Before, at), (Side::After, at)])
-            .flat_map(|(side, at)| [Ending::Resume, Ending::Cancel].map(|ending| Point { task, side, at, ending }))
+            .map(|(side, at)| {
+                let ending = if side == Side::Before { Ending::Cancel } else { Ending::Resume };
+                Point { task, side, at, ending }
+            })
             .collect();
         let chosen: Vec<&Point> = if all { points.iter().collect() } else { sample(&points, &case.name) };
         for point in &chosen {

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::support::state;
 
 /// How long it leaves the file alone after a transaction.
-const PAUSE: Duration = Duration::from_micros(300);
+const PAUSE: Duration = Duration::from_micros(150);
 
 /// What it does: lines of statements, each line without effect in the end.
 pub(crate) type Script = Vec<Vec<String>>;
