@@ -119,7 +119,8 @@ fn main() -> Outcome<()> {
     let place = tempfile::tempdir_in(&wanted.directory)?;
     let template = place.path().join("template.db");
     make(&template, wanted.rows)?;
-    let rate = if wanted.rate == 0 { "full speed".to_owned() } else { format!("{} transactions/s", wanted.rate) };
+    let rate =
+        if wanted.rate == 0 { "full speed".to_owned() } else { format!("{} transactions/s", wanted.rate) };
     println!(
         "{} rows, {} writer(s) at {rate} each, SQLite {}, in {}; load average before: {}\n",
         wanted.rows,
@@ -128,10 +129,18 @@ fn main() -> Outcome<()> {
         wanted.directory.display(),
         fs::read_to_string("/proc/loadavg").unwrap_or_default().trim()
     );
-    println!("| operation | duration | longest | p99 | rate kept | WAL | rolled back in | longest | plain: duration | longest | p99 |");
+    println!(
+        "| operation | duration | longest | p99 | rate kept | WAL | rolled back in | longest | plain: duration | longest | p99 |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let idle = Bench::new(&template, &wanted, "")?.idle()?;
-    println!("| nothing | {} | {} | {} | {} | | | | | | |", span(idle.time), span(idle.longest), span(idle.p99), idle.kept);
+    println!(
+        "| nothing | {} | {} | {} | {} | | | | | | |",
+        span(idle.time),
+        span(idle.longest),
+        span(idle.p99),
+        idle.kept
+    );
     for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&wanted.only)) {
         let online = Bench::new(&template, &wanted, operation.setup)?.online(operation.statement);
         let plain = Bench::new(&template, &wanted, operation.setup)?.plain(operation.plain);
@@ -220,8 +229,9 @@ impl Bench {
         let db = connect(&file)?;
         db.execute_batch(setup)?;
         db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        let writers =
-            (0..wanted.writers).map(|number| Writer::start(&file, number, wanted.rate, wanted.rows)).collect();
+        let writers = (0..wanted.writers)
+            .map(|number| Writer::start(&file, number, wanted.rate, wanted.rows))
+            .collect();
         std::thread::sleep(Duration::from_millis(300));
         Ok(Self { file, writers, rate: wanted.rate })
     }
@@ -236,7 +246,8 @@ impl Bench {
 
     /// There, the log's size then in megabytes, and back.
     fn online(self, statement: &str) -> Outcome<(Felt, u64, Felt)> {
-        let mut engine = Engine::open(self.file.to_str().ok_or("a path that is not UTF-8")?, &OpenOptions::default())?;
+        let mut engine =
+            Engine::open(self.file.to_str().ok_or("a path that is not UTF-8")?, &OpenOptions::default())?;
         let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {statement};"));
         let schema = engine.schema()?;
         let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
@@ -253,9 +264,8 @@ impl Bench {
         // The writers go on for a while: what they write has to come back too.
         std::thread::sleep(Duration::from_millis(500));
         let back_start = Instant::now();
-        let rolled_back = applied.and_then(|()| {
-            engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).map(drop)
-        });
+        let rolled_back = applied
+            .and_then(|()| engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).map(drop));
         let back_end = Instant::now();
         let times = self.stop()?;
         rolled_back?;
@@ -304,7 +314,8 @@ impl Bench {
         let kept = rate.filter(|_| time > Duration::from_millis(50)).map_or(String::new(), |rate| {
             format!("{:.0} %", 100.0 * took.len() as f64 / (rate * time.as_secs_f64()))
         });
-        let at = |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or_default();
+        let at =
+            |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or_default();
         Felt { time, longest: at(100), p99: at(99), kept }
     }
 }

@@ -28,11 +28,14 @@ pub(crate) fn connect(file: &Path) -> Connection {
 pub(crate) fn script(statement: &str, databases: [&Path; 2]) -> Script {
     // What a computed value was made from depends on the moment at which it was computed; and a row whose key changes
     // while a column is filled counts as one that the application has written itself.
-    let computed = statement.split_once("BACKFILL").or(statement.split_once("DEFAULT (")).map_or("", |(_, rest)| rest);
+    let computed =
+        statement.split_once("BACKFILL").or(statement.split_once("DEFAULT (")).map_or("", |(_, rest)| rest);
     let moves = |column: &str| !computed.is_empty() && column == "id";
     let steady = |line: &str| {
         let column = line.split_once(" SET ").and_then(|(_, rest)| rest.split(' ').next());
-        column.is_none_or(|column| !moves(column) && !computed.split(|c: char| !c.is_alphanumeric()).any(|word| word == column))
+        column.is_none_or(|column| {
+            !moves(column) && !computed.split(|c: char| !c.is_alphanumeric()).any(|word| word == column)
+        })
     };
     include_str!("writer.sql")
         .lines()
