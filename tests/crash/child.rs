@@ -13,7 +13,13 @@ use crate::template::Task;
 const VARIABLE: &str = "PQL_CRASH_CHILD";
 
 /// Runs a task in a process of its own, with a fault, and gives how that ended and what it said.
-pub(crate) fn run(task: Task, variant: Variant, id: MigrationId, file: &Path, fault: &str) -> (ExitStatus, String) {
+pub(crate) fn run(
+    task: Task,
+    variant: Variant,
+    id: MigrationId,
+    file: &Path,
+    fault: &str,
+) -> (ExitStatus, String) {
     let word = match task {
         Task::Apply => "apply",
         Task::Rollback => "rollback",

@@ -39,7 +39,9 @@ fn cases() -> Vec<PathBuf> {
     for folder in fs::read_dir(root()).expect("the folder is part of the project") {
         for file in fs::read_dir(folder.expect("a readable folder").path()).into_iter().flatten() {
             let path = file.expect("a readable folder").path();
-            if path.extension().is_some_and(|extension| extension == "pql") && path.to_string_lossy().contains(&only) {
+            if path.extension().is_some_and(|extension| extension == "pql")
+                && path.to_string_lossy().contains(&only)
+            {
                 found.push(path);
             }
         }
@@ -99,9 +101,13 @@ fn one_case(case: &Case, variant: Variant, all: bool, tally: &Mutex<Tally>) {
     let operation = case.name.split('/').next().unwrap_or_default().to_owned();
     let template = Template::new(case, variant);
     for task in [Task::Apply, Task::Rollback] {
+        // Both sides of a gap between two statements leave the same file: one is resumed from, the other cancelled.
         let points: Vec<Point> = (1..=template.statements(task))
             .flat_map(|at| [(Side::Before, at), (Side::After, at)])
-            .flat_map(|(side, at)| [Ending::Resume, Ending::Cancel].map(|ending| Point { task, side, at, ending }))
+            .map(|(side, at)| {
+                let ending = if side == Side::Before { Ending::Cancel } else { Ending::Resume };
+                Point { task, side, at, ending }
+            })
             .collect();
         let chosen: Vec<&Point> = if all { points.iter().collect() } else { sample(&points, &case.name) };
         for point in &chosen {
@@ -125,5 +131,7 @@ fn one_case(case: &Case, variant: Variant, all: bool, tally: &Mutex<Tally>) {
 /// A few points that lie apart, others for every case, and the same in every run.
 fn sample<'p>(points: &'p [Point], name: &str) -> Vec<&'p Point> {
     let seed = name.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-    (0..SAMPLE).filter_map(|at| points.get((seed + at * points.len() / SAMPLE) % points.len().max(1))).collect()
+    (0..SAMPLE)
+        .filter_map(|at| points.get((seed + at * points.len() / SAMPLE) % points.len().max(1)))
+        .collect()
 }

@@ -97,7 +97,9 @@ impl Template {
             (Ending::Resume, Task::Apply) if now != MigrationStatus::Applied => {
                 engine.apply(self.id, &options, &mut Silent).map(drop)
             }
-            (Ending::Resume, Task::Rollback) if begun => engine.resume(self.id, &options, &mut Silent).map(drop),
+            (Ending::Resume, Task::Rollback) if begun => {
+                engine.resume(self.id, &options, &mut Silent).map(drop)
+            }
             (Ending::Resume, Task::Rollback) if now == MigrationStatus::Applied => {
                 engine.rollback(RollbackTarget::Migration(self.id), &options, &mut Silent).map(drop)
             }
@@ -119,7 +121,8 @@ impl Template {
 /// The file is whole, and so are its foreign keys.
 fn sound(file: &Path) -> Result<(), String> {
     let db = connect(file);
-    let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(|error| error.to_string())?;
+    let whole: String =
+        db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(|error| error.to_string())?;
     if whole != "ok" {
         return Err(format!("integrity_check: {whole}"));
     }

@@ -11,8 +11,8 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
