@@ -65,7 +65,7 @@ fn measure(criterion: &mut Criterion) {
         assert_eq!(theirs(&text), tables * 4, "theirs reads the same text");
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_with_input(BenchmarkId::new("pql", tables), &text, |b, text| {
-            b.iter(|| ours(black_box(text)))
+            b.iter(|| ours(black_box(text)));
         });
         group.bench_with_input(BenchmarkId::new("sqlparser", tables), &text, |b, text| {
             b.iter(|| theirs(black_box(text)));

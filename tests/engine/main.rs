@@ -89,9 +89,16 @@ fn there_and_back() {
             if let Some(since) = &case.since {
                 run.write(since);
                 run.rollback(id);
-                assert_eq!(definitions, run.definitions(), "{}: {} is defined otherwise", case.name, variant.name());
+                assert_eq!(
+                    definitions,
+                    run.definitions(),
+                    "{}: {} is defined otherwise",
+                    case.name,
+                    variant.name()
+                );
                 if variant == Variant::Online {
-                    let _ = write!(shown, "== after what was written since and the rollback\n{}", run.state());
+                    let _ =
+                        write!(shown, "== after what was written since and the rollback\n{}", run.state());
                 }
             } else {
                 run.rollback(id);

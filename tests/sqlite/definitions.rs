@@ -3,7 +3,7 @@
 use pql_planner::{Action, Check};
 use pql_schema::{Column, DataType, Expr};
 
-use crate::support::{Place, index, online, rows, run, run_all, table};
+use crate::support::{Place, index, online, rows, run, run_all, same, table};
 
 const SHOP: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, -- who
@@ -29,7 +29,7 @@ fn there_and_back(sql: &str, there: &[Action], back: &[Action]) {
     assert_ne!(place.state(), before);
     run_all(&place, &online(), back);
     place.check();
-    assert_eq!(place.state(), before);
+    same(&place.state(), &before);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_definition_is_replaced_when_its_rows_allow_it() {
         error.message().contains("t.a cannot be NOT NULL") && error.message().contains("id = 2"),
         "{error}"
     );
-    assert_eq!(place.state(), start);
+    same(&place.state(), &start);
     run_all(&place, &online(), &[redefine(check(Some("'filled'")))]);
     assert!(place.db().execute("INSERT INTO t (a) VALUES ('q')", []).is_err());
     assert!(place.db().execute("INSERT INTO t (a) VALUES (NULL)", []).is_err());
@@ -169,7 +169,7 @@ fn a_definition_is_replaced_when_its_rows_allow_it() {
         Action::Redefine { before: after.clone(), after: before.clone(), checks: Vec::new(), captured: None };
     run_all(&place, &online(), &[back]);
     place.db().execute("UPDATE t SET a = NULL WHERE id = 2", []).unwrap();
-    assert_eq!(place.state(), start);
+    same(&place.state(), &start);
 }
 
 #[test]

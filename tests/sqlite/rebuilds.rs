@@ -9,7 +9,9 @@ use pql_engine::backend::Backend;
 use pql_planner::{Action, Plan, Rebuild};
 use pql_schema::MigrationStrategy;
 
-use crate::support::{KILLED, Place, Runner, online, online_rebuild, plan, rebuild, rows, run, run_all};
+use crate::support::{
+    KILLED, Place, Runner, online, online_rebuild, plan, rebuild, rows, run, run_all, same,
+};
 
 /// A table with everything that a rebuild has to keep.
 const RICH: &str = "
@@ -97,7 +99,7 @@ fn both_ways_keep_everything() {
         db.execute_batch("DELETE FROM t WHERE email = 'next'; UPDATE child SET n = n - 1; UPDATE sqlite_sequence SET seq = 500").unwrap();
         run_all(&place, &plan, &[unswap()]);
         place.check();
-        assert_eq!(place.state(), before, "{strategy:?}");
+        same(&place.state(), &before);
         assert_eq!(place.leftovers(), Vec::<String>::new());
     }
 }
@@ -112,7 +114,7 @@ fn what_was_written_since_comes_back_too() {
     twin.db().execute_batch(SINCE).unwrap();
     run_all(&place, &plan, &[unswap()]);
     place.check();
-    assert_eq!(place.state(), twin.state());
+    same(&place.state(), &twin.state());
 }
 
 /// Kills the action at each of its transactions, before and after the commit, and goes on with `then`.
@@ -150,7 +152,7 @@ fn killed_anywhere_it_goes_on() {
         let mut runner = Runner::resuming(place);
         place.backend().execute(&plan, &actions[at], &mut runner).unwrap();
         run_all(place, &plan, &actions[at + 1..]);
-        assert_eq!(place.state(), clean);
+        same(&place.state(), &clean);
     });
     assert!(points > 10, "{points}");
 }
@@ -165,7 +167,7 @@ fn killed_anywhere_it_is_taken_back() {
             run_all(place, &plan, &[unswap()]);
         }
         run_all(place, &plan, &[Action::RebuildAbandon { rebuild: 0 }]);
-        assert_eq!(place.state(), before);
+        same(&place.state(), &before);
         assert_eq!(place.leftovers(), Vec::<String>::new());
     });
 }
@@ -186,7 +188,7 @@ fn the_way_back_goes_on_after_a_kill() {
             if killed {
                 run_all(&place, &plan, &[unswap()]);
             }
-            assert_eq!(place.state(), twin);
+            same(&place.state(), &twin);
             if !killed {
                 break;
             }
@@ -250,7 +252,7 @@ fn a_writer_beside_it_loses_nothing() {
     }
     assert!(count > 50, "{count}");
     place.check();
-    assert_eq!(place.state(), twin.state());
+    same(&place.state(), &twin.state());
 }
 
 #[test]
@@ -280,7 +282,7 @@ fn two_rebuilds_on_top_of_each_other_come_back_one_by_one() {
     place.check();
     run_all(&place, &first, &[unswap()]);
     place.check();
-    assert_eq!(place.state(), twin.state());
+    same(&place.state(), &twin.state());
 }
 
 #[test]
@@ -373,7 +375,7 @@ fn a_row_that_does_not_fit_stops_it_by_name() {
         let Err(error) = error else { panic!("a row that does not fit was taken") };
         assert!(error.message().contains("id = 2"), "{error}");
         run_all(&place, &plan, &[Action::RebuildAbandon { rebuild: 0 }]);
-        assert_eq!(place.state(), before);
+        same(&place.state(), &before);
     }
     let plan = with(MigrationStrategy::Online, rebuild);
     place.db().execute_batch("UPDATE t SET a = '2' WHERE id = 2").unwrap();
@@ -428,6 +430,6 @@ fn values_that_repeat_under_a_new_unique_key_are_named() {
     let error = run(&place, &plan, &verify).err().unwrap();
     assert!(error.message().contains("a = 'x'"), "{error}");
     run_all(&place, &plan, &[Action::RebuildAbandon { rebuild: 0 }]);
-    assert_eq!(place.state(), before);
+    same(&place.state(), &before);
     assert_eq!(online().rebuilds.len(), 0);
 }

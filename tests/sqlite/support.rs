@@ -14,13 +14,13 @@ use rusqlite::Connection as Db;
 use tempfile::TempDir;
 
 /// A file that is removed with this.
-pub struct Place {
+pub(crate) struct Place {
     _directory: TempDir,
     pub path: PathBuf,
 }
 
 impl Place {
-    pub fn new(sql: &str) -> Self {
+    pub(crate) fn new(sql: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("app.db");
         let place = Self { _directory: directory, path };
@@ -31,23 +31,23 @@ impl Place {
     }
 
     /// The application's connection.
-    pub fn db(&self) -> Db {
+    pub(crate) fn db(&self) -> Db {
         let db = Db::open(&self.path).unwrap();
         db.busy_timeout(Duration::from_secs(5)).unwrap();
         db
     }
 
-    pub fn backend(&self) -> Sqlite {
+    pub(crate) fn backend(&self) -> Sqlite {
         Sqlite::open(&self.path, false, false).unwrap()
     }
 
     /// Every object that is not PQL's with its place and text, and every row with its rowid.
-    pub fn state(&self) -> Vec<String> {
+    pub(crate) fn state(&self) -> Vec<String> {
         state(&self.db())
     }
 
     /// Neither the file nor its references are damaged.
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let db = self.db();
         let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(integrity, "ok");
@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Nothing of PQL's is left but what it remembers.
-    pub fn leftovers(&self) -> Vec<String> {
+    pub(crate) fn leftovers(&self) -> Vec<String> {
         let db = self.db();
         let mut found = db
             .prepare("SELECT name FROM sqlite_schema WHERE name GLOB '_pql_*' AND name NOT IN ('_pql_retained', '_pql_test')")
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-pub fn state(db: &Db) -> Vec<String> {
+pub(crate) fn state(db: &Db) -> Vec<String> {
     let mut lines = Vec::new();
     let mut objects = db
         .prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT GLOB '_pql_*' AND tbl_name NOT GLOB '_pql_*' AND sql IS NOT NULL ORDER BY rowid")
@@ -87,7 +87,7 @@ pub fn state(db: &Db) -> Vec<String> {
 }
 
 /// The rows of a table in their order, with the rowid where there is one; retained columns left out.
-pub fn rows(db: &Db, table: &str) -> Vec<String> {
+pub(crate) fn rows(db: &Db, table: &str) -> Vec<String> {
     let columns: Vec<String> = db
         .prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE name NOT GLOB '_pql_*'")
         .unwrap()
@@ -107,7 +107,7 @@ pub fn rows(db: &Db, table: &str) -> Vec<String> {
 
 /// The runner's side: its cursor lives in the database, written in the transaction that it belongs to.
 #[derive(Debug, Default)]
-pub struct Runner {
+pub(crate) struct Runner {
     cursor: Option<String>,
     options: RunOptions,
     /// Fails at this commit (before it), counted from 1.
@@ -121,30 +121,30 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             options: RunOptions { retry_for: Duration::from_secs(20), ..RunOptions::default() },
             ..Self::default()
         }
     }
 
-    pub fn with(options: RunOptions) -> Self {
+    pub(crate) fn with(options: RunOptions) -> Self {
         Self { options, ..Self::default() }
     }
 
-    pub fn failing(at: u64, after: bool) -> Self {
+    pub(crate) fn failing(at: u64, after: bool) -> Self {
         Self { fail_at: Some(at), after, ..Self::new() }
     }
 
     /// Continues where the database says that the last one stopped.
-    pub fn resuming(place: &Place) -> Self {
+    pub(crate) fn resuming(place: &Place) -> Self {
         let db = place.db();
         let cursor = db.query_row("SELECT cursor FROM _pql_test", [], |row| row.get(0)).unwrap_or(None);
         Self { cursor, ..Self::new() }
     }
 }
 
-pub const KILLED: &str = "TEST001";
+pub(crate) const KILLED: &str = "TEST001";
 
 impl Step for Runner {
     fn cursor(&self) -> Option<&str> {
@@ -184,7 +184,7 @@ impl Step for Runner {
     }
 }
 
-pub fn plan(strategy: MigrationStrategy) -> Plan {
+pub(crate) fn plan(strategy: MigrationStrategy) -> Plan {
     Plan {
         format: pql_planner::plan::FORMAT,
         strategy,
@@ -197,37 +197,37 @@ pub fn plan(strategy: MigrationStrategy) -> Plan {
     }
 }
 
-pub fn online() -> Plan {
+pub(crate) fn online() -> Plan {
     plan(MigrationStrategy::Online)
 }
 
 /// Runs one action to its end.
-pub fn run(place: &Place, plan: &Plan, action: &Action) -> Result<Runner> {
+pub(crate) fn run(place: &Place, plan: &Plan, action: &Action) -> Result<Runner> {
     let mut runner = Runner::new();
     place.backend().execute(plan, action, &mut runner)?;
     assert!(runner.done, "{action:?} was not journalled as done");
     Ok(runner)
 }
 
-pub fn run_all(place: &Place, plan: &Plan, actions: &[Action]) {
+pub(crate) fn run_all(place: &Place, plan: &Plan, actions: &[Action]) {
     for action in actions {
         run(place, plan, action).unwrap_or_else(|error| panic!("{action:?}: {error} {error:?}"));
     }
 }
 
 /// The table that a text defines.
-pub fn table(sql: &str) -> Table {
+pub(crate) fn table(sql: &str) -> Table {
     stored::stored_table(sql).unwrap_or_else(|error| panic!("{sql}: {}", error.message))
 }
 
-pub fn index(sql: &str, of: &Table) -> Index {
+pub(crate) fn index(sql: &str, of: &Table) -> Index {
     let mut schema = Schema::new(NameRule::AsciiInsensitive);
     schema.tables.insert(of.name.clone(), of.clone());
     stored::stored_index(sql, &schema).unwrap_or_else(|error| panic!("{sql}: {}", error.message))
 }
 
 /// A rebuild from one text to another; columns of the same name are copied unless `mapping` says otherwise.
-pub fn rebuild(
+pub(crate) fn rebuild(
     before: &str,
     after: &str,
     mapping: &[(&str, &str)],
@@ -283,11 +283,21 @@ fn mapped(from: &Table, to: &Table, given: &[(&str, &str)]) -> Vec<ColumnMapping
 }
 
 /// The actions of an online rebuild.
-pub fn online_rebuild() -> [Action; 4] {
+pub(crate) fn online_rebuild() -> [Action; 4] {
     [
         Action::RebuildPrepare { rebuild: 0 },
         Action::RebuildCopy { rebuild: 0 },
         Action::RebuildVerify { rebuild: 0 },
         Action::RebuildSwap { rebuild: 0 },
     ]
+}
+
+/// Two lists are the same, or the first difference is shown.
+#[track_caller]
+pub(crate) fn same(left: &[String], right: &[String]) {
+    let at = left.iter().zip(right).position(|(left, right)| left != right);
+    if let Some(at) = at {
+        panic!("line {at}:\n  {}\n  {}", left[at], right[at]);
+    }
+    assert_eq!(left.len(), right.len(), "one is the start of the other");
 }

@@ -1,20 +1,24 @@
 //! Failures on demand, for tests: an error or the end of the process, before or after any statement or commit.
 //!
-//! [`Watch`] sees every statement of a SQLite connection and can kill the process at one of them; child processes
-//! are told by the environment variable `PQL_FAULT`:
+//! [`Watch`] sees every statement of the connection that changes a SQLite file and can kill the process at one of
+//! them; child processes are told by the environment variable `PQL_FAULT`:
 //! - `kill:before:17`, `kill:after:17`: SIGKILL around the 17th statement since the database was opened;
 //! - `list:FILE`: write every statement to a file, a line each, so that a harness knows how many there are.
+//!
+//! Statements that only read are not counted: they leave the file as the statement before them did.
 //!
 //! [`FaultyBackend`] wraps any backend and makes the transactions of its actions fail, with the process alive.
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
 use pql_schema::{ObjectName, Schema};
+use rusqlite::Connection as Db;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use crate::backend::{Backend, Connection, Progress, RunOptions, Step};
 use crate::{Error, Result, codes};
@@ -69,6 +73,9 @@ impl Watch {
 
     /// A statement begins.
     pub fn begins(&mut self, sql: &str) {
+        if only_reads(sql) {
+            return;
+        }
         match self {
             Self::Kill { side, at, seen } => {
                 *seen += 1;
@@ -84,13 +91,43 @@ impl Watch {
     }
 
     /// It has ended.
-    pub fn ended(&mut self) {
+    pub fn ended(&mut self, sql: &str) {
         if let Self::Kill { side: Side::After, at, seen } = self
             && seen == at
+            && !only_reads(sql)
         {
             kill();
         }
     }
+}
+
+/// Lets a connection be watched as the environment asks; the process has one watch for all that it opens.
+pub(crate) fn attach(db: &mut Db) -> Result<()> {
+    static WATCH: OnceLock<Option<Mutex<Watch>>> = OnceLock::new();
+    let Some(watch) = WATCH.get_or_init(|| Watch::from_environment().map(Mutex::new)) else { return Ok(()) };
+    let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
+    db.trace_v2(
+        events,
+        Some(move |event: TraceEvent<'_>| {
+            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                TraceEvent::Stmt(_, sql) => watch.begins(sql),
+                TraceEvent::Profile(statement, _) => watch.ended(&statement.sql()),
+                _ => {}
+            }
+        }),
+    )?;
+    Ok(())
+}
+
+/// Whether a statement leaves the file alone; so does what a trigger's program is announced by, a comment.
+fn only_reads(sql: &str) -> bool {
+    let sql = sql.trim_start();
+    let begins = |word: &str| sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    sql.is_empty()
+        || sql.starts_with("--")
+        || begins("SELECT")
+        || (begins("PRAGMA") && !sql.contains('=') && !sql.contains("checkpoint"))
 }
 
 /// Ends this process as `kill -9` does: nothing is flushed, closed or unlocked by it.

@@ -154,9 +154,8 @@ pub(crate) fn classify(head: &[&str], first: u8) -> Form {
     match verb.to_ascii_uppercase().as_str() {
         "MIGRATE" => ours(SyntaxKind::one_migrate),
         "EXPLAIN" if is(1, "MIGRATE") => ours(SyntaxKind::one_migrate),
-        "SET" if any(1, &SQL_SETTINGS) => Form::PassThrough,
+        "SET" | "RESET" | "SHOW" if any(1, &SQL_SETTINGS) => Form::PassThrough,
         "SET" => Form::Ours { rule: SyntaxKind::one_set, unmanaged: Some(SyntaxKind::unmanaged_set) },
-        "RESET" | "SHOW" if any(1, &SQL_SETTINGS) => Form::PassThrough,
         "RESET" => Form::Ours { rule: SyntaxKind::one_reset, unmanaged: Some(SyntaxKind::unmanaged_show) },
         "SHOW" => Form::Ours { rule: SyntaxKind::one_show, unmanaged: Some(SyntaxKind::unmanaged_show) },
         "DESCRIBE" => ours(SyntaxKind::one_describe),

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use pest::Parser;
+use pest::unicode::{XID_CONTINUE, XID_START};
 
 use crate::SyntaxKind;
 use crate::grammar::Grammar;
@@ -195,10 +196,10 @@ impl<'s> Splitter<'s> {
                     true
                 }
                 b'$' => walk.other_if(self.dollar()),
-                _ if is_word_byte(byte) => self.word(&mut walk),
+                _ if self.word_end(start) > start => self.word(&mut walk),
                 _ => {
                     walk.other();
-                    self.at += 1;
+                    self.mark();
                     true
                 }
             };
@@ -223,14 +224,30 @@ impl<'s> Splitter<'s> {
 
     /// A `$` begins a dollar-quoted text or a parameter of the database's; false when the text never ends.
     fn dollar(&mut self) -> bool {
-        let rest = &self.bytes[self.at + 1..];
-        let tag = rest.iter().position(|&byte| !is_word_byte(byte)).unwrap_or(rest.len());
-        let opens = rest.get(tag) == Some(&b'$') && !rest[0].is_ascii_digit();
+        let rest = &self.source[self.at + 1..];
+        let tag = rest.find(|c| c == '$' || !is_word_char(c)).unwrap_or(rest.len());
+        let opens = rest[tag..].starts_with('$') && !rest.starts_with(|c: char| c.is_ascii_digit());
         if opens {
             return self.quoted(SyntaxKind::string);
         }
-        self.at += 1;
+        self.at = self.word_end(self.at + 1);
         true
+    }
+
+    /// Passes an operator, a parameter, or a character that means nothing. Where words begin behind them decides whether
+    /// an `E` before a quote opens a string of its own, so `@` and `:` are looked at closely.
+    fn mark(&mut self) {
+        let rest = &self.source[self.at..];
+        let run = &rest[..rest.find(|c| !is_operator_char(c)).unwrap_or(rest.len())];
+        self.at = match rest.as_bytes()[0] {
+            b':' if rest.starts_with("::") => self.at + 2,
+            b':' if rest[1..].starts_with(is_word_start) => self.word_end(self.at + 1),
+            _ if run.contains('@') => {
+                let end = self.token_end(SyntaxKind::param, self.at);
+                end.or_else(|| self.token_end(SyntaxKind::operator, self.at)).unwrap_or(self.at + 1)
+            }
+            _ => self.at + rest.chars().next().map_or(1, char::len_utf8),
+        };
     }
 
     /// A `[` that opens a quoted name and no subscript. Asking the grammar in vain is not cheap, hence the look ahead.
@@ -246,16 +263,28 @@ impl<'s> Splitter<'s> {
             && matches!(self.bytes[self.at - 1], b')' | b']' | b'"' | b'\'' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | 0x80..)
     }
 
+    /// Where the letters, digits, `_` and `$` from `start` on end; `start` itself where no word or number begins.
     fn word_end(&self, start: usize) -> usize {
-        let rest = &self.bytes[start..];
-        start + rest.iter().position(|&byte| byte != b'$' && !is_word_byte(byte)).unwrap_or(rest.len())
+        let rest = &self.source[start..];
+        if !rest.starts_with(|c: char| is_word_char(c) && (c.is_ascii() || is_word_start(c))) {
+            return start;
+        }
+        start + rest.find(|c| c != '$' && !is_word_char(c)).unwrap_or(rest.len())
     }
 
     fn word(&mut self, walk: &mut Walk<'s>) -> bool {
         let start = self.at;
         let end = self.word_end(start);
-        if self.bytes.get(end) == Some(&b'\'') && matches!(&self.bytes[start..end], b"e" | b"E") {
+        let before_quote = self.bytes.get(end) == Some(&b'\'') && matches!(self.bytes[end - 1], b'e' | b'E');
+        if before_quote && end - start == 1 {
             return walk.other_if(self.quoted(SyntaxKind::string));
+        }
+        // A number ends before letters that follow it: `E'…'` or `$$…$$` may begin there.
+        if (before_quote || self.bytes[start..end].contains(&b'$'))
+            && let Some(number) = self.token_end(SyntaxKind::number, start).filter(|number| *number < end)
+        {
+            self.at = number;
+            return walk.other_if(true);
         }
         self.at = end;
         let field = start > 0 && self.bytes[start - 1] == b'.';
@@ -284,8 +313,16 @@ const VERBS: [&str; 12] = [
 /// The first of them never stand in a body.
 const VERBS_OF_DEFINITIONS: usize = 4;
 
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+fn is_word_start(c: char) -> bool {
+    c.is_ascii_alphabetic() || c == '_' || !c.is_ascii() && XID_START(c)
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii() && XID_CONTINUE(c)
+}
+
+fn is_operator_char(c: char) -> bool {
+    "=<>+-*/|%!~&^#?@".contains(c)
 }
 
 /// What is known while walking over one statement.

@@ -185,7 +185,7 @@ fn repetition_takes_linear_time() {
 fn a_long_literal_is_one_token() {
     let source = format!("SET a = '{}'", "x".repeat(10 << 20));
     assert_eq!(ok(&source).len(), 1);
-    hostile(source.replace("'", "\""));
+    hostile(source.replace('\'', "\""));
 }
 
 #[test]

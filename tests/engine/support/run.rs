@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pql_engine::backend::Backend;
-use pql_engine::{ApplyOptions, Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent};
+use pql_engine::{
+    ApplyOptions, Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent,
+};
 use pql_planner::lower::{self, Context};
 use pql_planner::{Dialect, text};
 use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
@@ -91,6 +93,11 @@ impl Start {
         Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
     }
 
+    /// The directory, for those who go on without this.
+    pub fn into_directory(self) -> tempfile::TempDir {
+        self.directory
+    }
+
     /// What the database holds now.
     pub fn now(&self) -> String {
         state::of(&plain(&self.directory.path().join("start.db")))
@@ -135,11 +142,25 @@ impl Run {
 
     /// The plan as text, with the names it makes up replaced.
     pub fn plan(&mut self, id: MigrationId, variant: Variant) -> String {
-        let (_, rows) = self.engine.plan(id, &variant.options()).unwrap_or_else(|error| panic!("PLAN: {}", shown(&error)));
-        let tag = id.to_string().rsplit('-').next().map(|part| part[part.len() - 8..].to_owned()).unwrap_or_default();
+        let (_, rows) = self
+            .engine
+            .plan(id, &variant.options())
+            .unwrap_or_else(|error| panic!("PLAN: {}", shown(&error)));
+        let tag = id
+            .to_string()
+            .rsplit('-')
+            .next()
+            .map(|part| part[part.len() - 8..].to_owned())
+            .unwrap_or_default();
         let mut out = String::new();
         for row in rows {
-            let _ = writeln!(out, "{} {}: {}", row.step.map_or("-".to_owned(), |step| step.to_string()), row.phase, row.action);
+            let _ = writeln!(
+                out,
+                "{} {}: {}",
+                row.step.map_or("-".to_owned(), |step| step.to_string()),
+                row.phase,
+                row.action
+            );
             for line in row.sql.lines() {
                 let _ = writeln!(out, "    {line}");
             }
@@ -207,7 +228,10 @@ impl Run {
             // What the statement meant, against the schema that it was written for.
             let directory = directory();
             let path = directory.path().join("before.db");
-            rusqlite::Connection::open(&path).expect("a database").execute_batch(&case.schema).expect("a schema");
+            rusqlite::Connection::open(&path)
+                .expect("a database")
+                .execute_batch(&case.schema)
+                .expect("a schema");
             let mut before = Run { engine: open(&path), path };
             (before.engine.schema().expect("a schema"), before.operations(case))
         };
@@ -222,7 +246,7 @@ impl Run {
         let direct = built(&target);
         let mut now = self.engine.schema().expect("a schema");
         now.version = 0;
-assert!(
+        assert!(
             direct.same_as(&now) && now.same_as(&direct),
             "{}: not as if built directly\n{}\n{}",
             case.name,

@@ -5,24 +5,30 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// Everything: the schema, then every row with its rowid, and the sequences.
+/// Everything: how the database is defined, every row with its rowid, and the sequences; without what is PQL's own.
 pub fn of(db: &Connection) -> String {
     let (mut out, mut tables) = definitions(db);
     tables.sort();
     for table in tables {
         rows_of(db, &table, &mut out);
     }
-    let sequences = "SELECT name, seq FROM sqlite_sequence WHERE name NOT LIKE '\\_pql%' ESCAPE '\\' ORDER BY name";
+    let sequences =
+        "SELECT name, seq FROM sqlite_sequence WHERE name NOT LIKE '\\_pql%' ESCAPE '\\' ORDER BY name";
     if let Ok(mut query) = db.prepare(sequences) {
         let mut rows = query.query([]).expect("sequences");
         while let Some(row) = rows.next().expect("sequences") {
-            let _ = writeln!(out, "sequence {}: {}", row.get::<_, String>(0).unwrap(), row.get::<_, i64>(1).unwrap());
+            let _ = writeln!(
+                out,
+                "sequence {}: {}",
+                row.get::<_, String>(0).unwrap(),
+                row.get::<_, i64>(1).unwrap()
+            );
         }
     }
     out
 }
 
-/// The schema texts in their order, without what is PQL's own, and the names of the tables.
+/// The schema texts in their order, and the names of the tables.
 pub fn definitions(db: &Connection) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut tables = Vec::new();
@@ -61,7 +67,9 @@ fn visible(sql: &str) -> String {
 fn rows_of(db: &Connection, table: &str, out: &mut String) {
     let quoted = format!("\"{}\"", table.replace('"', "\"\""));
     let columns: Vec<String> = db
-        .prepare(&format!("SELECT name FROM pragma_table_xinfo({quoted}) WHERE name NOT LIKE '\\_pql%' ESCAPE '\\'"))
+        .prepare(&format!(
+            "SELECT name FROM pragma_table_xinfo({quoted}) WHERE name NOT LIKE '\\_pql%' ESCAPE '\\'"
+        ))
         .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
         .expect("columns");
     let list: Vec<String> = columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
@@ -86,6 +94,8 @@ fn text(value: ValueRef<'_>) -> String {
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text)),
-        ValueRef::Blob(bytes) => format!("x'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        ValueRef::Blob(bytes) => {
+            format!("x'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
     }
 }

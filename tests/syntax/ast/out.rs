@@ -108,10 +108,10 @@ impl Out {
             shown = format!("{} . {shown}", spelt(qualifier));
         }
         if !ty.args().is_empty() {
-            shown.push_str(&format!(" args {:?}", ty.args()));
+            write!(shown, " args {:?}", ty.args()).expect("a string takes any text");
         }
         if !ty.array_dims().is_empty() {
-            shown.push_str(&format!(" dimensions {:?}", ty.array_dims()));
+            write!(shown, " dimensions {:?}", ty.array_dims()).expect("a string takes any text");
         }
         self.value("type", shown);
     }
@@ -137,7 +137,7 @@ impl Out {
             Some(Value::Default) => self.value(label, "the default"),
             Some(Value::File(path)) => self.value(label, format_args!("file {}", shown(&path))),
             Some(Value::FileParam(param)) => {
-                self.value(label, format_args!("file of parameter {}", param.name()))
+                self.value(label, format_args!("file of parameter {}", param.name()));
             }
             None => self.value(label, format_args!("malformed {}", setting.text())),
         }

@@ -34,7 +34,8 @@ impl Engine {
         let mut names = record.touches.clone();
         names.extend(expected.tables.keys().chain(expected.views.keys()).cloned());
         let differing = differences(&expected, &part(&schema, &names));
-        if let Some(first) = differing.first().map(ToString::to_string).or_else(|| fits.err().map(|(_, e)| e.to_string()))
+        if let Some(first) =
+            differing.first().map(ToString::to_string).or_else(|| fits.err().map(|(_, e)| e.to_string()))
         {
             return Err(Error::new(
                 codes::UNEXPECTED_SCHEMA,

@@ -140,16 +140,43 @@ impl<'r> Runner<'r> {
     }
 
     fn forward(&mut self) -> Result<()> {
+        if !self.cancellable {
+            self.rewind()?;
+        }
         let rows = self.rows()?;
         for step in 0..self.plan.steps.len() {
             let unit = Unit { step, undo: None };
             let row = find(&rows, unit);
-            if rows.iter().any(|row| row.step == step && row.undo.is_some()) {
-                // A way back that turned round in the middle of this step: first to its beginning, then again.
-                self.take_back(step, &rows)?;
-                self.execute(unit, None, false)?;
-            } else if row.is_none_or(|row| row.state != State::Done) {
+            if row.is_none_or(|row| row.state != State::Done) {
                 self.execute(unit, row, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares to go forward after a way back that turned round. What was being taken back is taken back whole, with
+    /// the steps before it that it relies on: a log that was stopped, or a copy that was given up, is made anew.
+    fn rewind(&mut self) -> Result<()> {
+        let rows = self.rows()?;
+        let of = |step: usize| rows.iter().filter(move |row| row.step == step);
+        let in_effect = |step| of(step).count() == 1 && of(step).all(|row| row.state == State::Done);
+        let Some(last) = (0..self.plan.steps.len()).find(|&step| !in_effect(step)) else { return Ok(()) };
+        let undone = of(last).any(|row| row.undo.is_some() && row.state == State::Done);
+        if of(last).count() > 1
+            && !undone
+            && self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true)
+        {
+            // What stopped the way back would stop it again; nothing of the step was lost.
+            let (journal, id, lease) = (self.journal, self.id, self.lease);
+            return self.write(&mut |connection| {
+                lease.verify(connection)?;
+                journal.undo_dropped(connection, id, last)
+            });
+        }
+        let first = (0..last).find(|&step| reach(self.plan, step) >= last).unwrap_or(last);
+        for step in (first..=last).rev() {
+            if of(step).next().is_some() {
+                self.take_back(step, &rows)?;
             }
         }
         Ok(())
@@ -338,6 +365,27 @@ pub(crate) fn barrier(rows: &[StepRow], plan: &Plan) -> Option<usize> {
 
 fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {
     rows.iter().find(|row| (row.step, row.undo) == unit.key())
+}
+
+/// The last of the steps that rely on what a step has begun and that a later one ends.
+fn reach(plan: &Plan, step: usize) -> usize {
+    let position = |wanted: &dyn Fn(&Action) -> bool| {
+        plan.steps.iter().skip(step).position(|other| wanted(&other.action)).map(|after| step + after)
+    };
+    let end = match &plan.steps[step].action {
+        Action::RebuildPrepare { rebuild: begun } => {
+            position(&|action| matches!(action, Action::RebuildSwap { rebuild } if rebuild == begun))
+        }
+        Action::IndexPrepare { build: begun } => {
+            position(&|action| matches!(action, Action::IndexPublish { build } if build == begun))
+        }
+        Action::StartCapture { capture: begun } => {
+            position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
+                .map(|end| end - 1)
+        }
+        _ => None,
+    };
+    end.unwrap_or(step)
 }
 
 fn outside_transaction(action: &Action) -> bool {

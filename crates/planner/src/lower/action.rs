@@ -74,7 +74,7 @@ impl Lowering<'_> {
             self.settle_type(&mut changed, &known.constraints, &known.options);
             to = changed.data_type;
         }
-        let collation = collate.and_then(|collate| self.collation(&collate));
+        let collation = collate.and_then(|collate| self.collation(&collate)).filter(|name| name != "BINARY");
         let Ok(using) = using.map(|using| self.expr(&using).ok_or(())).transpose() else { return };
         let Ok(revert_using) = revert.map(|revert| self.expr(&revert).ok_or(())).transpose() else { return };
         self.push(MigrationOp::ChangeColumnType { table, column, to, collation, using, revert_using }, span);

@@ -116,7 +116,8 @@ impl Lowering<'_> {
                 return Some(());
             }
             ColumnConstraint::Collate(it) => {
-                parts.column.collation = self.collation(it);
+                // Of a column it is what it would have anyway; of a key it may undo the column's own.
+                parts.column.collation = self.collation(it).filter(|name| name != "BINARY");
                 return Some(());
             }
             ColumnConstraint::Identity(it) => {
@@ -224,8 +225,7 @@ impl Lowering<'_> {
         let text = name.text();
         let upper = text.to_ascii_uppercase();
         match upper.as_str() {
-            "BINARY" => None,
-            "NOCASE" | "RTRIM" => Some(upper),
+            "BINARY" | "NOCASE" | "RTRIM" => Some(upper),
             _ => Some(text),
         }
     }

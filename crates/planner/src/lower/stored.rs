@@ -14,6 +14,7 @@ pub fn stored_table(sql: &str) -> Result<Table, Diagnostic> {
             let name = lowering.object(&create.name()?)?;
             let mut table = lowering.table_definition(name, &create.body()?, create.options())?.table;
             text::absorb_vector_checks(&mut table);
+            text::drop_needless_collations(&mut table);
             Some(table)
         }
         _ => None,
@@ -22,10 +23,12 @@ pub fn stored_table(sql: &str) -> Result<Table, Diagnostic> {
 
 /// An index from its stored CREATE INDEX; `schema` gives the spelling of its table and columns.
 pub fn stored_index(sql: &str, schema: &Schema) -> Result<Index, Diagnostic> {
-    stored(sql, Some(schema), |lowering, statement| match statement {
+    let mut index = stored(sql, Some(schema), |lowering, statement| match statement {
         ast::Statement::CreateIndex(create) => lowering.index(&create.definition()?, create.is_unique()),
         _ => None,
-    })
+    })?;
+    text::drop_needless_part_collations(&mut index, schema);
+    Ok(index)
 }
 
 /// A view from its stored CREATE VIEW.

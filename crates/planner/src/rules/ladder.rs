@@ -243,16 +243,20 @@ impl<'a> Ladder<'a> {
     /// definition, after which every row is written anew without it.
     pub(super) fn remove_last_column(&self, with: &Table, without: &Table) -> Vec<Action> {
         let Some(column) = with.columns.last() else { return Vec::new() };
-        let plain = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
+        let drop = Action::DropColumn { table: with.name.clone(), column: column.name.clone() };
+        // The plain statement refuses a column that a constraint of the table names.
+        let free = Table { constraints: without.constraints.clone(), ..with.clone() };
+        let plain =
+            if free == *with { vec![drop] } else { vec![redefine(with, &free, Vec::new(), None), drop] };
         let brief = self.is_brief(self.costs(&with.name).update());
         let Some(first) = rewritable(without).filter(|_| !brief && self.caps.definition_edit) else {
-            return vec![plain];
+            return plain;
         };
         if column.generated.as_ref().is_some_and(|generated| !generated.stored) {
             // Nothing of it is stored.
             return vec![redefine(with, without, Vec::new(), None)];
         }
-        let Ok(rewrite) = refill(without, first, Expr::column(first)) else { return vec![plain] };
+        let Ok(rewrite) = refill(without, first, Expr::column(first)) else { return plain };
         vec![redefine(with, without, Vec::new(), None), Action::Backfill(rewrite)]
     }
 

@@ -22,6 +22,7 @@ pub use sqlite::{Affinity, SQLITE, absorb_vector_checks, sqlite_meaning, sqlite_
 pub use sqlite_expr::{ExprError, sqlite_expr};
 pub use sqlite_normal::normalise_sqlite;
 pub(crate) use sqlite_normal::normalise_table;
+pub(crate) use sqlite_normal::{drop_needless_collations, drop_needless_part_collations};
 pub use statement::statement;
 pub use types::neutral_type;
 

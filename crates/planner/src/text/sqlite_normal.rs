@@ -2,7 +2,7 @@
 //! read, so that nothing which SQLite cannot tell apart is ever a difference.
 
 use pql_schema::{
-    Column, Constraint, ConstraintKind, DataType, Deferrable, IndexPart, KeyPart, NullsOrder, ObjectName,
+    Column, Constraint, ConstraintKind, DataType, Deferrable, Index, IndexPart, NullsOrder, ObjectName,
     Schema, SortOrder, Table,
 };
 
@@ -24,6 +24,11 @@ pub fn normalise_sqlite(schema: &mut Schema, current: Option<&Schema>) {
         }
         index.parts.iter_mut().for_each(normalise_part);
     }
+    let mut indexes = std::mem::take(&mut schema.indexes);
+    for index in indexes.values_mut() {
+        drop_needless_part_collations(index, schema);
+    }
+    schema.indexes = indexes;
     for view in schema.views.values_mut() {
         unqualify(&mut view.name);
     }
@@ -68,6 +73,38 @@ pub(crate) fn normalise_table(table: &mut Table, current: Option<&Table>) {
         drop_binary(&mut column.collation);
     }
     table.constraints.iter_mut().for_each(normalise_constraint);
+    drop_needless_collations(table);
+}
+
+/// BINARY said of a key whose column has no collation of its own says nothing.
+pub(crate) fn drop_needless_collations(table: &mut Table) {
+    let columns = &table.columns;
+    for constraint in &mut table.constraints {
+        let parts = match &mut constraint.kind {
+            ConstraintKind::PrimaryKey(key) => &mut key.columns,
+            ConstraintKind::Unique(unique) => &mut unique.columns,
+            _ => continue,
+        };
+        for part in parts {
+            if !has_collation(columns, &part.column) {
+                drop_binary(&mut part.collation);
+            }
+        }
+    }
+}
+
+/// The same for an index.
+pub(crate) fn drop_needless_part_collations(index: &mut Index, schema: &Schema) {
+    let Some(table) = schema.table(&index.table) else { return };
+    for part in &mut index.parts {
+        if part.column.as_ref().is_none_or(|column| !has_collation(&table.columns, column)) {
+            drop_binary(&mut part.collation);
+        }
+    }
+}
+
+fn has_collation(columns: &[Column], name: &str) -> bool {
+    columns.iter().any(|column| column.name.eq_ignore_ascii_case(name) && column.collation.is_some())
 }
 
 fn stored_type(column: &Column, table: &Table, current: Option<&Table>) -> DataType {
@@ -93,21 +130,13 @@ fn stored_type(column: &Column, table: &Table, current: Option<&Table>) -> DataT
 fn normalise_constraint(constraint: &mut Constraint) {
     constraint.not_valid = false;
     match &mut constraint.kind {
-        ConstraintKind::PrimaryKey(key) => key.columns.iter_mut().for_each(normalise_key),
-        ConstraintKind::Unique(unique) => {
-            unique.columns.iter_mut().for_each(normalise_key);
-            drop_default_deferral(&mut unique.deferrable);
-        }
+        ConstraintKind::Unique(unique) => drop_default_deferral(&mut unique.deferrable),
         ConstraintKind::ForeignKey(key) => {
             unqualify(&mut key.table);
             drop_default_deferral(&mut key.deferrable);
         }
-        ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {}
+        ConstraintKind::PrimaryKey(_) | ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {}
     }
-}
-
-fn normalise_key(part: &mut KeyPart) {
-    drop_binary(&mut part.collation);
 }
 
 fn normalise_part(part: &mut IndexPart) {

@@ -97,14 +97,14 @@ impl Work<'_> {
         let table = ident(&self.backfill.table.name);
         let (mut condition, params) = self.key.within(&table, piece, 1);
         if let Some(filter) = &self.backfill.filter {
-            condition.push_str(&format!(" AND ({filter})"));
+            condition = format!("{condition} AND ({filter})");
         }
         if let Some(capture) = &self.backfill.capture {
-            condition.push_str(&format!(
-                " AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})",
+            condition = format!(
+                "{condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})",
                 ident(&capture.log.name),
                 self.key.is_logged(&table, "_pql_l")
-            ));
+            );
         }
         (condition, params)
     }

@@ -39,13 +39,11 @@ impl Subject {
 
     /// Fails with the first rows that do not fulfil the check.
     pub(super) fn examine(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<()> {
-        match (check, among) {
-            (Check::Distinct { columns, .. }, Among::All) => self.no_duplicates(db, check, columns),
-            _ => {
-                let (sql, params) = self.query(db, check, among)?;
-                self.report(db, check, &sql, &params)
-            }
+        if let (Check::Distinct { columns, .. }, Among::All) = (check, among) {
+            return self.no_duplicates(db, check, columns);
         }
+        let (sql, params) = self.query(db, check, among)?;
+        self.report(db, check, &sql, &params)
     }
 
     /// The query that examines all rows, for showing.
@@ -68,12 +66,12 @@ impl Subject {
             equal.join(" AND "),
             self.orphan(db, key)?
         );
-        let sql = self.select(&format!("main.{t}"), "1", &bad, self.shown_column(check).as_deref());
+        let sql = self.select(&format!("main.{t}"), "1", &bad, shown_column(check).as_deref());
         self.report(db, check, &sql, &[])
     }
 
     fn report(&self, db: &Db, check: &Check, sql: &str, params: &[Value]) -> Result<()> {
-        let shown = self.shown_column(check);
+        let shown = shown_column(check);
         let mut statement = db.prepare(sql)?;
         let mut found = statement.query(params_from_iter(params))?;
         let mut rows = Rows::default();
@@ -114,15 +112,6 @@ impl Subject {
         rows.error(codes::ROWS, &what).with_help(help)
     }
 
-    /// The column whose value tells what is wrong.
-    fn shown_column(&self, check: &Check) -> Option<String> {
-        match check {
-            Check::NotNull { .. } | Check::Holds { .. } => None,
-            Check::References { key, .. } => key.columns.first().cloned(),
-            Check::Distinct { columns, .. } => columns.first().map(|part| part.column.clone()),
-        }
-    }
-
     fn query(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<(String, Vec<Value>)> {
         let t = ident(&self.table);
         let bad = match check {
@@ -140,7 +129,7 @@ impl Subject {
                 Vec::new(),
             ),
         };
-        Ok((self.select(&from, &only, &bad, self.shown_column(check).as_deref()), params))
+        Ok((self.select(&from, &only, &bad, shown_column(check).as_deref()), params))
     }
 
     fn select(&self, from: &str, only: &str, bad: &str, shown: Option<&str>) -> String {
@@ -211,6 +200,15 @@ impl Subject {
             rows.push(&by_value, &values, None);
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
+    }
+}
+
+/// The column whose value tells what is wrong.
+fn shown_column(check: &Check) -> Option<String> {
+    match check {
+        Check::NotNull { .. } | Check::Holds { .. } => None,
+        Check::References { key, .. } => key.columns.first().cloned(),
+        Check::Distinct { columns, .. } => columns.first().map(|part| part.column.clone()),
     }
 }
 

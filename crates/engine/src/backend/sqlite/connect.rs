@@ -118,10 +118,7 @@ fn examine(path: &Path, create: bool) -> Result<()> {
     }
     let mut header = [0; HEADER.len()];
     let mut file = File::open(path).map_err(|error| cannot(error.to_string()).with_source(error))?;
-    match file.read_exact(&mut header) {
-        Ok(()) if &header == HEADER => Ok(()),
-        Ok(()) => Err(not_a_database(&shown.to_string())),
-        Err(_) if data.len() == 0 => Ok(()),
-        Err(_) => Err(not_a_database(&shown.to_string())),
-    }
+    let is_database = file.read_exact(&mut header).is_ok() && &header == HEADER;
+    // An empty file is a database without tables.
+    if is_database || data.len() == 0 { Ok(()) } else { Err(not_a_database(&shown.to_string())) }
 }

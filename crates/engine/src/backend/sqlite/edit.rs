@@ -58,7 +58,7 @@ fn unreadable(error: rusqlite::Error) -> Error {
 pub(super) fn verify_table(db: &Db, table: &str, columns: &[&str]) -> Result<()> {
     let quoted = pql_planner::text::ident(table);
     let statement = db.prepare(&format!("SELECT * FROM main.{quoted} LIMIT 0")).map_err(unreadable)?;
-    let found: Vec<&str> = statement.column_names().into_iter().collect();
+    let found: Vec<&str> = statement.column_names().collect();
     if found.len() != columns.len() || found.iter().zip(columns).any(|(a, b)| !a.eq_ignore_ascii_case(b)) {
         return Err(Error::new(
             codes::DATABASE,

@@ -20,7 +20,7 @@ pub(super) fn qualified(expr: &Expr, columns: &[String], by: &str) -> String {
             let qualifier = all.peek().is_some_and(|next| next.text == ".");
             if !qualifier {
                 out.push_str(&text[copied..token.start]);
-                out.push_str(&format!("{by}.{}", ident(&column)));
+                out.extend([by, ".", &ident(&column)]);
                 copied = token.start + token.text.len();
             }
         }

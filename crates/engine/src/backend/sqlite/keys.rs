@@ -327,10 +327,9 @@ fn primary_key(db: &Db, table: &str) -> Result<Vec<pql_schema::KeyPart>> {
         "SELECT name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE \"key\" ORDER BY seqno",
     )?;
     let parts = statement.query_map([index], |row| {
-        let collation: String = row.get(2)?;
         Ok(pql_schema::KeyPart {
             column: row.get(0)?,
-            collation: (!collation.eq_ignore_ascii_case("BINARY")).then_some(collation),
+            collation: Some(row.get(2)?),
             order: if row.get::<_, bool>(1)? { SortOrder::Desc } else { SortOrder::Asc },
         })
     })?;

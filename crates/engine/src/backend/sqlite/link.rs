@@ -57,7 +57,7 @@ fn run(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
 }
 
 fn collect(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<ResultSet> {
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let mut found = statement.query(params_from_iter(params))?;
     let mut rows = Vec::new();

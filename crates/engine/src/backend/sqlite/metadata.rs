@@ -80,7 +80,7 @@ pub(super) fn hidden_entry(entry: &Entry, hidden: &str) -> Result<Entry> {
     let mut changed = Entry { table: hidden.to_owned(), ..entry.clone() };
     match (entry.kind.as_str(), entry.sql.as_deref()) {
         ("table", Some(sql)) => {
-            changed.name = hidden.to_owned();
+            changed.name.clone_from(&changed.table);
             changed.sql = Some(without_references(sql, hidden)?);
         }
         ("index", Some(sql)) => {
@@ -97,7 +97,7 @@ fn shown_entry(db: &Db, entry: &Entry, hidden: &str, table: &str) -> Result<Entr
     let mut changed = Entry { table: table.to_owned(), ..entry.clone() };
     match (entry.kind.as_str(), entry.sql.as_deref()) {
         ("table", Some(sql)) => {
-            table.clone_into(&mut changed.name);
+            changed.name.clone_from(&changed.table);
             changed.sql =
                 Some(match retained::text(db, "table", table, |text| is_hidden_form(text, sql, hidden))? {
                     Some((text, _)) => text,
@@ -105,8 +105,7 @@ fn shown_entry(db: &Db, entry: &Entry, hidden: &str, table: &str) -> Result<Entr
                 });
         }
         ("index", Some(sql)) => {
-            changed.name =
-                entry.name.strip_prefix(&hidden_index(hidden, "")).unwrap_or(&entry.name).to_owned();
+            changed.name = shown_index(hidden, &entry.name);
             changed.sql = texts::index_moved(sql, &changed.name, table);
             let now = changed.sql.clone().unwrap_or_default();
             if let Some((text, _)) =
@@ -127,6 +126,11 @@ fn is_hidden_form(text: &str, sql: &str, hidden: &str) -> bool {
 /// The name under which a hidden table's index is kept.
 pub(super) fn hidden_index(hidden: &str, index: &str) -> String {
     format!("{hidden}_ix_{index}")
+}
+
+/// The name that it has otherwise.
+pub(super) fn shown_index(hidden: &str, name: &str) -> String {
+    name.strip_prefix(&hidden_index(hidden, "")).unwrap_or(name).to_owned()
 }
 
 /// The name that the index of a constraint has on a table of that name.
@@ -214,7 +218,22 @@ pub(super) fn add_column_sql(db: &Db, table: &ObjectName, column: &Column) -> Re
     Ok(format!("ALTER TABLE main.{} ADD COLUMN {definition}", ident(&table.name)))
 }
 
+/// Drops a column with what the table's definition says of it apart, which the plain statement refuses to drop.
 pub(super) fn drop_column(db: &Db, table: &ObjectName, column: &str) -> Result<()> {
+    if let Some(entry) = catalog::find(db, "table", &table.name)? {
+        let before = model::table(entry.sql.as_deref().unwrap_or_default())?;
+        let mut without = before.clone();
+        without.constraints.retain(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey(key) => {
+                !key.columns.iter().any(|name| name.eq_ignore_ascii_case(column))
+            }
+            ConstraintKind::Check { expr } => !expr.mentions(column),
+            _ => true,
+        });
+        if without != before {
+            edit::write(db, &[Entry { sql: Some(SQLITE.create_table(&without)), ..entry }])?;
+        }
+    }
     Ok(db.execute_batch(&format!("ALTER TABLE main.{} DROP COLUMN {}", ident(&table.name), ident(column)))?)
 }
 

@@ -73,7 +73,10 @@ impl Sqlite {
     /// Opens a file; one that does not exist is made when `create` says so.
     pub fn open(path: &Path, create: bool, read_only: bool) -> Result<Self> {
         let patience = Patience::default();
-        let writer = connect::file(path, create, read_only, &patience)?;
+        #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only tests watch it"))]
+        let mut writer = connect::file(path, create, read_only, &patience)?;
+        #[cfg(feature = "testing")]
+        crate::fault::attach(&mut writer)?;
         let reader = connect::file(path, create, read_only, &patience)?;
         let capabilities = capabilities(&writer)?;
         Ok(Self {

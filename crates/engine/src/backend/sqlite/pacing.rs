@@ -15,13 +15,16 @@ const NAPS: [u32; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
 const SLACK: Duration = Duration::from_micros(400);
 
 /// How long a batch should hold the lock when `max_stall` is at its default.
-const TARGET: Duration = Duration::from_micros(1_000);
+const TARGET: Duration = Duration::from_millis(1);
+
+/// How many times the target the work of a batch may take when its COMMIT takes longer still.
+const WORTH: u32 = 20;
 
 /// Rows of the first batch.
-const FIRST: u64 = 64;
+const FIRST: f64 = 64.0;
 
 /// More rows than this in one batch gain nothing.
-const MOST: u64 = 50_000;
+const MOST: f64 = 50_000.0;
 
 /// Adapts batches to the time that they hold the lock.
 #[derive(Debug, Clone)]
@@ -36,27 +39,24 @@ impl Pacer {
     /// For a run with these options.
     pub(super) fn new(options: &RunOptions) -> Self {
         let target = (options.max_stall / 10).clamp(TARGET / 4, TARGET * 4);
-        Self {
-            #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-            rows: FIRST as f64,
-            fixed: options.batch_rows,
-            target,
-            throttle: options.throttle.clamp(0.0, 0.95),
-        }
+        Self { rows: FIRST, fixed: options.batch_rows, target, throttle: options.throttle.clamp(0.0, 0.95) }
     }
 
     /// Rows for the next batch.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     pub(super) fn rows(&self) -> u64 {
-        self.fixed.unwrap_or(self.rows.clamp(1.0, MOST as f64) as u64).max(1)
+        self.fixed.unwrap_or(self.rows.clamp(1.0, MOST) as u64).max(1)
     }
 
-    /// Learns from a batch that held the lock for so long.
-    pub(super) fn learn(&mut self, hold: Duration) {
-        let ratio = self.target.as_secs_f64() * 0.9 / hold.as_secs_f64().max(1e-6);
+    /// Learns from a batch whose work and COMMIT held the lock for so long.
+    ///
+    /// Where COMMIT waits for a disk (a rollback journal, or `synchronous = FULL`) no batch is small enough to be short:
+    /// then each does about as much work as its COMMIT costs, or most of the time would go into committing.
+    pub(super) fn learn(&mut self, work: Duration, commit: Duration) {
+        let goal = self.target.saturating_sub(commit).max(commit.min(self.target * WORTH));
+        let ratio = goal.as_secs_f64() * 0.9 / work.as_secs_f64().max(1e-6);
         // Slow growth, quick retreat: one row may be a thousand times larger than the next.
-        self.rows =
-            (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST as f64);
+        self.rows = (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST);
     }
 
     /// How long the file is left alone after a lock of this length.
@@ -90,6 +90,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_commit_is_made_worth_its_time() {
+        let mut pacer = Pacer::new(&RunOptions::default());
+        for _ in 0..80 {
+            let work = Duration::from_micros(pacer.rows() * 2);
+            pacer.learn(work, Duration::from_millis(15));
+        }
+        assert!((6_000..=8_000).contains(&pacer.rows()), "{}", pacer.rows());
+    }
+
+    #[test]
     fn throttle_leaves_its_share() {
         let pacer = Pacer::new(&RunOptions { throttle: 0.9, ..RunOptions::default() });
         assert!(pacer.gap(Duration::from_millis(1)) >= Duration::from_micros(8_900));
@@ -100,10 +110,10 @@ mod tests {
         let mut pacer = Pacer::new(&RunOptions::default());
         for _ in 0..50 {
             let hold = Duration::from_micros(pacer.rows() * 2);
-            pacer.learn(hold);
+            pacer.learn(hold, Duration::ZERO);
         }
         assert!((400..=500).contains(&pacer.rows()), "{}", pacer.rows());
-        pacer.learn(Duration::from_millis(50));
+        pacer.learn(Duration::from_millis(50), Duration::ZERO);
         assert!(pacer.rows() < 250);
         let fixed = Pacer::new(&RunOptions { batch_rows: Some(7), ..RunOptions::default() });
         assert_eq!(fixed.rows(), 7);

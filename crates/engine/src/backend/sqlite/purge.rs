@@ -69,7 +69,7 @@ pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
     for step in &plan.steps {
         match &step.action {
             Action::HideTable { hidden, .. } | Action::RetireTable { hidden, .. } => {
-                drop_hidden(run, &hidden.name)?
+                drop_hidden(run, &hidden.name)?;
             }
             Action::HideIndex { hidden, .. } => drop_index(run, &hidden.name)?,
             Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name.name, hidden)?,

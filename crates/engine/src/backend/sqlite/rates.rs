@@ -113,8 +113,8 @@ pub(super) fn predicted_index(rows: u64) -> f64 {
     rows as f64 / Rates::default().index
 }
 
-/// How long a scan of so many rows takes, in milliseconds.
+/// How long it takes to examine so many rows for so many checks, in milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub(super) fn predicted_scan(rows: u64) -> f64 {
-    rows as f64 / Rates::default().scan
+pub(super) fn predicted_scan(rows: u64, checks: usize) -> f64 {
+    rows as f64 / Rates::default().scan * checks as f64
 }

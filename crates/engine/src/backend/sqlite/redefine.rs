@@ -2,7 +2,7 @@
 
 use pql_planner::text::{Affinity, SQLITE, ident};
 use pql_planner::{Capture, Check};
-use pql_schema::{Column, Constraint, ConstraintKind, NameRule, SortOrder, Table};
+use pql_schema::{Column, Constraint, ConstraintKind, NameRule, Schema, SortOrder, Table};
 use rusqlite::Connection as Db;
 
 use super::catalog::{self, Entry};
@@ -89,9 +89,39 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
             format!("The new definition of {} does not say what it should: {sql}", ident(name)),
         ));
     }
-    edit::write(db, &[Entry { sql: Some(sql), ..entry }])?;
+    let mut entries = indexes_after(db, before, after)?;
+    entries.push(Entry { sql: Some(sql), ..entry });
+    edit::write(db, &entries)?;
     let columns: Vec<&str> = after.columns.iter().map(|column| column.name.as_str()).collect();
     edit::verify_table(db, name, &columns)
+}
+
+/// The table's indexes that name a column which gets another name, in the words of the new definition.
+fn indexes_after(db: &Db, before: &Table, after: &Table) -> Result<Vec<Entry>> {
+    let renamed: Vec<(&str, &str)> = (before.columns.iter().zip(&after.columns))
+        .map(|(old, new)| (old.name.as_str(), new.name.as_str()))
+        .filter(|(old, new)| !NAMES.same(old, new))
+        .collect();
+    let mut known = Schema::new(NAMES);
+    known.tables.insert(before.name.clone(), before.clone());
+    let mut changed = Vec::new();
+    for entry in catalog::of_table(db, &before.name.name)?.into_iter().filter(|entry| entry.kind == "index") {
+        let Some(sql) = entry.sql.as_deref().filter(|_| !renamed.is_empty()) else { continue };
+        let found = model::index(sql, &known)?;
+        let mut index = found.clone();
+        for (old, new) in &renamed {
+            index.for_each_expr(&mut |expr| *expr = expr.renamed(NAMES, old, new));
+            for part in index.parts.iter_mut().filter_map(|part| part.column.as_mut()) {
+                if NAMES.same(part, old) {
+                    (*new).clone_into(part);
+                }
+            }
+        }
+        if index != found {
+            changed.push(Entry { sql: Some(SQLITE.create_index(&index)), ..entry });
+        }
+    }
+    Ok(changed)
 }
 
 fn has_columns(now: &Table, expected: &Table) -> bool {

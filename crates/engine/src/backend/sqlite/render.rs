@@ -1,7 +1,7 @@
 //! The statements that an action runs, for showing; values that only the run knows stand as `:name`.
 
 use pql_planner::text::{SQLITE, ident, object};
-use pql_planner::{Action, Check, Plan};
+use pql_planner::{Action, Check, IndexBuild, Plan, Rebuild};
 use pql_schema::Table;
 use rusqlite::Connection as Db;
 
@@ -11,7 +11,6 @@ use super::{backfill, capture, index_build, rebuild, record, texts};
 
 /// The statements. What cannot be told because the table does not exist yet is left out.
 pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
-    let rebuild_at = |position: &usize| plan.rebuilds.get(*position);
     match action {
         Action::CreateTable { table } => vec![SQLITE.create_table(table)],
         Action::RetireTable { table, hidden } => {
@@ -69,73 +68,69 @@ pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
         Action::Backfill(backfill) => backfill::shown(db, backfill).into_iter().collect(),
         Action::RevertBackfill(backfill) => record::shown(backfill),
         Action::Validate { table, checks, .. } => examined(db, &table.name, checks),
-        Action::RebuildPrepare { rebuild } => rebuild_at(rebuild)
-            .and_then(|rebuild| rebuild::prepare_statements(db, rebuild).ok())
-            .unwrap_or_default(),
-        Action::RebuildCopy { rebuild } => {
-            rebuild_at(rebuild).map(rebuild::copy_statement).into_iter().collect()
+        Action::RebuildPrepare { rebuild }
+        | Action::RebuildCopy { rebuild }
+        | Action::RebuildVerify { rebuild }
+        | Action::RebuildSwap { rebuild }
+        | Action::RebuildAtOnce { rebuild }
+        | Action::RebuildAbandon { rebuild }
+        | Action::RebuildUnswap { rebuild } => {
+            plan.rebuilds.get(*rebuild).map(|planned| of_rebuild(db, planned, action)).unwrap_or_default()
         }
-        Action::RebuildVerify { rebuild } => {
-            let Some(rebuild) = rebuild_at(rebuild) else { return Vec::new() };
-            let shadow = &rebuild.shadow.name;
-            (rebuild.indexes.iter())
-                .filter_map(|index| {
-                    texts::index_moved(
-                        &SQLITE.create_index(index),
-                        &hidden_index(shadow, &index.name.name),
-                        shadow,
-                    )
-                })
-                .collect()
+        Action::IndexPrepare { build }
+        | Action::IndexFill { build }
+        | Action::IndexVerify { build }
+        | Action::IndexPublish { build }
+        | Action::IndexAbandon { build } => {
+            plan.index_builds.get(*build).map(|planned| of_index(db, planned, action)).unwrap_or_default()
         }
-        Action::RebuildSwap { rebuild } => {
-            let Some(rebuild) = rebuild_at(rebuild) else { return Vec::new() };
-            vec![
-                renamed_row("table", &rebuild.before.name.name, &rebuild.retained.name),
-                redefined_row(
-                    "table",
-                    &rebuild.shadow.name,
-                    &rebuild.after.name.name,
-                    &SQLITE.create_table(&rebuild.after),
-                ),
-            ]
-        }
-        Action::RebuildAtOnce { rebuild } => [
-            Action::RebuildPrepare { rebuild: *rebuild },
-            Action::RebuildCopy { rebuild: *rebuild },
-            Action::RebuildVerify { rebuild: *rebuild },
-            Action::RebuildSwap { rebuild: *rebuild },
+    }
+}
+
+fn of_rebuild(db: &Db, rebuild: &Rebuild, action: &Action) -> Vec<String> {
+    let prepared = || rebuild::prepare_statements(db, rebuild).unwrap_or_default();
+    let copied = || vec![rebuild::copy_statement(rebuild)];
+    let indexed = || -> Vec<String> {
+        let shadow = &rebuild.shadow.name;
+        (rebuild.indexes.iter())
+            .filter_map(|index| {
+                let name = hidden_index(shadow, &index.name.name);
+                texts::index_moved(&SQLITE.create_index(index), &name, shadow)
+            })
+            .collect()
+    };
+    let (table, retained) = (&rebuild.after.name.name, &rebuild.retained.name);
+    let swapped = || {
+        let definition = SQLITE.create_table(&rebuild.after);
+        vec![
+            renamed_row("table", table, retained),
+            redefined_row("table", &rebuild.shadow.name, table, &definition),
         ]
-        .iter()
-        .flat_map(|part| statements(db, plan, part))
-        .filter(|sql| !sql.starts_with("CREATE TRIGGER"))
-        .collect(),
-        Action::RebuildAbandon { rebuild } => rebuild_at(rebuild)
-            .map(|rebuild| format!("DROP TABLE {}", object(&rebuild.shadow)))
-            .into_iter()
-            .collect(),
-        Action::RebuildUnswap { rebuild } => {
-            let Some(rebuild) = rebuild_at(rebuild) else { return Vec::new() };
-            vec![
-                renamed_row("table", &rebuild.after.name.name, &rebuild.shadow.name),
-                renamed_row("table", &rebuild.retained.name, &rebuild.before.name.name),
-            ]
+    };
+    match action {
+        Action::RebuildPrepare { .. } => prepared(),
+        Action::RebuildCopy { .. } => copied(),
+        Action::RebuildVerify { .. } => indexed(),
+        Action::RebuildSwap { .. } => swapped(),
+        Action::RebuildAtOnce { .. } => {
+            let mut all = prepared();
+            all.truncate(1);
+            [all, copied(), indexed(), swapped()].concat()
         }
-        Action::IndexPrepare { build } => (plan.index_builds.get(*build))
-            .and_then(|build| index_build::prepare_statements(db, build).ok())
-            .unwrap_or_default(),
-        Action::IndexPublish { build } => {
-            plan.index_builds.get(*build).map(|build| SQLITE.create_index(&build.index)).into_iter().collect()
+        Action::RebuildUnswap { .. } => {
+            vec![renamed_row("table", table, &rebuild.shadow.name), renamed_row("table", retained, table)]
         }
-        Action::IndexFill { build } => (plan.index_builds.get(*build))
-            .map(|build| format!("INSERT INTO {} VALUES (:entry)", object(&build.helper)))
-            .into_iter()
-            .collect(),
+        _ => vec![format!("DROP TABLE {}", object(&rebuild.shadow))],
+    }
+}
+
+fn of_index(db: &Db, build: &IndexBuild, action: &Action) -> Vec<String> {
+    match action {
+        Action::IndexPrepare { .. } => index_build::prepare_statements(db, build).unwrap_or_default(),
+        Action::IndexFill { .. } => vec![format!("INSERT INTO {} VALUES (:entry)", object(&build.helper))],
         Action::IndexVerify { .. } => Vec::new(),
-        Action::IndexAbandon { build } => (plan.index_builds.get(*build))
-            .map(|build| format!("DROP TABLE {}", object(&build.helper)))
-            .into_iter()
-            .collect(),
+        Action::IndexPublish { .. } => vec![SQLITE.create_index(&build.index)],
+        _ => vec![format!("DROP TABLE {}", object(&build.helper))],
     }
 }
 

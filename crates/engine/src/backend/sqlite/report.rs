@@ -22,7 +22,7 @@ impl Rows {
         }
         let mut text = key.describe(values);
         if let Some((column, value)) = wrong {
-            text.push_str(&format!(" ({column} is {})", literal(value)));
+            text = format!("{text} ({column} is {})", literal(value));
         }
         self.named.push(text);
     }

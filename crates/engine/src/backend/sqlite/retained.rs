@@ -6,7 +6,7 @@
 use rusqlite::{Connection as Db, params};
 
 use super::catalog::{self, Entry};
-use super::{edit, model, redefine, texts};
+use super::{edit, model, texts};
 use crate::Result;
 
 /// What a remembered row is about.
@@ -176,7 +176,8 @@ pub(super) fn reconcile(db: &Db, before: &[Entry], after: &[Entry]) -> Result<()
     let mut restored = Vec::new();
     for entry in after.iter().filter(|entry| is_users(entry) && !known(before, entry)) {
         let Some(now) = entry.sql.as_deref() else { continue };
-        let Some((sql, position)) = text(db, &entry.kind, &entry.name, |sql| means_same(&entry.kind, sql, now))?
+        let Some((sql, position)) =
+            text(db, &entry.kind, &entry.name, |sql| means_the_same(&entry.kind, sql, now))?
         else {
             continue;
         };
@@ -201,14 +202,6 @@ pub(super) fn reconcile(db: &Db, before: &[Entry], after: &[Entry]) -> Result<()
     })
 }
 
-/// Whether two definitions of an object say the same. A table's may differ in more than their spelling: a key that
-/// stands beside its column in one may stand apart in the other.
-fn means_same(kind: &str, a: &str, b: &str) -> bool {
-    texts::same_meaning(a, b)
-        || kind == "table"
-            && model::table(a).is_ok_and(|a| model::table(b).is_ok_and(|b| redefine::means(&a, &b)))
-}
-
 /// Remembers an object's text, once.
 pub(super) fn remember_text(db: &Db, entry: &Entry) -> Result<()> {
     let Some(sql) = entry.sql.as_deref() else { return Ok(()) };
@@ -222,6 +215,12 @@ pub(super) fn remember_text(db: &Db, entry: &Entry) -> Result<()> {
         ..Memory::new(&entry.name)
     };
     remember(db, Kind::Text, &memory)
+}
+
+/// Whether two texts of one kind define the same. A table's constraints may be written beside a column or after them all.
+fn means_the_same(kind: &str, a: &str, b: &str) -> bool {
+    texts::same_meaning(a, b)
+        || (kind == "table" && matches!((model::table(a), model::table(b)), (Ok(a), Ok(b)) if a == b))
 }
 
 fn is_users(entry: &Entry) -> bool {

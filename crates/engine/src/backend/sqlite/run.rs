@@ -76,10 +76,11 @@ impl Run<'_> {
                 return Err(error);
             }
         };
+        let work = start.elapsed();
         self.commit()?;
         let hold = start.elapsed();
         self.step.held(hold);
-        self.pacer.learn(hold);
+        self.pacer.learn(work, hold - work);
         self.rest(hold)?;
         if !progress.done {
             self.step.breathe(&progress)?;

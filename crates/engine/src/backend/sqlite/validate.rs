@@ -172,7 +172,7 @@ fn is_filled(check: &Check) -> bool {
 /// Whether examining all rows under the lock is predicted to be short.
 fn fits_under_lock(run: &mut Run<'_>, table: &str, checks: &[Check]) -> Result<bool> {
     let rows = rates::rows(run.reader, table)?;
-    let millis = rates::predicted_scan(rows) * checks.len() as f64;
+    let millis = rates::predicted_scan(rows, checks.len());
     Ok(millis <= run.step.options().max_stall.as_secs_f64() * 1_000.0)
 }
 

@@ -1,13 +1,13 @@
 //! The statements of a build.
 //!
 //! The file format of an index and of a WITHOUT ROWID table is the same, so the entries are written in their order
-//! into such a table. A table's key cannot be NULL though, and a table's row cannot be without its index entries: so
-//! once that is filled it is declared to be the index of an empty table, the stand-in, through which entries with NULL
-//! are added and everything that changed meanwhile is mended. Published, it is the index of the real table.
+//! into such a table, which is declared to be the index when it is done. A table's key cannot be NULL, though: rows
+//! whose entry has a NULL in its key wait in a table of their own, and get their entries through an empty table, the
+//! stand-in, whose index the b-tree is for that long. Where they are few, that is within the publishing transaction.
 
 use pql_planner::RowKey;
 use pql_planner::text::{SQLITE, ident};
-use pql_schema::Index;
+use pql_schema::{Index, SortOrder};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::super::catalog::{self, Entry};
@@ -22,6 +22,15 @@ pub(super) struct Job<'a> {
     pub(super) index: &'a Index,
     pub(super) layout: Layout,
     pub(super) names: Names,
+}
+
+/// What the b-tree is declared to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// A table of its own.
+    Table,
+    /// The index of the stand-in.
+    Index,
 }
 
 /// An entry.
@@ -42,12 +51,12 @@ impl Job<'_> {
             list(declared),
             list(key)
         ))?;
-        db.execute_batch(&self.stand_in())?;
-        Ok(())
+        db.execute_batch(&self.beside(&self.names.stand_in))?;
+        Ok(db.execute_batch(&self.beside(&self.names.nulls))?)
     }
 
-    /// The stand-in has the columns that the entries need, and its rows are told apart as the table's are.
-    fn stand_in(&self) -> String {
+    /// A table with the columns that the entries need, whose rows are told apart as the real table's are.
+    fn beside(&self, name: &str) -> String {
         let mut seen: Vec<&str> = Vec::new();
         let mut parts = Vec::new();
         let rowid = match &self.layout.key {
@@ -67,19 +76,20 @@ impl Job<'_> {
         }
         let mut tail = "";
         if let RowKey::Columns(key) = &self.layout.key {
-            let key = key.iter().map(|part| match &part.collation {
-                Some(collation) => format!("{} COLLATE {}", ident(&part.column), ident(collation)),
-                None => ident(&part.column),
+            let key = key.iter().map(|part| {
+                let collation = part.collation.as_deref().unwrap_or("BINARY");
+                let direction = if part.order == SortOrder::Desc { " DESC" } else { "" };
+                format!("{} COLLATE {}{direction}", ident(&part.column), ident(collation))
             });
             parts.push(format!("PRIMARY KEY ({})", list(key)));
             tail = " WITHOUT ROWID";
         }
-        format!("CREATE TABLE main.{} ({}){tail}", ident(&self.names.stand_in), list(parts))
+        format!("CREATE TABLE main.{} ({}){tail}", ident(name), list(parts))
     }
 
-    /// Whether the filled table is declared to be an index already.
-    pub(super) fn is_index(&self, db: &Db) -> Result<bool> {
-        Ok(catalog::find(db, "index", &self.names.fill)?.is_some())
+    /// What the b-tree is declared to be.
+    pub(super) fn state(&self, db: &Db) -> Result<State> {
+        Ok(if catalog::find(db, "index", &self.names.fill)?.is_some() { State::Index } else { State::Table })
     }
 
     /// Whether there is a build at all: where a precondition was not met, none was started.
@@ -101,7 +111,7 @@ impl Job<'_> {
             ident(&self.names.stand_in),
             list(keys)
         );
-        self.move_entry(
+        Self::move_entry(
             db,
             Entry { kind: "index".to_owned(), table: self.names.stand_in.clone(), sql: Some(sql), ..entry },
         )
@@ -109,16 +119,18 @@ impl Job<'_> {
 
     /// Declares it to be the real table's.
     pub(super) fn publish(&self, db: &Db) -> Result<()> {
-        let Some(entry) = catalog::find(db, "index", &self.names.fill)? else {
+        let kind = if self.state(db)? == State::Index { "index" } else { "table" };
+        let Some(entry) = catalog::find(db, kind, &self.names.fill)? else {
             return Err(errors::moved(format!("The unfinished index {} is gone.", ident(&self.names.index))));
         };
         let sql = SQLITE.create_index(self.index);
         let name = self.names.index.clone();
-        self.move_entry(db, Entry { name, table: self.names.table.clone(), sql: Some(sql), ..entry })
+        let kind = "index".to_owned();
+        Self::move_entry(db, Entry { kind, name, table: self.names.table.clone(), sql: Some(sql), ..entry })
     }
 
     /// An index must be listed after its table.
-    fn move_entry(&self, db: &Db, mut entry: Entry) -> Result<()> {
+    fn move_entry(db: &Db, mut entry: Entry) -> Result<()> {
         edit::edit(db, |db| {
             db.execute("DELETE FROM main.sqlite_schema WHERE rowid = ?1", [entry.rowid])?;
             let next: i64 =
@@ -134,18 +146,18 @@ impl Job<'_> {
         })
     }
 
-    /// The positions of the key columns of the index.
+    /// Whether the entry has a NULL in its key.
     pub(super) fn has_null(&self, row: &[Value]) -> bool {
         self.layout.columns.iter().zip(row).any(|(column, value)| column.key && *value == Value::Null)
     }
 
     /// Adds entries to the table; gives those that met another one with the same unique key.
     pub(super) fn fill(&self, db: &Db, rows: &[Row]) -> Result<Vec<Row>> {
-        let places: Vec<String> = (1..=self.layout.columns.len()).map(|at| format!("?{at}")).collect();
+        let params = (1..=self.layout.columns.len()).map(|at| format!("?{at}"));
         let mut insert = db.prepare_cached(&format!(
             "INSERT OR IGNORE INTO main.{} VALUES ({})",
             ident(&self.names.fill),
-            list(places)
+            list(params)
         ))?;
         let mut refused = Vec::new();
         for row in rows {
@@ -171,14 +183,23 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Adds an entry through the stand-in.
-    pub(super) fn add(&self, db: &Db, row: &[Value]) -> Result<()> {
+    /// Adds an entry.
+    pub(super) fn add(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+        match state {
+            State::Index => self.insert_beside(db, &self.names.stand_in, row),
+            State::Table if self.has_null(row) => self.insert_beside(db, &self.names.nulls, row),
+            State::Table => self.fill(db, &[row.to_vec()]).map(|_| ()),
+        }
+    }
+
+    /// Adds a row to the stand-in, and with it its entry, or to the rows that wait.
+    pub(super) fn insert_beside(&self, db: &Db, table: &str, row: &[Value]) -> Result<()> {
         let positions = self.distinct_positions();
         let names = positions.iter().map(|at| ident(&self.layout.columns[*at].name));
         let params = (1..=positions.len()).map(|at| format!("?{at}"));
         let sql = format!(
-            "INSERT INTO main.{} ({}) VALUES ({})",
-            ident(&self.names.stand_in),
+            "INSERT OR REPLACE INTO main.{} ({}) VALUES ({})",
+            ident(table),
             list(names),
             list(params)
         );
@@ -186,54 +207,93 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Removes an entry, whether it came through the stand-in or was filled in: where the stand-in has no row for it,
-    /// one is made over it first.
-    pub(super) fn remove(&self, db: &Db, row: &[Value]) -> Result<()> {
-        self.forget(db, row)?;
-        self.add(db, row)?;
-        self.forget(db, row)
+    /// Removes an entry if it is there.
+    pub(super) fn remove(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+        self.delete_beside(db, &self.names.nulls, row)?;
+        match state {
+            State::Table if self.has_null(row) => Ok(()),
+            State::Table => {
+                let fill = ident(&self.names.fill);
+                let terms: Vec<String> = (self.layout.columns.iter().zip(place_names(row.len())).enumerate())
+                    .map(|(at, (column, place))| {
+                        format!("{place} COLLATE {} = ?{}", ident(&column.collation), at + 1)
+                    })
+                    .collect();
+                let sql = format!("DELETE FROM main.{fill} WHERE {}", terms.join(" AND "));
+                db.prepare_cached(&sql)?.execute(params_from_iter(row))?;
+                Ok(())
+            }
+            State::Index => {
+                // Whether it came through the stand-in or was filled in: where the stand-in has no row for it, one is
+                // made over it first.
+                self.delete_beside(db, &self.names.stand_in, row)?;
+                self.insert_beside(db, &self.names.stand_in, row)?;
+                self.delete_beside(db, &self.names.stand_in, row)
+            }
+        }
     }
 
-    /// Removes the stand-in's row, and with it its entry.
-    pub(super) fn forget(&self, db: &Db, row: &[Value]) -> Result<()> {
+    /// Forgets that a row's entry was added a moment ago.
+    pub(super) fn forget(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+        match state {
+            State::Table => self.remove(db, state, row),
+            State::Index => self.delete_beside(db, &self.names.stand_in, row),
+        }
+    }
+
+    fn delete_beside(&self, db: &Db, table: &str, row: &[Value]) -> Result<()> {
         let key = self.layout.key_positions();
         let terms: Vec<String> = (key.iter().enumerate())
             .map(|(at, position)| format!("{} = ?{}", ident(&self.layout.columns[*position].name), at + 1))
             .collect();
-        let sql = format!("DELETE FROM main.{} WHERE {}", ident(&self.names.stand_in), terms.join(" AND "));
+        let sql = format!("DELETE FROM main.{} WHERE {}", ident(table), terms.join(" AND "));
         db.prepare_cached(&sql)?.execute(params_from_iter(key.iter().map(|position| &row[*position])))?;
         Ok(())
     }
 
+    /// Gives some of the rows that wait their entries; tells whether any was left to do. The b-tree is the stand-in's.
+    pub(super) fn add_waiting(&self, db: &Db, rows: u64) -> Result<bool> {
+        let columns = list(self.layout.columns.iter().map(|column| ident(&column.name)));
+        let nulls = ident(&self.names.nulls);
+        let mut statement = db.prepare(&format!("SELECT {columns} FROM main.{nulls} LIMIT {rows}"))?;
+        let width = self.layout.columns.len();
+        let waiting: Vec<Row> =
+            statement.query_map([], |row| read(row, width))?.collect::<rusqlite::Result<_>>()?;
+        for row in &waiting {
+            self.insert_beside(db, &self.names.stand_in, row)?;
+            self.delete_beside(db, &self.names.nulls, row)?;
+        }
+        Ok(!waiting.is_empty())
+    }
+
     /// Whether another row's entry has the same unique key.
-    pub(super) fn is_taken(&self, db: &Db, row: &[Value]) -> Result<bool> {
+    pub(super) fn is_taken(&self, db: &Db, state: State, row: &[Value]) -> Result<bool> {
         if !self.layout.unique || self.has_null(row) {
             return Ok(false);
         }
         let columns = &self.layout.columns;
+        let (from, names) = match state {
+            State::Table => (format!("main.{}", ident(&self.names.fill)), place_names(columns.len())),
+            State::Index => (
+                format!("main.{} INDEXED BY {}", ident(&self.names.stand_in), ident(&self.names.fill)),
+                columns.iter().map(|column| ident(&column.name)).collect(),
+            ),
+        };
         let mut params: Vec<&Value> = Vec::new();
         let mut terms = Vec::new();
-        for (column, value) in columns.iter().zip(row).filter(|(column, _)| column.key) {
+        for ((column, name), value) in
+            columns.iter().zip(&names).zip(row).filter(|((column, _), _)| column.key)
+        {
             params.push(value);
-            terms.push(format!(
-                "{} COLLATE {} = ?{}",
-                ident(&column.name),
-                ident(&column.collation),
-                params.len()
-            ));
+            terms.push(format!("{name} COLLATE {} = ?{}", ident(&column.collation), params.len()));
         }
         let mut own = Vec::new();
         for position in self.layout.key_positions() {
             params.push(&row[position]);
-            own.push(format!("{} = ?{}", ident(&columns[position].name), params.len()));
+            own.push(format!("{} = ?{}", names[position], params.len()));
         }
-        let sql = format!(
-            "SELECT 1 FROM main.{} INDEXED BY {} WHERE {} AND NOT ({})",
-            ident(&self.names.stand_in),
-            ident(&self.names.fill),
-            terms.join(" AND "),
-            own.join(" AND ")
-        );
+        let sql =
+            format!("SELECT 1 FROM {from} WHERE {} AND NOT ({})", terms.join(" AND "), own.join(" AND "));
         Ok(db.prepare_cached(&sql)?.exists(params_from_iter(params))?)
     }
 

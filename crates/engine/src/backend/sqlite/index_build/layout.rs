@@ -200,9 +200,11 @@ pub(super) struct Names {
     pub(super) table: String,
     /// The index's name when it is done.
     pub(super) index: String,
-    /// The b-tree that becomes the index: first a table, then an index of the other one.
+    /// The b-tree that becomes the index.
     pub(super) fill: String,
-    /// The table whose index it is until it is published.
+    /// The rows whose entries have a NULL in their key, which no table's key can have.
+    pub(super) nulls: String,
+    /// The table whose index the b-tree is while those entries are added.
     pub(super) stand_in: String,
     /// The log of changed entries, where somebody else writes the table.
     pub(super) log: Option<String>,
@@ -220,6 +222,7 @@ impl Names {
             table: index.table.name.clone(),
             index: index.name.name.clone(),
             fill: helper.to_owned(),
+            nulls: format!("{helper}_nulls"),
             stand_in: format!("{helper}_of"),
             log: None,
         }

@@ -26,8 +26,14 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
         format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
     };
     let changed: Vec<String> = (job.layout.values("OLD").iter().zip(job.layout.values("NEW")))
-        .map(|(old, new)| format!("{old} IS NOT {new}"))
-        .chain(job.layout.watched().iter().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))))
+        // Letter case may be all that changed, and the entry keeps it.
+        .map(|(old, new)| format!("{old} COLLATE BINARY IS NOT {new}"))
+        .chain(
+            job.layout
+                .watched()
+                .iter()
+                .map(|name| format!("OLD.{0} COLLATE BINARY IS NOT NEW.{0}", ident(name))),
+        )
         .collect();
     let mut all = vec![
         format!("CREATE TABLE {quoted} (_pql_id INTEGER PRIMARY KEY, {places})"),
@@ -108,19 +114,20 @@ fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Vec<Row>> {
         }
         (rows, last)
     };
+    let state = job.state(db)?;
     for row in &rows {
-        job.remove(db, row)?;
+        job.remove(db, state, row)?;
     }
     db.prepare_cached(&format!("DELETE FROM main.{quoted} WHERE _pql_id <= ?1"))?.execute([last])?;
     let mut waiting = Vec::new();
     for row in &rows {
-        // A row that was logged twice gets its entry with the first.
-        job.forget(db, row)?;
         let Some(now) = job.current(db, row)? else { continue };
-        if job.is_taken(db, &now)? {
+        // A row that was logged twice has got its entry already.
+        job.forget(db, state, &now)?;
+        if job.is_taken(db, state, &now)? {
             waiting.push(now);
         } else {
-            job.add(db, &now)?;
+            job.add(db, state, &now)?;
         }
     }
     job.note(db, &waiting)?;
@@ -132,6 +139,15 @@ pub(super) fn unlogged(job: &Job<'_>, log: &str, of: &str) -> String {
     let places = place_names(job.layout.columns.len());
     let terms: Vec<String> = (job.layout.key_positions().into_iter())
         .map(|at| format!("_pql_l.{} = {of}.{}", places[at], ident(&job.layout.columns[at].name)))
+        .collect();
+    format!("NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})", ident(log), terms.join(" AND "))
+}
+
+/// The same for the table that is filled.
+pub(super) fn unlogged_entries(job: &Job<'_>, log: &str, of: &str) -> String {
+    let places = place_names(job.layout.columns.len());
+    let terms: Vec<String> = (job.layout.key_positions().into_iter())
+        .map(|at| format!("_pql_l.{0} = {of}.{0}", places[at]))
         .collect();
     format!("NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})", ident(log), terms.join(" AND "))
 }

@@ -10,18 +10,22 @@ mod log;
 mod run_file;
 mod same;
 
-use pql_planner::IndexBuild;
 use pql_planner::text::{SQLITE, ident};
+use pql_planner::{Capture, IndexBuild};
 use pql_schema::Index;
 use rusqlite::Connection as Db;
 
-use self::job::{Job, Row};
+use self::job::{Job, Row, State};
 use self::layout::Names;
+use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::{capture, catalog, metadata, purge, rates};
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
+
+/// Up to so many rows with a NULL in their key get their entries while the index is published.
+const FEW_NULLS: u64 = 5_000;
 
 /// Starts the log, and the tables that the index grows in.
 pub(super) fn prepare(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
@@ -71,20 +75,8 @@ pub(super) fn publish(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
     if let Some(job) = started(run, build)? {
         let log = &build.capture.log.name;
         log::until_few(run, &job, log)?;
-        run.write(|db| {
-            log::rest(db, &job, log)?;
-            capture::stop(db, &build.capture)?;
-            metadata::within(db, |db| job.publish(db))?;
-            Ok(((), Progress::default()))
-        })?;
-        purge::drop_hidden(run, &job.names.stand_in)?;
-        if run.step.options().verify {
-            check(run, &build.index.table.name, name)?;
-        }
-        return run.finish();
-    }
-    if catalog::find(run.db, "index", name)?.is_some() {
-        return run.finish();
+        declare(run, &job, Some((log, &build.capture)))?;
+        return if run.step.options().verify { check(run, &build.index.table.name, name) } else { Ok(()) };
     }
     metadata::change(run, |db| Ok(db.execute_batch(&SQLITE.create_index(&build.index))?))
 }
@@ -119,11 +111,50 @@ pub(super) fn on_hidden_table(run: &mut Run<'_>, index: &Index) -> Result<()> {
     if run.step.options().verify {
         run.read(|db| same::compare(db, &job))?;
     }
+    declare(run, &job, None)
+}
+
+/// Gives the rows that wait their entries and declares the index; a log is drained before.
+fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -> Result<()> {
+    let nulls = &job.names.nulls;
+    if job.state(run.db)? == State::Table && capture::pending(run.db, nulls, FEW_NULLS + 1)? > FEW_NULLS {
+        run.write(|db| {
+            job.declare(db)?;
+            Ok(((), Progress::default()))
+        })?;
+    }
+    let in_pieces = job.state(run.db)? == State::Index;
+    if in_pieces {
+        loop {
+            let rows = run.batch();
+            let more = run.write(|db| Ok((job.add_waiting(db, rows)?, Progress::default())))?;
+            if !more {
+                break;
+            }
+        }
+    }
+    if let Some((log, _)) = logged {
+        log::until_few(run, job, log)?;
+    }
     run.write(|db| {
-        job.publish(db)?;
-        Ok(((), Progress::default()))
-    })?;
-    purge::drop_hidden(run, &job.names.stand_in)
+        if let Some((log, capture)) = logged {
+            log::rest(db, job, log)?;
+            capture::stop(db, capture)?;
+        }
+        if capture::pending(db, nulls, 1)? > 0 {
+            job.declare(db)?;
+            job.add_waiting(db, u64::from(u32::MAX))?;
+        }
+        metadata::within(db, |db| job.publish(db))?;
+        db.execute_batch(&format!("DROP TABLE main.{}", ident(nulls)))?;
+        if in_pieces {
+            retained::remember(db, Kind::Garbage, &Memory::new(&job.names.stand_in))?;
+        } else {
+            db.execute_batch(&format!("DROP TABLE main.{}", ident(&job.names.stand_in)))?;
+        }
+        // A planned build is complete with this.
+        Ok(((), Progress { done: logged.is_some(), ..Progress::default() }))
+    })
 }
 
 /// Drops what an interrupted [`on_hidden_table`] left.
@@ -163,11 +194,12 @@ fn discard(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
 }
 
 fn drop_tables(run: &mut Run<'_>, helper: &str) -> Result<()> {
-    purge::drop_hidden(run, helper)?;
-    purge::drop_hidden(run, &format!("{helper}_of"))
+    purge::drop_hidden(run, &format!("{helper}_of"))?;
+    purge::drop_hidden(run, &format!("{helper}_nulls"))?;
+    purge::drop_hidden(run, helper)
 }
 
-/// Fills from the cursor on, declares the table to be an index, and adds the entries with NULL.
+/// Fills from the cursor on; rows with a NULL in their key are put aside.
 fn fill_all(run: &mut Run<'_>, job: &Job<'_>) -> Result<()> {
     let outcome = run_file::collect(run, job).and_then(|total| fill_sorted(run, job, total));
     run_file::discard(run.reader)?;
@@ -177,28 +209,21 @@ fn fill_all(run: &mut Run<'_>, job: &Job<'_>) -> Result<()> {
 fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, total: u64) -> Result<()> {
     let reader = run.reader;
     let mut done = 0;
-    if !job.is_index(run.db)? {
-        let after: Option<Row> = (job.names.log.as_ref())
-            .and_then(|_| run.step.cursor())
-            .map(|cursor| serde_json::from_str(cursor).map_err(unreadable))
-            .transpose()?;
-        let mut sorted = run_file::sorted(reader, job, false, after.as_ref())?;
-        let (mut rows, width) = sorted.rows()?;
-        loop {
-            let batch = run_file::take(&mut rows, width, run.batch())?;
-            let Some(last) = batch.last() else { break };
-            done += batch.len() as u64;
-            let cursor = serde_json::to_string(last).map_err(unreadable)?;
-            run.write(|db| {
-                let refused = job.fill(db, &batch)?;
-                job.note(db, &refused)?;
-                Ok(((), Progress { cursor: Some(cursor), rows: done, total: Some(total), done: false }))
-            })?;
-        }
-        drop(rows);
+    let after: Option<Row> = (job.names.log.as_ref())
+        .and_then(|_| run.step.cursor())
+        .map(|cursor| serde_json::from_str(cursor).map_err(unreadable))
+        .transpose()?;
+    let mut sorted = run_file::sorted(reader, job, false, after.as_ref())?;
+    let (mut rows, width) = sorted.rows()?;
+    loop {
+        let batch = run_file::take(&mut rows, width, run.batch())?;
+        let Some(last) = batch.last() else { break };
+        done += batch.len() as u64;
+        let cursor = serde_json::to_string(last).map_err(unreadable)?;
         run.write(|db| {
-            job.declare(db)?;
-            Ok(((), Progress::default()))
+            let refused = job.fill(db, &batch)?;
+            job.note(db, &refused)?;
+            Ok(((), Progress { cursor: Some(cursor), rows: done, total: Some(total), done: false }))
         })?;
     }
     let mut sorted = run_file::sorted(reader, job, true, None)?;
@@ -209,12 +234,10 @@ fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, total: u64) -> Result<()> {
             return Ok(());
         }
         done += batch.len() as u64;
+        let cursor = run.step.cursor().map(str::to_owned);
         run.write(|db| {
-            for row in &batch {
-                job.forget(db, row)?;
-                job.add(db, row)?;
-            }
-            Ok(((), Progress { cursor: None, rows: done, total: Some(total), done: false }))
+            batch.iter().try_for_each(|row| job.insert_beside(db, &job.names.nulls, row))?;
+            Ok(((), Progress { cursor, rows: done, total: Some(total), done: false }))
         })?;
     }
 }
@@ -227,17 +250,10 @@ fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
     if found == "ok" {
         return Ok(());
     }
-    run.write(|db| {
-        db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?;
-        Ok(((), Progress::default()))
-    })?;
-    Err(Error::new(
-        codes::VERIFY,
-        format!("The index {} failed its check and was dropped: {found}.", ident(index)),
-    )
-    .with_help(
-        "The table is as it was. Please report it; strategy = 'offline' builds it by the plain statement.",
-    ))
+    Err(Error::new(codes::VERIFY, format!("The index {} failed its check: {found}.", ident(index)))
+        .with_help(
+            "It has to be dropped. Please report it; strategy = 'offline' builds it by the plain statement.",
+        ))
 }
 
 fn unreadable(error: serde_json::Error) -> Error {

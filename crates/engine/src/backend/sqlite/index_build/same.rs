@@ -9,7 +9,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
 use super::job::Job;
-use super::layout::list;
+use super::layout::{list, place_names};
 use super::log;
 use crate::Result;
 use crate::error::codes;
@@ -18,7 +18,6 @@ use crate::error::codes;
 pub(super) fn compare(db: &Db, job: &Job<'_>) -> Result<()> {
     register(db)?;
     let table = ident(&job.names.table);
-    let stand_in = ident(&job.names.stand_in);
     let unlogged = |of: &str| match &job.names.log {
         Some(log) => log::unlogged(job, log, of),
         None => "1".to_owned(),
@@ -29,15 +28,22 @@ pub(super) fn compare(db: &Db, job: &Job<'_>) -> Result<()> {
         job.layout.holds(&table),
         unlogged(&table)
     );
-    let names = job.layout.columns.iter().map(|column| format!("{stand_in}.{}", ident(&column.name)));
+    let fill = ident(&job.names.fill);
     let entries = format!(
-        "SELECT count(*), _pql_sum({}) FROM main.{stand_in} INDEXED BY {} WHERE {}",
-        list(names),
-        ident(&job.names.fill),
-        unlogged(&stand_in)
+        "SELECT count(*), _pql_sum({}) FROM main.{fill} WHERE {}",
+        list(place_names(job.layout.columns.len())),
+        match &job.names.log {
+            Some(log) => log::unlogged_entries(job, log, &fill),
+            None => "1".to_owned(),
+        }
     );
+    let nulls = ident(&job.names.nulls);
+    let names = job.layout.columns.iter().map(|column| format!("{nulls}.{}", ident(&column.name)));
+    let waiting =
+        format!("SELECT count(*), _pql_sum({}) FROM main.{nulls} WHERE {}", list(names), unlogged(&nulls));
     let read = |sql: &str| db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
-    let (of_rows, of_entries) = (read(&rows)?, read(&entries)?);
+    let (of_rows, filled, waiting) = (read(&rows)?, read(&entries)?, read(&waiting)?);
+    let of_entries = (filled.0 + waiting.0, filled.1.wrapping_add(waiting.1));
     if of_rows == of_entries {
         return Ok(());
     }

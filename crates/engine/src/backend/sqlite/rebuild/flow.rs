@@ -164,7 +164,6 @@ fn tie(
     let pairs = Tie::Pairs(pairs_name(rebuild));
     Ok(match (from, to) {
         (RowKey::Rowid(_), RowKey::Rowid(name)) => match (rowid_column(source), rowid_column(target)) {
-            (None, None) => Tie::Same { rowid: Some(name.clone()) },
             (Some(old), Some(new)) => {
                 let origin = comes_from(&target.columns[new].name);
                 if origin.is_some_and(|origin| same.same(&origin, &source.columns[old].name)) {
@@ -173,9 +172,8 @@ fn tie(
                     pairs
                 }
             }
-            // Rows keep the rowid that the key column gave them, whatever becomes of that column; but a row that is
-            // added later has another one, and on the way back it gets its key's value.
-            (Some(_), None) => Tie::Same { rowid: Some(name.clone()) },
+            // Rows keep the rowid that a key column gave them, whatever becomes of that column.
+            (_, None) => Tie::Same { rowid: Some(name.clone()) },
             (None, Some(_)) => pairs,
         },
         (RowKey::Columns(old), RowKey::Columns(new)) => {
@@ -401,7 +399,7 @@ impl Flow<'_> {
             return Ok(None);
         }
         let names: Vec<String> = self.kept.iter().map(|name| ident(name)).collect();
-        sql.push_str(&format!(" RETURNING {}", names.join(", ")));
+        sql = format!("{sql} RETURNING {}", names.join(", "));
         Ok(keys(db, &sql, &there, names.len())?.into_iter().next())
     }
 

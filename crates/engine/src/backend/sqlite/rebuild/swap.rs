@@ -8,7 +8,7 @@ use rusqlite::{Connection as Db, params};
 
 use super::super::catalog::{self, Entry};
 use super::super::errors::moved;
-use super::super::metadata::{automatic_name, hidden_entry, hidden_index};
+use super::super::metadata::{automatic_name, hidden_entry, shown_index};
 use super::super::{edit, texts};
 use super::shadow::automatic_number;
 use crate::Result;
@@ -40,16 +40,16 @@ impl Swap<'_> {
         for entry in &present {
             let mut hidden = hidden_entry(entry, self.outgoing)?;
             // Each takes the other's place: rows of a table must stand after the table's own.
-            match coming.iter_mut().find(|other| other.kind == entry.kind && other.name == entry.name) {
-                Some(other) => std::mem::swap(&mut other.rowid, &mut hidden.rowid),
-                None => {
-                    hidden.rowid = next;
-                    next += 1;
-                }
+            let other = coming.iter_mut().find(|other| other.kind == entry.kind && other.name == entry.name);
+            if let Some(other) = other {
+                std::mem::swap(&mut other.rowid, &mut hidden.rowid);
+            } else {
+                hidden.rowid = next;
+                next += 1;
             }
             going.push(hidden);
         }
-        self.write(db, &present, &incoming, &[going, coming].concat())?;
+        write(db, &[present, incoming].concat(), &[going, coming].concat())?;
         self.counters(db)
     }
 
@@ -57,14 +57,13 @@ impl Swap<'_> {
     fn shown(&self, entry: &Entry) -> Entry {
         let mut shown = Entry { table: self.table.to_owned(), ..entry.clone() };
         if entry.kind == "table" {
-            self.table.clone_into(&mut shown.name);
+            shown.name.clone_from(&shown.table);
             shown.sql = Some(self.sql.clone());
         } else if let Some(number) = automatic_number(self.incoming, &entry.name) {
             shown.name = automatic_name(&format!("_{number}"), self.table);
             shown.sql = None;
         } else if let Some(sql) = &entry.sql {
-            shown.name =
-                entry.name.strip_prefix(&hidden_index(self.incoming, "")).unwrap_or(&entry.name).to_owned();
+            shown.name = shown_index(self.incoming, &entry.name);
             shown.sql = self
                 .indexes
                 .get(&shown.name)
@@ -74,29 +73,6 @@ impl Swap<'_> {
             shown.name = automatic_name(&entry.name, self.table);
         }
         shown
-    }
-
-    fn write(&self, db: &Db, present: &[Entry], incoming: &[Entry], after: &[Entry]) -> Result<()> {
-        edit::edit(db, |db| {
-            let mut remove = db.prepare_cached("DELETE FROM main.sqlite_schema WHERE rowid = ?1")?;
-            for entry in present.iter().chain(incoming) {
-                remove.execute([entry.rowid])?;
-            }
-            let mut add = db.prepare_cached(
-                "INSERT INTO main.sqlite_schema (rowid, type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?;
-            for entry in after {
-                add.execute(params![
-                    entry.rowid,
-                    entry.kind,
-                    entry.name,
-                    entry.table,
-                    entry.root,
-                    entry.sql
-                ])?;
-            }
-            Ok(())
-        })
     }
 
     /// The counter of an AUTOINCREMENT table never goes back.
@@ -129,6 +105,22 @@ impl Swap<'_> {
         }
         Ok(())
     }
+}
+
+fn write(db: &Db, before: &[Entry], after: &[Entry]) -> Result<()> {
+    edit::edit(db, |db| {
+        let mut remove = db.prepare_cached("DELETE FROM main.sqlite_schema WHERE rowid = ?1")?;
+        for entry in before {
+            remove.execute([entry.rowid])?;
+        }
+        let mut add = db.prepare_cached(
+            "INSERT INTO main.sqlite_schema (rowid, type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for entry in after {
+            add.execute(params![entry.rowid, entry.kind, entry.name, entry.table, entry.root, entry.sql])?;
+        }
+        Ok(())
+    })
 }
 
 /// A table's row and its indexes', the table's first; triggers stay where they are.

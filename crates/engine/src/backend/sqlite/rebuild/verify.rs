@@ -4,10 +4,10 @@ use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::super::keys::Range;
+use super::super::link;
 use super::super::report::{NAMED, Rows};
 use super::super::run::Run;
-use super::super::{exprs, link};
-use super::flow::{Flow, Tie};
+use super::flow::Flow;
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
