@@ -156,7 +156,7 @@ pub(crate) async fn watch(
                         outputs.push(output);
                     }
                 }
-                Some(Event::Progress(now)) => progress.show(&now),
+                Some(Event::Progress(now)) => progress.show(&now, !interrupts.is_asking()),
                 Some(Event::Paused) => {
                     progress.clear();
                     // Letting go of the job leaves the migration paused; its last word says how to go on.
