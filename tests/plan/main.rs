@@ -248,7 +248,11 @@ fn every_error_is_reported_once() {
     let told: Vec<_> = errors.iter().map(|error| (error.code, error.op)).collect();
     assert_eq!(
         told,
-        [(pql_planner::codes::UNKNOWN_TABLE, Some(0)), (pql_planner::codes::UNKNOWN_COLUMN, Some(2)), (pql_planner::codes::UNSUPPORTED, Some(3))]
+        [
+            (pql_planner::codes::UNKNOWN_TABLE, Some(0)),
+            (pql_planner::codes::UNKNOWN_COLUMN, Some(2)),
+            (pql_planner::codes::UNSUPPORTED, Some(3))
+        ]
     );
     assert_eq!(errors[0].help.as_deref(), Some("did you mean `users`?"));
 }
