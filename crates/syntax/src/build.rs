@@ -24,7 +24,7 @@ pub(crate) struct Builder<'s> {
     open: Vec<SyntaxKind>,
     /// The last token that is neither blank nor comment.
     last: SyntaxKind,
-    pub(crate) doubts: Doubts,
+    pub(crate) doubts: Doubts<'s>,
 }
 
 impl<'s> Builder<'s> {
@@ -116,11 +116,7 @@ impl<'s> Builder<'s> {
     fn show_name(&mut self, span: Range<usize>) {
         let text = &self.source[span.clone()];
         if !text.starts_with(['"', '`', '[']) {
-            match self.open.as_slice() {
-                [.., SyntaxKind::opclass, SyntaxKind::qualified_name] => self.doubts.opclass(text, span),
-                [.., parent] => self.doubts.name(text, span, *parent, self.last),
-                [] => {}
-            }
+            self.doubts.name(text, span, &self.open, self.last);
         }
     }
 

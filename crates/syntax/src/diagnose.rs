@@ -87,8 +87,9 @@ pub(crate) fn unknown_statement(
             let message = format!("no statement begins with {}", shown(&source[token.clone()]));
             return Diagnostic::error(codes::UNKNOWN_STATEMENT, token, message);
         };
-        let (verb, span) = (verb.to_uppercase(), slice.end..slice.end);
-        return Diagnostic::error(codes::UNKNOWN_STATEMENT, span, format!("{verb} what?"))
+        let verb = verb.to_uppercase();
+        let message = format!("{verb} what?");
+        return Diagnostic::error(codes::UNKNOWN_STATEMENT, slice.end..slice.end, message)
             .with_help(format!("for example `{verb} TABLE`, `{verb} INDEX` or `{verb} VIEW`"));
     };
     let start = slice.head_starts[word];
@@ -111,10 +112,12 @@ fn did_you_mean(diagnostic: Diagnostic, word: &str) -> Diagnostic {
     diagnostic.with_help(format!("did you mean `{word}`?")).with_label("misspelt?")
 }
 
-/// What pest's error means for the user. `rule` is the rule that the statement should have matched.
+/// What pest's error means for the user. `rule` is the rule that the statement should have matched, `text` the
+/// statement without its comments.
 pub(crate) fn describe(
     source: &str,
     slice: &Slice<'_>,
+    text: &str,
     rule: SyntaxKind,
     error: &Error<SyntaxKind>,
 ) -> Diagnostic {
@@ -124,7 +127,7 @@ pub(crate) fn describe(
         ErrorVariant::CustomError { .. } => return too_deep(slice.start),
     };
     let place =
-        Place { source, slice, rule, at, token: token_at(source, at, slice.end), expected, unexpected };
+        Place { source, slice, text, rule, at, token: token_at(source, at, slice.end), expected, unexpected };
     place
         .bracket()
         .or_else(|| place.character())
@@ -145,6 +148,7 @@ fn offset(error: &Error<SyntaxKind>) -> usize {
 struct Place<'s> {
     source: &'s str,
     slice: &'s Slice<'s>,
+    text: &'s str,
     rule: SyntaxKind,
     at: usize,
     /// The token that stands there; empty at the end of the statement.
@@ -154,12 +158,17 @@ struct Place<'s> {
 }
 
 impl Place<'_> {
-    fn text(&self) -> &str {
+    fn found(&self) -> &str {
         &self.source[self.token.clone()]
     }
 
+    /// The statement up to here.
+    fn before(&self) -> &str {
+        self.text[..self.at - self.slice.start].trim_end()
+    }
+
     fn word(&self) -> Option<&str> {
-        Some(self.text()).filter(|text| is_word(text))
+        Some(self.found()).filter(|text| is_word(text))
     }
 
     /// A bracket that is open at the end, or closed without having been opened.
@@ -172,10 +181,10 @@ impl Place<'_> {
 
     /// A character that begins no token.
     fn character(&self) -> Option<Diagnostic> {
-        if self.token.is_empty() || Grammar::parse(SyntaxKind::flat_token, self.text()).is_ok() {
+        if self.token.is_empty() || Grammar::parse(SyntaxKind::flat_token, self.found()).is_ok() {
             return None;
         }
-        let c = first_char(self.text());
+        let c = first_char(self.found());
         let shown = if is_visible(c) && !c.is_whitespace() { format!("`{c}`, ") } else { String::new() };
         let message = format!("the character {shown}U+{:04X}, has no meaning here", u32::from(c));
         let diagnostic = Diagnostic::error(codes::UNKNOWN_CHARACTER, self.token.clone(), message);
@@ -211,10 +220,11 @@ impl Place<'_> {
         if self.expected != [SyntaxKind::dot] || self.rule != SyntaxKind::one_migrate {
             return None;
         }
-        let before = self.source[..self.at].trim_end();
+        let before = self.before();
         let word = last_word(before);
         let message = format!("`{word}` does not say which table it belongs to");
-        let span = before.len() - word.len()..before.len();
+        let end = self.slice.start + before.len();
+        let span = end - word.len()..end;
         let diagnostic = Diagnostic::error(codes::INCOMPLETE, span, message);
         Some(diagnostic.with_help(format!("write `table.{word}`")).with_label("the table is missing"))
     }
@@ -222,11 +232,11 @@ impl Place<'_> {
     /// A misspelt keyword that was taken for a name, so that parsing stopped only behind it. The suggestion is tried
     /// out: it must lead further.
     fn misspelt_before(&self) -> Option<Diagnostic> {
-        let text = &self.source[self.slice.start..self.slice.end];
+        let text = self.text;
         if text.len() > TRIED {
             return None;
         }
-        let head = &self.source[self.slice.start..self.at];
+        let head = self.before();
         let mut end = head.len();
         for _ in 0..3 {
             let word_end = head[..end].trim_end_matches(|c: char| !is_word_char(c)).len();
@@ -259,7 +269,7 @@ impl Place<'_> {
 
     /// What was expected and what is there instead.
     fn unexpected(&self) -> Diagnostic {
-        let found = if self.token.is_empty() { None } else { Some(shown(self.text())) };
+        let found = if self.token.is_empty() { None } else { Some(shown(self.found())) };
         let expected = expected::list(self.expected);
         let message = match (expected, &found) {
             (Some(expected), Some(found)) if expected == expected::END => {
@@ -282,7 +292,7 @@ impl Place<'_> {
     fn help(&self) -> Option<String> {
         use SyntaxKind as K;
         let expects = |kind: SyntaxKind| self.expected.contains(&kind);
-        let before = self.source[self.slice.start..self.at].trim_end();
+        let before = self.before();
         let word = self.word().unwrap_or_default().to_lowercase();
         if expects(K::kw_modify) && expected::UNMANAGED_ACTIONS.contains(&word.as_str()) {
             return Some(format!(
@@ -308,7 +318,7 @@ impl Place<'_> {
         if expects(K::kw_with) && expects(K::EOI) && !self.token.is_empty() {
             return Some("options follow `WITH`: `WITH name = value, …`".to_owned());
         }
-        if before.ends_with(',') && self.text() == ")" {
+        if before.ends_with(',') && self.found() == ")" {
             return Some("remove the comma before it".to_owned());
         }
         None

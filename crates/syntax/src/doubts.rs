@@ -11,192 +11,149 @@ use crate::diagnose::foreign_word;
 use crate::suggest::nearest;
 use crate::{Diagnostic, SyntaxKind, codes};
 
-/// Words that can follow a column's type, or that stand where a column's name could.
+/// Words that can follow a column's type.
+#[rustfmt::skip] // a list reads better in lines than in a column
 const AFTER_TYPE: &[&str] = &[
-    "NOT",
-    "NULL",
-    "DEFAULT",
-    "PRIMARY",
-    "UNIQUE",
-    "CHECK",
-    "REFERENCES",
-    "COLLATE",
-    "GENERATED",
-    "CONSTRAINT",
-    "AUTOINCREMENT",
-    "BACKFILL",
-    "CONCURRENTLY",
-    "USING",
-    "REVERT",
-    "RENAMED",
-    "DEFERRABLE",
-    "STORAGE",
-    "COMPRESSION",
+    "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "COLLATE", "GENERATED", "CONSTRAINT",
+    "AUTOINCREMENT", "BACKFILL", "CONCURRENTLY", "USING", "REVERT", "RENAMED", "DEFERRABLE", "STORAGE", "COMPRESSION",
 ];
 const AFTER_ADD: &[&str] = &["COLUMN", "CONSTRAINT"];
 const BEFORE_NAME: &[&str] = &["CONSTRAINT"];
 const BEFORE_KEY: &[&str] = &["PRIMARY", "FOREIGN"];
 const AFTER_KEY: &[&str] = &["DESC", "ASC", "NULLS", "COLLATE"];
 
-/// The first word of the usual types: where one of them follows, the word before it is a name.
+/// The first words of the usual types.
+#[rustfmt::skip]
 const TYPES: &[&str] = &[
-    "INT",
-    "INTEGER",
-    "BIGINT",
-    "SMALLINT",
-    "TINYINT",
-    "INT2",
-    "INT4",
-    "INT8",
-    "SERIAL",
-    "BIGSERIAL",
-    "TEXT",
-    "STRING",
-    "VARCHAR",
-    "CHAR",
-    "CHARACTER",
-    "CLOB",
-    "BLOB",
-    "BYTEA",
-    "BYTES",
-    "BINARY",
-    "VARBINARY",
-    "REAL",
-    "FLOAT",
-    "FLOAT4",
-    "FLOAT8",
-    "DOUBLE",
-    "DECIMAL",
-    "NUMERIC",
-    "NUMBER",
-    "MONEY",
-    "BOOL",
-    "BOOLEAN",
-    "DATE",
-    "TIME",
-    "TIMETZ",
-    "DATETIME",
-    "TIMESTAMP",
-    "TIMESTAMPTZ",
-    "INTERVAL",
-    "UUID",
-    "JSON",
-    "JSONB",
-    "VECTOR",
-    "ENUM",
-    "XML",
-    "INET",
+    "INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "INT2", "INT4", "INT8", "SERIAL", "BIGSERIAL", "TEXT", "STRING",
+    "VARCHAR", "CHAR", "CHARACTER", "CLOB", "BLOB", "BYTEA", "BYTES", "BINARY", "VARBINARY", "REAL", "FLOAT", "FLOAT4",
+    "FLOAT8", "DOUBLE", "DECIMAL", "NUMERIC", "NUMBER", "MONEY", "BOOL", "BOOLEAN", "DATE", "TIME", "TIMETZ",
+    "DATETIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "JSONB", "VECTOR", "ENUM", "XML", "INET",
 ];
+
+fn is_one_of(word: &str, list: &[&str]) -> bool {
+    list.iter().any(|other| other.eq_ignore_ascii_case(word))
+}
 
 /// May `word` follow `before` inside one type? These are the types of several words that exist.
 fn belongs(before: &str, word: &str) -> bool {
     const SIZES: &[&str] = &["BIG", "SMALL", "TINY", "MEDIUM", "LONG", "UNSIGNED", "SIGNED"];
     const UNITS: &[&str] = &["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
-    let is = |text: &str, list: &[&str]| list.iter().any(|other| other.eq_ignore_ascii_case(text));
-    match word.to_ascii_uppercase().as_str() {
-        "PRECISION" => is(before, &["DOUBLE"]),
-        "VARYING" => is(before, &["CHARACTER", "CHAR", "NCHAR", "BIT"]),
-        "CHARACTER" | "CHAR" | "VARCHAR" | "TEXT" => {
-            is(before, &["VARYING", "NATIVE", "NATIONAL", "LONG", "MEDIUM", "TINY"])
-        }
+    let heads: &[&str] = match word.to_ascii_uppercase().as_str() {
+        "PRECISION" => &["DOUBLE"],
+        "VARYING" => &["CHARACTER", "CHAR", "NCHAR", "BIT"],
+        "CHARACTER" | "CHAR" | "VARCHAR" => &["VARYING", "NATIVE", "NATIONAL", "LONG"],
+        "TEXT" => &["LONG", "MEDIUM", "TINY", "SUB_TYPE"],
         "INT" | "INTEGER" | "BIGINT" | "SMALLINT" | "TINYINT" | "DOUBLE" | "FLOAT" | "REAL" | "LONG"
-        | "BIG" | "BLOB" => is(before, SIZES),
-        "RAW" | "BINARY" => is(before, &["LONG"]),
-        "LARGE" => is(before, &["BINARY", "CHARACTER", "CHAR"]),
-        "OBJECT" => is(before, &["LARGE"]),
-        "UNSIGNED" | "SIGNED" | "ZEROFILL" | "ARRAY" => true,
-        "TO" => is(before, UNITS),
-        "YEAR" | "MONTH" | "DAY" | "HOUR" | "MINUTE" | "SECOND" => is(before, &["INTERVAL", "TO"]),
-        _ => false,
-    }
+        | "BIG" | "BLOB" => SIZES,
+        "RAW" | "BINARY" => &["LONG"],
+        "LARGE" => &["BINARY", "CHARACTER", "CHAR"],
+        "OBJECT" => &["LARGE"],
+        "SUB_TYPE" => &["BLOB"],
+        "UNSIGNED" | "SIGNED" | "ZEROFILL" | "ARRAY" => return true,
+        "TO" => UNITS,
+        "YEAR" | "MONTH" | "DAY" | "HOUR" | "MINUTE" | "SECOND" => &["INTERVAL", "TO"],
+        _ => return false,
+    };
+    is_one_of(before, heads)
 }
 
-/// Watches the tokens of one statement go into the tree.
+/// Watches the names of one statement go into the tree.
 #[derive(Default)]
-pub(crate) struct Doubts {
+pub(crate) struct Doubts<'s> {
     found: Vec<Diagnostic>,
-    /// The word before, inside a type.
-    type_word: Option<String>,
+    /// The type being read: is its first word a usual one, and its last word so far.
+    ty: Option<(bool, &'s str)>,
     /// The column's name, and whether ADD stands before it: an error if it looks like a keyword and no usual type
     /// follows.
-    name: Option<(String, Range<usize>, bool)>,
+    column: Option<(&'s str, Range<usize>, bool)>,
 }
 
-impl Doubts {
+impl<'s> Doubts<'s> {
     /// What was found in the statement.
     pub(crate) fn take(&mut self) -> Vec<Diagnostic> {
-        self.type_word = None;
-        self.name = None;
+        self.ty = None;
+        self.column = None;
         std::mem::take(&mut self.found)
     }
 
     /// A node begins.
     pub(crate) fn start(&mut self, kind: SyntaxKind) {
-        if kind == SyntaxKind::type_name {
-            self.type_word = None;
-        }
-    }
-
-    /// A name goes into the node `parent`, behind a token of the kind `before`.
-    pub(crate) fn name(&mut self, text: &str, span: Range<usize>, parent: SyntaxKind, before: SyntaxKind) {
-        match parent {
-            SyntaxKind::column_def | SyntaxKind::field_def => {
-                self.name = Some((text.to_owned(), span, before == SyntaxKind::kw_add));
-            }
-            SyntaxKind::type_name => self.type_word(text, span, before),
+        match kind {
+            SyntaxKind::type_name => self.ty = None,
+            SyntaxKind::column_def | SyntaxKind::field_def => self.column = None,
             _ => {}
         }
     }
 
-    /// The word after an index's key, which could be an operator class.
-    pub(crate) fn opclass(&mut self, text: &str, span: Range<usize>) {
-        if let Some(suggestion) = nearest(text, AFTER_KEY.iter().copied()) {
-            self.misspelt(text, span, suggestion);
+    /// A bare name goes into the tree, inside the nodes `open` and behind a token of the kind `before`.
+    pub(crate) fn name(
+        &mut self,
+        name: &'s str,
+        span: Range<usize>,
+        open: &[SyntaxKind],
+        before: SyntaxKind,
+    ) {
+        use SyntaxKind as K;
+        match open {
+            [.., K::column_def | K::field_def] => self.column = Some((name, span, before == K::kw_add)),
+            [.., K::type_name] => self.type_word(name, span, before),
+            [.., K::opclass, K::qualified_name] => {
+                if let Some(suggestion) = nearest(name, AFTER_KEY.iter().copied()) {
+                    self.misspelt(name, span, suggestion);
+                }
+            }
+            _ => {}
         }
     }
 
-    fn type_word(&mut self, text: &str, span: Range<usize>, before: SyntaxKind) {
-        let Some(previous) = self.type_word.replace(text.to_owned()) else {
-            self.first_type_word(text);
+    fn type_word(&mut self, word: &'s str, span: Range<usize>, before: SyntaxKind) {
+        let Some((usual, last)) = self.ty else {
+            let usual = is_one_of(word, TYPES);
+            self.ty = Some((usual, word));
+            match self.column.take() {
+                Some((name, span, after_add)) if !usual => self.first_type_word(name, span, word, after_add),
+                _ => {}
+            }
             return;
         };
-        if before == SyntaxKind::dot || belongs(&previous, text) || !self.found.is_empty() {
+        self.ty = Some((usual, word));
+        if before == SyntaxKind::dot || belongs(last, word) || !self.found.is_empty() {
             return;
         }
-        let (code, label) = (codes::MISSPELT, "no part of the type");
-        let message = format!("`{text}` cannot follow the type `{previous}`");
-        let help = if let Some(help) = foreign_word(text) {
-            help.to_owned()
-        } else if let Some(suggestion) = nearest(text, AFTER_TYPE.iter().copied()) {
-            format!("did you mean `{suggestion}`? A type's name of several words can be quoted")
-        } else {
-            format!("is a comma missing before `{text}`? A type's name of several words can be quoted")
+        let suggestion = nearest(word, AFTER_TYPE.iter().copied());
+        let foreign = foreign_word(word);
+        // A type that nobody knows may have any words.
+        if !usual && suggestion.is_none() && foreign.is_none() && !is_one_of(word, TYPES) {
+            return;
+        }
+        let help = match (foreign, suggestion) {
+            (Some(help), _) => help.to_owned(),
+            (None, Some(suggestion)) => {
+                format!("did you mean `{suggestion}`? If it is a type's name, quote it")
+            }
+            (None, None) => format!("is a comma missing before `{word}`? If it is a type's name, quote it"),
         };
-        self.found.push(Diagnostic::error(code, span, message).with_help(help).with_label(label));
+        let message = format!("`{word}` cannot follow the type `{last}`");
+        let diagnostic = Diagnostic::error(codes::MISSPELT, span, message);
+        self.found.push(diagnostic.with_help(help).with_label("no part of the type"));
     }
 
-    fn first_type_word(&mut self, text: &str) {
-        let Some((word, span, after_add)) = self.name.take() else { return };
-        let candidates = if text.eq_ignore_ascii_case("key") {
-            BEFORE_KEY
-        } else if TYPES.iter().any(|usual| usual.eq_ignore_ascii_case(text)) {
-            return;
-        } else if after_add {
-            AFTER_ADD
-        } else {
-            BEFORE_NAME
+    fn first_type_word(&mut self, name: &str, span: Range<usize>, ty: &str, after_add: bool) {
+        let candidates = match (ty.eq_ignore_ascii_case("key"), after_add) {
+            (true, _) => BEFORE_KEY,
+            (false, true) => AFTER_ADD,
+            (false, false) => BEFORE_NAME,
         };
-        if let Some(suggestion) = nearest(&word, candidates.iter().copied()) {
-            self.misspelt(&word, span, suggestion);
+        if let Some(suggestion) = nearest(name, candidates.iter().copied()) {
+            self.misspelt(name, span, suggestion);
         }
     }
 
     fn misspelt(&mut self, word: &str, span: Range<usize>, suggestion: &str) {
         let message = format!("`{word}` is read as a name here, but looks like a misspelt `{suggestion}`");
-        self.found.push(
-            Diagnostic::error(codes::MISSPELT, span, message)
-                .with_help(format!("did you mean `{suggestion}`? If not, quote it: \"{word}\""))
-                .with_label("misspelt?"),
-        );
+        let help = format!("did you mean `{suggestion}`? If not, quote it: \"{word}\"");
+        let diagnostic = Diagnostic::error(codes::MISSPELT, span, message);
+        self.found.push(diagnostic.with_help(help).with_label("misspelt?"));
     }
 }

@@ -13,6 +13,10 @@ pub(crate) fn list(expected: &[SyntaxKind]) -> Option<String> {
     let mut rest: Vec<SyntaxKind> = expected.to_vec();
     let mut phrases: Vec<String> = Vec::new();
     drop_tail_of_type(&mut rest);
+    if rest.contains(&SyntaxKind::type_word) {
+        // SQLite takes a string for a type; nobody should.
+        rest.retain(|kind| *kind != SyntaxKind::string);
+    }
     for (phrase, members, least) in GROUPS {
         if members.iter().filter(|member| rest.contains(member)).count() >= *least {
             rest.retain(|kind| !members.contains(kind));
@@ -45,12 +49,8 @@ fn join(phrases: &[String]) -> Option<String> {
 /// After a type, words that would make it longer hide what the user should write.
 fn drop_tail_of_type(rest: &mut Vec<SyntaxKind>) {
     use SyntaxKind as K;
-    if rest.contains(&K::kw_without) && rest.contains(&K::l_bracket) {
-        let with_options = rest.contains(&K::EOI);
-        rest.retain(|kind| {
-            !matches!(kind, K::type_word | K::l_paren | K::l_bracket | K::kw_without | K::dot)
-        });
-        rest.retain(|kind| with_options || *kind != K::kw_with);
+    if rest.contains(&K::l_bracket) && rest.contains(&K::l_paren) && !rest.contains(&K::operator) {
+        rest.retain(|kind| !matches!(kind, K::type_word | K::l_paren | K::l_bracket | K::dot));
     }
 }
 
@@ -69,7 +69,6 @@ const CONTINUATIONS: &[SyntaxKind] = &[
     SyntaxKind::conflict,
     SyntaxKind::kw_collection,
     SyntaxKind::kw_if,
-    SyntaxKind::string_name_path,
 ];
 
 /// A phrase for many rules at once, if at least so many of them are expected.
@@ -198,7 +197,7 @@ fn phrase(kind: SyntaxKind) -> String {
     }
     match kind {
         K::EOI => END,
-        K::name | K::qualified_name | K::word | K::string_name_path => "a name",
+        K::name | K::qualified_name | K::word => "a name",
         K::param => "a parameter such as `@name`",
         K::string => "a string in quotes",
         K::number => "a number",

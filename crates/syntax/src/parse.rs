@@ -1,5 +1,6 @@
 //! A source to a [`Parse`]: the pieces put together.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pest::Parser;
@@ -71,7 +72,7 @@ struct Run<'s> {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Run<'_> {
+impl<'s> Run<'s> {
     fn piece(&mut self, piece: Piece<'_>, comments: &[Range<usize>]) {
         match piece {
             Piece::Semicolon(at) => {
@@ -124,7 +125,7 @@ impl Run<'_> {
         {
             return Err(diagnose::too_deep(at));
         }
-        let text = &self.source[slice.start..slice.end];
+        let text = &*self.without_comments(slice.start..slice.end, comments);
         let error = match Grammar::parse(rule, text) {
             Ok(pairs) => {
                 self.builder.pairs(pairs, slice.start, comments);
@@ -139,13 +140,30 @@ impl Run<'_> {
             self.builder.pairs(pairs, slice.start, comments);
             return Ok(());
         }
-        Err(diagnose::describe(self.source, slice, rule, &error))
+        Err(diagnose::describe(self.source, slice, text, rule, &error))
+    }
+
+    /// A part of the source with blanks for the comments inside: the grammar has no comments, offsets stay the same,
+    /// and a long comment is not read again for every optional word that could stand behind it.
+    fn without_comments(&self, range: Range<usize>, comments: &[Range<usize>]) -> Cow<'s, str> {
+        let text = &self.source[range.clone()];
+        let inside = comments.iter().rev().skip_while(|comment| comment.start >= range.end);
+        let mut inside = inside.take_while(|comment| comment.start >= range.start).peekable();
+        if inside.peek().is_none() {
+            return Cow::Borrowed(text);
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        for comment in inside {
+            bytes[comment.start - range.start..comment.end - range.start].fill(b' ');
+        }
+        // Whole characters were replaced by whole characters.
+        String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
     /// A statement that did not parse: its tokens, and what no token rule takes as one last token.
     fn flat(&mut self, slice: &Slice<'_>, comments: &[Range<usize>]) {
         let end = slice.unterminated.unwrap_or(slice.end);
-        match Grammar::parse(SyntaxKind::error, &self.source[slice.start..end]) {
+        match Grammar::parse(SyntaxKind::error, &self.without_comments(slice.start..end, comments)) {
             Ok(mut pairs) => {
                 self.builder.start(SyntaxKind::error);
                 if let Some(error) = pairs.next() {

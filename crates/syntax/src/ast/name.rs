@@ -74,7 +74,7 @@ impl fmt::Display for Name {
 
 nodes! {
     /// A name with the names of what it lies in: `schema.table.column`.
-    QualifiedName(qualified_name | column_path | owner | string_name_path);
+    QualifiedName(qualified_name | column_path | owner);
 }
 
 impl QualifiedName {
