@@ -185,7 +185,7 @@ fn postgres_is_told_so() {
     let caps = Capabilities { dialect: Dialect::Postgres, ..capabilities(SMALL) };
     let errors = plan(&[], &Schema::default(), &caps, &Statistics::default(), &options(SMALL))
         .expect_err("no ladders");
-    assert_eq!(errors[0].code, pql_planner::pql_planner::codes::NO_LADDER);
+    assert_eq!(errors[0].code, pql_planner::codes::NO_LADDER);
 }
 
 #[test]
