@@ -30,19 +30,24 @@ pub(crate) fn script(statement: &str, databases: [&Path; 2]) -> Script {
     // while a column is filled counts as one that the application has written itself.
     let computed =
         statement.split_once("BACKFILL").or(statement.split_once("DEFAULT (")).map_or("", |(_, rest)| rest);
+    // Between two renames that exchange names there is a moment without one of them.
+    let renamed = statement.split_once("RENAME COLUMN").map_or("", |(_, rest)| rest);
+    let exchanged = |line: &str| words(renamed).any(|word| words(line).any(|other| other == word));
     let moves = |column: &str| !computed.is_empty() && column == "id";
     let steady = |line: &str| {
         let column = line.split_once(" SET ").and_then(|(_, rest)| rest.split(' ').next());
-        column.is_none_or(|column| {
-            !moves(column) && !computed.split(|c: char| !c.is_alphanumeric()).any(|word| word == column)
-        })
+        column.is_none_or(|column| !moves(column) && !words(computed).any(|word| word == column))
     };
     include_str!("writer.sql")
         .lines()
-        .filter(|line| !line.starts_with("--") && steady(line))
+        .filter(|line| !line.starts_with("--") && steady(line) && !exchanged(line))
         .map(|line| line.split(" ~~ ").map(str::to_owned).collect::<Vec<_>>())
         .filter(|statements| databases.iter().all(|file| leaves_nothing(&mut connect(file), statements)))
         .collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 fn leaves_nothing(db: &mut Connection, statements: &[String]) -> bool {

@@ -116,7 +116,7 @@ fn soak() -> Outcome<bool> {
     }
     outcome.unwrap_or_else(|error| wrong.push(error.to_string()));
     wrong.extend(compare(&file, &book)?.into_iter().map(|line| format!("as it was left: {line}")));
-    changes.back()?;
+    changes.back().unwrap_or_else(|error| wrong.push(format!("the rollback of everything: {error}")));
     wrong.extend(compare(&file, &book)?.into_iter().map(|line| format!("after the rollback: {line}")));
     if texts(&file)? != schema {
         wrong.push(format!("the schema is not that of the start:\n{}", texts(&file)?));
