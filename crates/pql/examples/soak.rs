@@ -415,13 +415,11 @@ impl Changes {
         let context = Context { dialect: Dialect::Sqlite, schema, params: &|_| None };
         let ops =
             lower::operations(&generate, context).map_err(|found| format!("{statement}: {found:?}"))?.ops;
-        Ok(match engine.generate(ops, None) {
-            Ok(migration) => Some(migration.id),
-            Err(_) => {
-                self.count("refused, as it does not fit what is there");
-                None
-            }
-        })
+        if let Ok(migration) = engine.generate(ops, None) {
+            return Ok(Some(migration.id));
+        }
+        self.count("refused, as it does not fit what is there");
+        Ok(None)
     }
 
     fn child(&self, verb: &str, id: MigrationId) -> Outcome<Child> {

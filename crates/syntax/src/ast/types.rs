@@ -27,7 +27,9 @@ impl TypeName {
 
     fn all_words(&self) -> impl Iterator<Item = SyntaxToken> + use<> {
         // SQLite takes a string literal for a type.
-        let is_word = |kind: SyntaxKind| matches!(kind, SyntaxKind::type_word | SyntaxKind::string) || kind.is_keyword();
+        let is_word = |kind: SyntaxKind| {
+            matches!(kind, SyntaxKind::type_word | SyntaxKind::string) || kind.is_keyword()
+        };
         tokens(self.syntax()).filter(move |token| is_word(token.kind()))
     }
 
