@@ -6,7 +6,7 @@
 //! run cancelled. In the end the schema's texts, rows, rowids, sequences, the triggers that are PQL's own and the
 //! journal's status are those of a run that nothing interrupted, and the application has seen no error at all.
 //!
-//! A few points of each case are tried, for at most a minute, the cases in an order that mixes the operations; with
+//! A few points of each case are tried, for at most half a minute, the cases in an order that mixes the operations; with
 //! `PQL_CRASH=all` all points of all cases, and `PQL_CASE` narrows the cases down. How many there were is printed.
 
 #[allow(
@@ -42,7 +42,7 @@ use template::{Task, Template};
 const SAMPLE: usize = 2;
 
 /// For how long points are tried when not all are.
-const BUDGET: Duration = Duration::from_mins(1);
+const BUDGET: Duration = Duration::from_secs(30);
 
 fn cases() -> Vec<PathBuf> {
     let only = std::env::var("PQL_CASE").unwrap_or_default();
