@@ -285,7 +285,8 @@ impl Bench {
 
     /// Transactions a second that all writers together are to make; none: as many as they can.
     fn writers_rate(&self) -> Option<f64> {
-        (self.rate > 0).then(|| f64::from(self.rate) * self.writers.len() as f64)
+        (self.rate > 0)
+            .then(|| f64::from(self.rate) * f64::from(u32::try_from(self.writers.len()).unwrap_or(u32::MAX)))
     }
 
     fn stop(&self) -> Outcome<Vec<(Instant, Duration)>> {
@@ -312,7 +313,11 @@ impl Bench {
         let time = end - start;
         // Of a statement that lasts a millisecond there is no rate.
         let kept = rate.filter(|_| time > Duration::from_millis(50)).map_or(String::new(), |rate| {
-            format!("{:.0} %", 100.0 * took.len() as f64 / (rate * time.as_secs_f64()))
+            format!(
+                "{:.0} %",
+                100.0 * f64::from(u32::try_from(took.len()).unwrap_or(u32::MAX))
+                    / (rate * time.as_secs_f64())
+            )
         });
         let at =
             |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or_default();
@@ -327,10 +332,13 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// When each transaction of a writer ended, and how long it took.
+type Times = rusqlite::Result<Vec<(Instant, Duration)>>;
+
 /// A running writer.
 struct Writer {
     stop: Arc<AtomicBool>,
-    thread: std::sync::Mutex<Option<JoinHandle<rusqlite::Result<Vec<(Instant, Duration)>>>>>,
+    thread: std::sync::Mutex<Option<JoinHandle<Times>>>,
 }
 
 impl Writer {

@@ -9,7 +9,14 @@
 //! A few points of each case are tried, in a time that fits into every run of the tests; with `PQL_CRASH=all` all of
 //! them, and `PQL_CASE` narrows the cases down. How many there were is printed.
 
-#[allow(dead_code, unreachable_pub, reason = "the engine's own tests use the rest")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::single_match_else,
+    reason = "shared with the other tests of the engine; a test may panic"
+)]
 #[path = "../engine/support/mod.rs"]
 mod support;
 

@@ -75,7 +75,7 @@ impl Writer {
     }
 }
 
-fn work(file: &PathBuf, script: &Script, stopped: &AtomicBool) -> Result<u64, String> {
+fn work(file: &Path, script: &Script, stopped: &AtomicBool) -> Result<u64, String> {
     let db = connect(file);
     let mut written = 0;
     let longest = script.iter().map(Vec::len).max().unwrap_or(0);

@@ -185,7 +185,7 @@ impl Place<'_> {
             return None;
         }
         let c = first_char(self.found());
-        let shown = if c.is_control() || c.is_whitespace() { String::new() } else { format!("`{c}`, ") };
+        let shown = if is_visible(c) && !c.is_whitespace() { format!("`{c}`, ") } else { String::new() };
         let message = format!("the character {shown}U+{:04X}, has no meaning here", u32::from(c));
         let diagnostic = Diagnostic::error(codes::UNKNOWN_CHARACTER, self.token.clone(), message);
         Some(match c {
@@ -374,9 +374,14 @@ fn last_word(text: &str) -> &str {
 
 /// A token in a message.
 fn shown(text: &str) -> String {
-    if text.chars().count() <= SHOWN && !text.contains('\n') {
-        return format!("`{text}`");
-    }
     let start: String = text.chars().take(SHOWN).take_while(|c| *c != '\n').collect();
-    format!("`{start}…`")
+    let more = if start.len() < text.len() { "…" } else { "" };
+    let visible = |c: char| if is_visible(c) { c.to_string() } else { c.escape_unicode().to_string() };
+    format!("`{}{more}`", start.chars().map(visible).collect::<String>())
+}
+
+/// Neither a control character nor one that only changes how its neighbours are shown.
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -80,7 +80,7 @@ impl Run<'_> {
         self.commit()?;
         let hold = start.elapsed();
         self.step.held(hold);
-        self.pacer.learn(work, hold - work);
+        self.pacer.learn(work, hold.saturating_sub(work));
         self.rest(hold)?;
         if !progress.done {
             self.step.breathe(&progress)?;
