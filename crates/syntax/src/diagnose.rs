@@ -315,7 +315,8 @@ impl Place<'_> {
         if expects(K::kw_migration_id) && !self.token.is_empty() {
             return Some("name the migration with `migration_id = …`".to_owned());
         }
-        if expects(K::kw_with) && expects(K::EOI) && !self.token.is_empty() {
+        let assigned = self.source[self.token.end..self.slice.end].trim_start().starts_with('=');
+        if expects(K::kw_with) && expects(K::EOI) && assigned {
             return Some("options follow `WITH`: `WITH name = value, …`".to_owned());
         }
         if before.ends_with(',') && self.found() == ")" {
