@@ -1,10 +1,10 @@
 //! The SQLite backend: a file that other processes use all the time, or a database in memory.
 //!
-//! - [`connect`], [`link`], [`errors`], [`vector`]: connections and what they report;
-//! - [`run`], [`pacing`]: transactions that keep nobody waiting;
-//! - [`catalog`], [`edit`], [`texts`], [`retained`], [`model`], [`introspect`]: definitions, read and written;
-//! - [`keys`], [`capture`], [`walk`], [`checks`]: rows, told apart, watched, walked over, examined;
-//! - [`metadata`], [`redefine`], [`validate`], [`backfill`], [`rebuild`], [`index_build`], [`execute`], [`purge`]: the
+//! - `connect`, `link`, `errors`, `vector`: connections and what they report;
+//! - `run`, `pacing`: transactions that keep nobody waiting;
+//! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
+//! - `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
+//! - `metadata`, `redefine`, `validate`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
 //! Every transaction of an action journals itself as its last act, so a process that is killed leaves the database
