@@ -55,7 +55,7 @@ impl Variant {
 }
 
 /// A directory for databases, in memory where there is such a place: nothing here is about the disk.
-fn directory() -> tempfile::TempDir {
+pub fn directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a temporary directory")
@@ -111,7 +111,7 @@ pub struct Run {
 }
 
 /// A connection of an ordinary program.
-fn plain(path: &Path) -> rusqlite::Connection {
+pub fn plain(path: &Path) -> rusqlite::Connection {
     let db = rusqlite::Connection::open(path).expect("a database");
     db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
     db.pragma_update(None, "foreign_keys", true).expect("foreign keys");
@@ -162,7 +162,9 @@ impl Run {
                 row.action
             );
             for line in row.sql.lines() {
-                let _ = writeln!(out, "    {line}");
+                // Enough to tell which statement it is; the rest is the backend's affair.
+                let short: String = line.chars().take(80).collect();
+                let _ = writeln!(out, "    {short}{}", if short.len() < line.len() { " …" } else { "" });
             }
             if !row.hazard.is_empty() {
                 let _ = writeln!(out, "    ! {}", row.hazard);
