@@ -10,14 +10,7 @@
 //! - a rollback gives back the start: schema texts, rows, rowids, sequences;
 //! - an error at any transaction is taken back, and a run that is paused at any transaction can be resumed.
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::format_collect,
-    clippy::single_match_else,
-    reason = "shared with the other tests of the engine; a test may panic"
-)]
+mod lifecycle;
 mod support;
 
 use std::fmt::Write as _;

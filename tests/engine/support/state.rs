@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 /// Everything: how the database is defined, every row with its rowid, and the sequences; without what is PQL's own.
-pub fn of(db: &Connection) -> String {
+pub(crate) fn of(db: &Connection) -> String {
     let (mut out, mut tables) = definitions(db);
     tables.sort();
     for table in tables {
@@ -17,19 +17,15 @@ pub fn of(db: &Connection) -> String {
     if let Ok(mut query) = db.prepare(sequences) {
         let mut rows = query.query([]).expect("sequences");
         while let Some(row) = rows.next().expect("sequences") {
-            let _ = writeln!(
-                out,
-                "sequence {}: {}",
-                row.get::<_, String>(0).unwrap(),
-                row.get::<_, i64>(1).unwrap()
-            );
+            let (name, last): (String, i64) = (row.get(0).expect("a name"), row.get(1).expect("a number"));
+            let _ = writeln!(out, "sequence {name}: {last}");
         }
     }
     out
 }
 
 /// The schema texts in their order, and the names of the tables.
-pub fn definitions(db: &Connection) -> (String, Vec<String>) {
+pub(crate) fn definitions(db: &Connection) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut tables = Vec::new();
     let mut query = db
@@ -41,7 +37,7 @@ pub fn definitions(db: &Connection) -> (String, Vec<String>) {
     let mut rows = query.query([]).expect("a schema");
     while let Some(row) = rows.next().expect("a schema") {
         let (kind, name, sql): (String, String, Option<String>) =
-            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            (row.get(0).expect("a type"), row.get(1).expect("a name"), row.get(2).expect("a text"));
         let _ = writeln!(out, "{};", visible(&sql.unwrap_or_default()));
         if kind == "table" {
             tables.push(name);
@@ -95,7 +91,11 @@ fn text(value: ValueRef<'_>) -> String {
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text)),
         ValueRef::Blob(bytes) => {
-            format!("x'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            let mut hex = String::new();
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            format!("x'{hex}'")
         }
     }
 }

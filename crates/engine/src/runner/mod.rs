@@ -124,6 +124,30 @@ impl<'r> Runner<'r> {
         self.backend
     }
 
+    /// Whether a step has been taken back by something that gave up what the application wrote since: to do the step
+    /// again would not bring that back.
+    pub(crate) fn has_spent(&mut self) -> Result<bool> {
+        let rows = self.rows()?;
+        let spends = |action: &Action| {
+            matches!(
+                action,
+                Action::DropColumn { .. }
+                    | Action::RetireTable { .. }
+                    | Action::DropTable { .. }
+                    | Action::RebuildUnswap { .. }
+                    | Action::Execute { .. }
+            )
+        };
+        Ok(self.plan.steps.iter().enumerate().any(|(step, planned)| {
+            let gone = rows.iter().all(|row| row.step != step);
+            planned.undo.iter().enumerate().any(|(undo, action)| {
+                let done =
+                    find(&rows, Unit { step, undo: Some(undo) }).is_some_and(|row| row.state == State::Done);
+                (gone || done) && spends(action)
+            })
+        }))
+    }
+
     /// The first step in effect that has no way back.
     pub(crate) fn barrier(&mut self) -> Result<Option<usize>> {
         Ok(barrier(&self.rows()?, self.plan))
@@ -280,9 +304,11 @@ impl<'r> Runner<'r> {
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
             && !outside_transaction(unit.action(self.plan))
+            // It may have been interrupted between its visible act and its end.
+            && self.backend.probe(self.plan, unit.action(self.plan))? != Some(true)
         {
             return Err(Error::new(
-                codes::MOVED,
+                codes::DRIFTED,
                 "The migration's tables were changed by others while it was interrupted.",
             )
             .with_help(

@@ -15,10 +15,12 @@ mod capture;
 mod catalog;
 mod checks;
 mod connect;
+mod duplicates;
 mod edit;
 mod errors;
 mod execute;
 mod exprs;
+mod fits;
 mod foreign;
 mod index_build;
 mod introspect;
@@ -171,6 +173,10 @@ impl Backend for Sqlite {
         probe::probe(&self.writer.0, plan, action)
     }
 
+    fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
+        fits::fits(&self.writer.0, plan, action)
+    }
+
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
         self.run(plan, step, |run| {
             if capture::has_transients(run.db)? {
@@ -240,9 +246,10 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::Redefine { before, after, checks, captured } => {
             redefine::redefine(run, before, after, checks, captured.as_ref())
         }
-        Action::CreateIndex { index } => {
-            metadata::change(run, |db| Ok(db.execute_batch(&pql_planner::text::SQLITE.create_index(index))?))
-        }
+        Action::CreateIndex { index } => metadata::change(run, |db| {
+            db.execute_batch(&pql_planner::text::SQLITE.create_index(index))
+                .map_err(|error| duplicates::explain(db, index, error.into()))
+        }),
         Action::DropIndex { index } => metadata::change(run, |db| metadata::drop_index(db, index)),
         Action::HideIndex { index, hidden } => {
             metadata::change(run, |db| metadata::hide_index(db, index, hidden))
