@@ -480,6 +480,20 @@ fn a_dead_owner_is_taken_over_at_once_and_a_silent_one_after_a_while() {
     );
 }
 
+/// Returns when the journal tells of the event; far later than it ever should, it gives up.
+fn wait_for_event(file: &Path, event: &str) {
+    let db = rusqlite::Connection::open(file).unwrap();
+    for _ in 0..2_000 {
+        let seen: i64 = db
+            .query_row("SELECT count(*) FROM _pql_events WHERE event = ?1", [event], |row| row.get(0))
+            .unwrap_or(0);
+        if seen > 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn another_session_pauses_and_cancels() {
     for (word, status) in [("pause", MigrationStatus::Paused), ("cancel", MigrationStatus::Cancelled)] {
@@ -497,9 +511,10 @@ fn another_session_pauses_and_cancels() {
                 _ => second.cancel(id, &ApplyOptions::default(), &mut Silent).unwrap().status,
             }
         });
-        // Slow enough for the word to arrive.
+        // The run goes on only when the word is there, and then slowly enough to look for it.
         let mut observer = |_: &RunProgress| {
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            wait_for_event(&file.0, &format!("{word}_asked"));
+            std::thread::sleep(std::time::Duration::from_millis(150));
             Signal::Go
         };
         first.resume(id, &ApplyOptions::default(), &mut observer).unwrap_err();
