@@ -1,278 +1,393 @@
-//! Online changes of a large SQLite table, beside writers in other processes, next to the plain statements.
+//! What the application feels while its schema changes: every operation beside the plain SQLite statement, on the same
+//! data, in the same run.
 //!
-//! `cargo bench -p pql-engine --bench sqlite_online -- [--rows N] [--writers N] [--rate N] [--only WORD]`; a rate of 0 is
-//! full speed. For each operation: how long it took, the longest and the 99th percentile of what a writer waited for
-//! one transaction, how many transactions it made a second, the longest lock that was reported, and how far the log
-//! and the file grew. The rows that start with `plain` are the statements that anyone would write instead.
+//! ```text
+//! cargo bench -p pql-engine --bench sqlite_online -- --rows 1000000 --writers 1
+//! ```
+//! Writers commit single-row transactions at a steady rate (`--rate`, each; 0: at full speed) through connections of
+//! their own with SQLite's ordinary busy timeout. Printed is a Markdown table: how long the change took, how long the
+//! slowest transaction of the writers took meanwhile and how long all but one in a hundred, the share of the wanted
+//! rate that was kept, and the same for the way back. `--only WORD` picks operations, `--dir DIR` another disk.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that fails has nothing to say")]
-
+use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pql_engine::{ApplyOptions, Engine, OpenOptions, RollbackTarget, Silent};
 use pql_planner::Dialect;
 use pql_planner::lower::{self, Context};
-use pql_schema::MigrationId;
 use pql_syntax::ast::Statement;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior, params};
 
-const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, amount NUMERIC, created TEXT, note TEXT)";
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// An operation, and the plain statements for the same.
-struct Case {
+/// An operation and what people write without us.
+struct Operation {
     name: &'static str,
-    online: &'static str,
+    /// Made before the clock starts.
+    setup: &'static str,
+    statement: &'static str,
     plain: &'static str,
 }
 
-const CASES: &[Case] = &[
-    Case {
-        name: "add column, constant default",
-        online: "ADD COLUMN t.c TEXT DEFAULT 'x'",
-        plain: "ALTER TABLE t ADD COLUMN c TEXT DEFAULT 'x'",
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "add column",
+        setup: "",
+        statement: "ADD COLUMN people.extra TEXT DEFAULT 'none'",
+        plain: "ALTER TABLE people ADD COLUMN extra TEXT DEFAULT 'none'",
     },
-    Case {
-        name: "rename column",
-        online: "RENAME COLUMN t.note TO remark",
-        plain: "ALTER TABLE t RENAME COLUMN note TO remark",
+    Operation {
+        name: "add column, computed",
+        setup: "",
+        statement: "ADD COLUMN people.upper_name TEXT BACKFILL upper(name)",
+        plain: "ALTER TABLE people ADD COLUMN upper_name TEXT; UPDATE people SET upper_name = upper(name)",
     },
-    Case {
-        name: "add column, backfill",
-        online: "ADD COLUMN t.c INTEGER BACKFILL length(name)",
-        plain: "ALTER TABLE t ADD COLUMN c INTEGER; UPDATE t SET c = length(name)",
-    },
-    Case {
+    Operation {
         name: "set not null",
-        online: "SET NOT NULL t.created",
-        plain: "ALTER TABLE t ALTER COLUMN created SET NOT NULL",
+        setup: "",
+        statement: "SET NOT NULL people.email",
+        plain: "ALTER TABLE people ALTER COLUMN email SET NOT NULL",
     },
-    Case { name: "drop column", online: "DROP COLUMN t.note", plain: "ALTER TABLE t DROP COLUMN note" },
-    Case {
+    Operation {
+        name: "add check",
+        setup: "",
+        statement: "ADD CONSTRAINT people.people_age CHECK (age >= 0)",
+        plain: "ALTER TABLE people ADD CONSTRAINT people_age CHECK (age >= 0)",
+    },
+    Operation {
+        name: "change type",
+        setup: "",
+        statement: "CHANGE COLUMN people.amount TYPE REAL USING CAST(amount AS REAL) REVERT USING CAST(amount AS TEXT)",
+        plain: "BEGIN IMMEDIATE; CREATE TABLE people_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, \
+                age INTEGER, amount REAL, note TEXT); INSERT INTO people_new SELECT id, name, email, age, \
+                CAST(amount AS REAL), note FROM people; DROP TABLE people; ALTER TABLE people_new RENAME TO people; COMMIT",
+    },
+    Operation {
         name: "add index",
-        online: "ADD INDEX t_email ON t (email)",
-        plain: "CREATE INDEX t_email ON t (email)",
+        setup: "",
+        statement: "ADD INDEX people_email ON people (email)",
+        plain: "CREATE INDEX people_email ON people (email)",
     },
-    Case {
+    Operation {
         name: "add unique index",
-        online: "ADD UNIQUE INDEX t_key ON t (email, id)",
-        plain: "CREATE UNIQUE INDEX t_key ON t (email, id)",
+        setup: "",
+        statement: "ADD UNIQUE INDEX people_one ON people (email, id)",
+        plain: "CREATE UNIQUE INDEX people_one ON people (email, id)",
     },
-    Case {
-        name: "change type (rebuild)",
-        online: "CHANGE COLUMN t.amount TYPE TEXT USING CAST(amount AS TEXT)",
-        plain: "CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, amount TEXT, created TEXT, note TEXT); \
-                INSERT INTO n SELECT id, name, email, CAST(amount AS TEXT), created, note FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+    Operation {
+        name: "drop index",
+        setup: "CREATE INDEX people_email ON people (email)",
+        statement: "DROP INDEX people_email",
+        plain: "DROP INDEX people_email",
     },
-    Case { name: "drop table", online: "DROP TABLE t", plain: "DROP TABLE t" },
+    Operation {
+        name: "rename column",
+        setup: "",
+        statement: "RENAME COLUMN people.note TO remark",
+        plain: "ALTER TABLE people RENAME COLUMN note TO remark",
+    },
+    Operation {
+        name: "drop column",
+        setup: "",
+        statement: "DROP COLUMN people.note",
+        plain: "ALTER TABLE people DROP COLUMN note",
+    },
+    Operation {
+        name: "drop table",
+        setup: "CREATE TABLE old_people AS SELECT * FROM people",
+        statement: "DROP TABLE old_people",
+        plain: "DROP TABLE old_people",
+    },
 ];
 
-struct Settings {
+/// What the command line asks for.
+struct Wanted {
     rows: u64,
-    writers: u64,
-    rate: u64,
-    only: Option<String>,
+    writers: usize,
+    rate: u32,
+    only: String,
+    directory: PathBuf,
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|arg| arg == "writer") {
-        return write(&PathBuf::from(&args[2]), args[3].parse().unwrap(), args[4].parse().unwrap());
-    }
-    let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)).cloned();
-    let number = |name: &str, default: u64| value(name).map_or(default, |text| text.parse().unwrap());
-    let settings = Settings {
-        rows: number("--rows", 1_000_000),
-        writers: number("--writers", 1),
-        rate: number("--rate", 1_000),
-        only: value("--only"),
-    };
-    let place =
-        if Path::new("/dev/shm").is_dir() { tempfile::tempdir_in("/dev/shm") } else { tempfile::tempdir() }
-            .unwrap();
-    let start = place.path().join("start.db");
-    fill(&start, settings.rows);
+fn main() -> Outcome<()> {
+    let wanted = wanted()?;
+    let place = tempfile::tempdir_in(&wanted.directory)?;
+    let template = place.path().join("template.db");
+    make(&template, wanted.rows)?;
+    let rate =
+        if wanted.rate == 0 { "full speed".to_owned() } else { format!("{} transactions/s", wanted.rate) };
     println!(
-        "{} rows, {} writers, {} transactions a second each (0: full speed)",
-        settings.rows, settings.writers, settings.rate
+        "{} rows, {} writer(s) at {rate} each, SQLite {}, in {}; load average before: {}\n",
+        wanted.rows,
+        wanted.writers,
+        rusqlite::version(),
+        wanted.directory.display(),
+        fs::read_to_string("/proc/loadavg").unwrap_or_default().trim()
     );
     println!(
-        "{:<34} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "operation", "seconds", "longest", "p99", "tx/s", "lock ms", "log MB", "file MB"
+        "| operation | duration | longest | p99 | rate kept | WAL | rolled back in | longest | plain: duration | longest | p99 |"
     );
-    for case in
-        CASES.iter().filter(|case| settings.only.as_deref().is_none_or(|only| case.name.contains(only)))
-    {
-        let path = place.path().join("run.db");
-        copy(&start, &path);
-        let mut id = None;
-        let (mut lock, mut back_lock) = (Duration::ZERO, Duration::ZERO);
-        let gone = case.name == "drop table";
-        measure(case.name, &path, &settings, gone, |path| {
-            let (migration, longest) = apply(path, case.online);
-            (id, lock) = (Some(migration), longest);
-            lock
-        });
-        let id = id.unwrap();
-        measure("  rollback", &path, &settings, gone, |path| {
-            back_lock = rollback(path, id);
-            back_lock
-        });
-        copy(&start, &path);
-        measure("  plain", &path, &settings, gone, |path| {
-            let db = open(path);
-            let start = Instant::now();
-            db.execute_batch(&format!("BEGIN IMMEDIATE; {}; COMMIT", case.plain)).unwrap();
-            start.elapsed()
-        });
-    }
-}
-
-fn open(path: &Path) -> Connection {
-    let db = Connection::open(path).unwrap();
-    db.busy_timeout(Duration::from_secs(60)).unwrap();
-    db.pragma_update(None, "foreign_keys", false).unwrap();
-    db.pragma_update(None, "synchronous", "normal").unwrap();
-    db
-}
-
-fn fill(path: &Path, rows: u64) {
-    let db = open(path);
-    db.pragma_update(None, "journal_mode", "wal").unwrap();
-    db.execute_batch(&format!(
-        "{TABLE}; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-         INSERT INTO t SELECT i, 'name of ' || i, printf('%x@example.org', i * 2654435761 % 4294967296), i % 1000 + 0.5,
-             '2026-01-01', 'a note that is as long as notes are' FROM n;
-         CREATE TABLE other (id INTEGER PRIMARY KEY, n INTEGER); PRAGMA wal_checkpoint(TRUNCATE);"
-    ))
-    .unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{}{suffix}", to.display()));
-    }
-    fs::copy(from, to).unwrap();
-}
-
-/// Runs something beside the writers and prints what it cost them.
-fn measure(name: &str, path: &Path, settings: &Settings, gone: bool, work: impl FnOnce(&Path) -> Duration) {
-    let size =
-        |suffix: &str| fs::metadata(format!("{}{suffix}", path.display())).map_or(0, |data| data.len());
-    let before = size("");
-    let mut writers: Vec<Child> =
-        (0..settings.writers).map(|at| writer(path, settings, if gone { u64::MAX } else { at })).collect();
-    for child in &mut writers {
-        // A writer says so once it is at work.
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    }
-    thread::sleep(Duration::from_millis(200));
-    let start = Instant::now();
-    let lock = work(path);
-    let took = start.elapsed();
-    let log = size("-wal");
-    thread::sleep(Duration::from_millis(200));
-    let mut waits: Vec<u64> = Vec::new();
-    for mut child in writers {
-        child.stdin.take().unwrap().write_all(b"stop\n").unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "a writer failed");
-        waits
-            .extend(output.stdout.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())));
-    }
-    waits.sort_unstable();
-    let millis = |at: usize| waits.get(at).map_or(0.0, |micros| *micros as f64 / 1_000.0);
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    let idle = Bench::new(&template, &wanted, "")?.idle()?;
     println!(
-        "{name:<34} {:>9.3} {:>9.1} {:>8.1} {:>8.0} {:>8.1} {:>8.1} {:>8.1}",
-        took.as_secs_f64(),
-        millis(waits.len().saturating_sub(1)),
-        millis(waits.len() * 99 / 100),
-        waits.len() as f64 / (took.as_secs_f64() + 0.4),
-        lock.as_secs_f64() * 1_000.0,
-        log as f64 / 1e6,
-        (size("") as f64 - before as f64) / 1e6,
+        "| nothing | {} | {} | {} | {} | | | | | | |",
+        span(idle.time),
+        span(idle.longest),
+        span(idle.p99),
+        idle.kept
     );
-}
-
-fn writer(path: &Path, settings: &Settings, at: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .arg("writer")
-        .arg(path)
-        .arg(settings.rate.to_string())
-        .arg(at.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// The writer: one row a transaction, at its rate, until its input says stop; then it gives every wait, in microseconds.
-fn write(path: &Path, rate: u64, seed: u64) {
-    let db = open(path);
-    let rows: u64 =
-        db.query_row("SELECT max(id) FROM t", [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned();
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let told = std::sync::Arc::clone(&stop);
-    thread::spawn(move || {
-        let _ = std::io::stdin().lines().next();
-        told.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
-    println!("ready");
-    let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut waits: Vec<u64> = Vec::new();
-    let start = Instant::now();
-    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let sql = match (seed == u64::MAX, random % 4) {
-            // Where the table goes, the application writes another one.
-            (true, _) => "INSERT INTO other (n) VALUES (1)".to_owned(),
-            (_, 0) => format!(
-                "INSERT INTO t (name, email, amount, created) VALUES ('new', 'w{random:x}', 5, 'now')"
+    for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&wanted.only)) {
+        let online = Bench::new(&template, &wanted, operation.setup)?.online(operation.statement);
+        let plain = Bench::new(&template, &wanted, operation.setup)?.plain(operation.plain);
+        let ours = match online {
+            Ok((there, wal, back)) => format!(
+                "{} | {} | {} | {} | {wal} MB | {} | {}",
+                span(there.time),
+                span(there.longest),
+                span(there.p99),
+                there.kept,
+                span(back.time),
+                span(back.longest)
             ),
-            _ => format!(
-                "UPDATE t SET amount = amount + 1, email = email || '.' WHERE id = {}",
-                random % rows + 1
-            ),
+            Err(error) => format!("{error} | | | | | |"),
         };
-        let before = Instant::now();
-        db.execute(&sql, []).unwrap();
-        waits.push(u64::try_from(before.elapsed().as_micros()).unwrap());
-        if rate > 0 {
-            let due = Duration::from_secs_f64(waits.len() as f64 / rate as f64);
-            thread::sleep(due.saturating_sub(start.elapsed()));
+        let theirs = match plain {
+            Ok(plain) => format!("{} | {} | {}", span(plain.time), span(plain.longest), span(plain.p99)),
+            Err(error) => format!("{error} | |"),
+        };
+        println!("| {} | {ours} | {theirs} |", operation.name);
+    }
+    Ok(())
+}
+
+fn wanted() -> Outcome<Wanted> {
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let mut wanted = Wanted { rows: 1_000_000, writers: 1, rate: 1_000, only: String::new(), directory };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        match word.as_str() {
+            "--rows" => wanted.rows = value()?.parse()?,
+            "--writers" => wanted.writers = value()?.parse()?,
+            "--rate" => wanted.rate = value()?.parse()?,
+            "--only" => wanted.only = value()?,
+            "--dir" => wanted.directory = value()?.into(),
+            // Cargo says so to every benchmark.
+            "--bench" => {}
+            other => return Err(format!("unknown option {other}").into()),
         }
     }
-    let mut out = std::io::stdout().lock();
-    for wait in waits {
-        out.write_all(&wait.to_le_bytes()).unwrap();
+    Ok(wanted)
+}
+
+/// The table that everything is done to.
+fn make(file: &Path, rows: u64) -> Outcome<()> {
+    let db = Connection::open(file)?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.execute_batch(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, age INTEGER, amount TEXT, note TEXT)",
+    )?;
+    db.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+         INSERT INTO people SELECT i, 'name ' || i, 'user' || (i * 7919 % 1000003) || '@example.org', i % 90, \
+         (i % 10000) || '.25', 'a note of some length about row ' || i FROM n",
+        [i64::try_from(rows)?],
+    )?;
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(())
+}
+
+/// A database with writers at work.
+struct Bench {
+    file: PathBuf,
+    writers: Vec<Writer>,
+    rate: u32,
+}
+
+/// What the writers felt in a stretch of time.
+struct Felt {
+    time: Duration,
+    longest: Duration,
+    p99: Duration,
+    kept: String,
+}
+
+impl Bench {
+    fn new(template: &Path, wanted: &Wanted, setup: &str) -> Outcome<Self> {
+        let file = template.with_file_name("work.db");
+        for suffix in ["db-wal", "db-shm"] {
+            // Of the measurement before; there may be none.
+            let _ = fs::remove_file(file.with_extension(suffix));
+        }
+        fs::copy(template, &file)?;
+        let db = connect(&file)?;
+        db.execute_batch(setup)?;
+        db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        let writers = (0..wanted.writers)
+            .map(|number| Writer::start(&file, number, wanted.rate, wanted.rows))
+            .collect();
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(Self { file, writers, rate: wanted.rate })
+    }
+
+    fn idle(self) -> Outcome<Felt> {
+        let start = Instant::now();
+        std::thread::sleep(Duration::from_secs(2));
+        let end = Instant::now();
+        let times = self.stop()?;
+        Ok(Self::felt(&times, start, end, self.writers_rate()))
+    }
+
+    /// There, the log's size then in megabytes, and back.
+    fn online(self, statement: &str) -> Outcome<(Felt, u64, Felt)> {
+        let mut engine =
+            Engine::open(self.file.to_str().ok_or("a path that is not UTF-8")?, &OpenOptions::default())?;
+        let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {statement};"));
+        let schema = engine.schema()?;
+        let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
+        let Some(Statement::Generate(generate)) = parse.statements().next() else {
+            return Err("not a MIGRATE GENERATE".into());
+        };
+        let ops = lower::operations(&generate, context).map_err(|findings| format!("{findings:?}"))?.ops;
+        let id = engine.generate(ops, None)?.id;
+        let options = ApplyOptions::default();
+        let start = Instant::now();
+        let applied = engine.apply(id, &options, &mut Silent).map(drop);
+        let end = Instant::now();
+        let wal = fs::metadata(self.file.with_extension("db-wal")).map_or(0, |data| data.len() >> 20);
+        // The writers go on for a while: what they write has to come back too.
+        std::thread::sleep(Duration::from_millis(500));
+        let back_start = Instant::now();
+        let rolled_back = applied
+            .and_then(|()| engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).map(drop));
+        let back_end = Instant::now();
+        let times = self.stop()?;
+        rolled_back?;
+        let rate = self.writers_rate();
+        Ok((Self::felt(&times, start, end, rate), wal, Self::felt(&times, back_start, back_end, rate)))
+    }
+
+    fn plain(self, sql: &str) -> Outcome<Felt> {
+        let db = connect(&self.file)?;
+        let start = Instant::now();
+        let done = db.execute_batch(sql);
+        let end = Instant::now();
+        let times = self.stop()?;
+        done?;
+        Ok(Self::felt(&times, start, end, self.writers_rate()))
+    }
+
+    /// Transactions a second that all writers together are to make; none: as many as they can.
+    fn writers_rate(&self) -> Option<f64> {
+        (self.rate > 0)
+            .then(|| f64::from(self.rate) * f64::from(u32::try_from(self.writers.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn stop(&self) -> Outcome<Vec<(Instant, Duration)>> {
+        let mut all = Vec::new();
+        for writer in &self.writers {
+            writer.stop.store(true, Ordering::Relaxed);
+        }
+        for writer in &self.writers {
+            let thread = writer.thread.lock().map_err(|_| "a writer panicked")?.take();
+            let times = thread.ok_or("stopped twice")?.join().map_err(|_| "a writer panicked")?;
+            all.extend(times.map_err(|error| format!("a writer saw an error: {error}"))?);
+        }
+        Ok(all)
+    }
+
+    /// Of the transactions that were under way at some time between two moments.
+    fn felt(times: &[(Instant, Duration)], start: Instant, end: Instant, rate: Option<f64>) -> Felt {
+        let mut took: Vec<Duration> = times
+            .iter()
+            .filter(|(begun, took)| *begun < end && *begun + *took > start)
+            .map(|(_, took)| *took)
+            .collect();
+        took.sort();
+        let time = end - start;
+        // Of a statement that lasts a millisecond there is no rate.
+        let kept = rate.filter(|_| time > Duration::from_millis(50)).map_or(String::new(), |rate| {
+            format!(
+                "{:.0} %",
+                100.0 * f64::from(u32::try_from(took.len()).unwrap_or(u32::MAX))
+                    / (rate * time.as_secs_f64())
+            )
+        });
+        let at =
+            |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or_default();
+        Felt { time, longest: at(100), p99: at(99), kept }
     }
 }
 
-fn engine(path: &Path) -> Engine {
-    Engine::open(path.to_str().unwrap(), &OpenOptions::default()).unwrap()
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(file)?;
+    db.busy_timeout(Duration::from_secs(10))?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(db)
 }
 
-fn apply(path: &Path, operation: &str) -> (MigrationId, Duration) {
-    let mut engine = engine(path);
-    let schema = engine.schema().unwrap();
-    let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
-    let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {operation};"));
-    let Some(Statement::Generate(generate)) = parse.statements().next() else { panic!("{operation}") };
-    let ops = lower::operations(&generate, context).unwrap_or_else(|findings| panic!("{findings:?}")).ops;
-    let migration = engine.generate(ops, None).unwrap();
-    let report = engine.apply(migration.id, &ApplyOptions::default(), &mut Silent).unwrap();
-    (migration.id, report.longest_lock)
+/// When each transaction of a writer ended, and how long it took.
+type Times = rusqlite::Result<Vec<(Instant, Duration)>>;
+
+/// A running writer.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    thread: std::sync::Mutex<Option<JoinHandle<Times>>>,
 }
 
-fn rollback(path: &Path, id: MigrationId) -> Duration {
-    let reports =
-        engine(path).rollback(RollbackTarget::Migration(id), &ApplyOptions::default(), &mut Silent).unwrap();
-    reports[0].longest_lock
+impl Writer {
+    fn start(file: &Path, number: usize, rate: u32, rows: u64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (file, stopped) = (file.to_owned(), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || write(&file, number, rate, rows, &stopped));
+        Self { stop, thread: std::sync::Mutex::new(Some(thread)) }
+    }
+}
+
+/// Begins and lengths of a writer's transactions.
+fn write(
+    file: &Path,
+    number: usize,
+    rate: u32,
+    rows: u64,
+    stopped: &AtomicBool,
+) -> rusqlite::Result<Vec<(Instant, Duration)>> {
+    let mut db = connect(file)?;
+    let mut times = Vec::new();
+    let gap = if rate == 0 { Duration::ZERO } else { Duration::from_secs(1) / rate };
+    let mut next = Instant::now();
+    let mut seed = 0x9e37_79b9_u64.wrapping_mul(number as u64 + 1);
+    while !stopped.load(Ordering::Relaxed) {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let id = i64::try_from((seed >> 24) % rows.max(1)).unwrap_or(0) + 1;
+        let begun = Instant::now();
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if seed >> 62 == 0 {
+            transaction
+                .prepare_cached("INSERT INTO people (name, email, age, amount) VALUES (?1, ?1 || '@example.org', 30, '7.5')")?
+                .execute([format!("new {number} {}", times.len())])?;
+        } else {
+            transaction
+                .prepare_cached("UPDATE people SET name = ?2, age = age + 1 WHERE id = ?1")?
+                .execute(params![id, format!("changed {}", times.len())])?;
+        }
+        transaction.commit()?;
+        let now = Instant::now();
+        times.push((begun, now - begun));
+        // Who was kept waiting does not make up for it: the next transaction comes when it would have come after that.
+        next = (next + gap).max(now);
+        std::thread::sleep(next - now);
+    }
+    Ok(times)
+}
+
+fn span(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1e3;
+    if millis >= 1_000.0 { format!("{:.2} s", millis / 1e3) } else { format!("{millis:.1} ms") }
 }

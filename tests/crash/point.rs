@@ -136,6 +136,7 @@ fn sound(file: &Path) -> Result<(), String> {
 
 /// The lines that only one of the texts has.
 fn difference(expected: &str, found: &str) -> String {
+    #[allow(clippy::format_collect, reason = "a message of a failing test")]
     let only = |one: &str, other: &str, mark: &str| {
         one.lines()
             .filter(|line| !other.lines().any(|has| has == *line))

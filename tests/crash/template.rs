@@ -70,7 +70,7 @@ impl Template {
     pub(crate) fn new(case: &Case, variant: Variant) -> Self {
         let start = Start::new(case);
         let id = start.open().generate(case);
-        let directory = start.into_directory();
+        let directory = start.directory;
         let at = |name: &str| directory.path().join(name);
         let (generated, applied, list) = (at("start.db"), at("applied.db"), at("list"));
         let before = Picture::of(&generated);

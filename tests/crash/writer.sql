@@ -6,9 +6,9 @@ UPDATE users SET age = age + 1 WHERE id = 9 ~~ UPDATE users SET age = age - 1 WH
 UPDATE users SET email = 'moved@example.org' WHERE id = 5 ~~ UPDATE users SET email = 'cleo@example.org' WHERE id = 5
 UPDATE users SET old_field = NULL WHERE id = 5 ~~ UPDATE users SET old_field = 'y;z' WHERE id = 5
 INSERT INTO users (id, name) VALUES (3, 'Zed') ~~ DELETE FROM users WHERE id = 3 ~~ DELETE FROM log WHERE what = 'user Zed gone'
-UPDATE orders SET status = 'paid' WHERE id = 8 ~~ UPDATE orders SET status = 'open' WHERE id = 8
-UPDATE orders SET amount = '11.25' WHERE id = 1 ~~ UPDATE orders SET amount = '10.50' WHERE id = 1
-UPDATE orders SET note = 'changed' WHERE id = 2 ~~ UPDATE orders SET note = NULL WHERE id = 2
+UPDATE orders SET status = 'paid' WHERE id IN (6, 7) ~~ UPDATE orders SET status = NULL WHERE id IN (6, 7)
+UPDATE orders SET amount = '11.25' WHERE id IN (6, 7) ~~ UPDATE orders SET amount = '0.25' WHERE id IN (6, 7)
+UPDATE orders SET note = 'changed' WHERE id IN (6, 7) ~~ UPDATE orders SET note = 3.5 WHERE id IN (6, 7)
 UPDATE orders SET id = 6 WHERE id = 7 ~~ UPDATE orders SET id = 7 WHERE id = 6
 INSERT INTO orders (id, user_id, amount, status) VALUES (3, 2, '1', 'open') ~~ DELETE FROM orders WHERE id = 3 ~~ DELETE FROM log WHERE what = 'order 3'
 INSERT INTO tags (rowid, label, weight) VALUES (2, 'new', 1.5) ~~ DELETE FROM tags WHERE rowid = 2

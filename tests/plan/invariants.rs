@@ -51,7 +51,7 @@ fn names_are_unique_and_short(what: &str, plan: &Plan) {
     for step in &plan.steps {
         match &step.action {
             Action::HideTable { hidden, .. } | Action::HideIndex { hidden, .. } => {
-                made.push(hidden.name.clone())
+                made.push(hidden.name.clone());
             }
             Action::HideColumn { hidden, .. } => made.push(hidden.clone()),
             Action::StartCapture { capture } => made.push(capture.log.name.clone()),

@@ -8,6 +8,7 @@
 mod invariants;
 mod show;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -142,8 +143,8 @@ fn plans() {
                 Err(errors) => show::errors(&errors),
             };
             match before.iter().find(|(_, other)| *other == text) {
-                Some((same, _)) => shown.push_str(&format!("== {title}: as {same}\n\n")),
-                None => shown.push_str(&format!("== {title}\n{text}\n")),
+                Some((same, _)) => _ = writeln!(shown, "== {title}: as {same}\n"),
+                None => _ = writeln!(shown, "== {title}\n{text}"),
             }
             before.push((title, text));
         }
@@ -245,10 +246,13 @@ fn every_error_is_reported_once() {
     ];
     let errors = planned(&Case { ops, ..case }, SMALL).expect_err("wrong names");
     let told: Vec<_> = errors.iter().map(|error| (error.code, error.op)).collect();
-    use pql_planner::codes;
     assert_eq!(
         told,
-        [(codes::UNKNOWN_TABLE, Some(0)), (codes::UNKNOWN_COLUMN, Some(2)), (codes::UNSUPPORTED, Some(3))]
+        [
+            (pql_planner::codes::UNKNOWN_TABLE, Some(0)),
+            (pql_planner::codes::UNKNOWN_COLUMN, Some(2)),
+            (pql_planner::codes::UNSUPPORTED, Some(3))
+        ]
     );
     assert_eq!(errors[0].help.as_deref(), Some("did you mean `users`?"));
 }

@@ -54,6 +54,11 @@ impl Interrupts {
         self.asking = false;
     }
 
+    /// Whether a question stands on the terminal, which nothing should be drawn over.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asking
+    }
+
     /// Waits for a decision. Without a terminal there is nobody to ask, and Ctrl-C pauses.
     pub(crate) async fn next(&mut self, migrating: bool, terminal: Terminal) -> Choice {
         loop {

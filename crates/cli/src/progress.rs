@@ -45,17 +45,17 @@ impl Progress {
         self.running
     }
 
-    /// Shows where it is.
-    pub(crate) fn show(&mut self, progress: &RunProgress) {
+    /// Shows where it is, if the line is free.
+    pub(crate) fn show(&mut self, progress: &RunProgress, free: bool) {
         self.running = true;
         match self.form {
-            Form::Bar(width) => {
+            Form::Bar(width) if free => {
                 let line: String = bar(progress).chars().take(width.saturating_sub(1)).collect();
                 eprint!("\r{line}\u{1b}[K");
                 self.drawn = true;
             }
             Form::Json => eprintln!("{}", to_json(progress)),
-            Form::Nothing => {}
+            Form::Bar(_) | Form::Nothing => {}
         }
     }
 

@@ -94,7 +94,8 @@ codes! {
          differ, so the migration was taken back rather than declared applied. Please report it with the message.";
     DRIFTED = "PQL0420", "The tables were changed by others.",
         "The migration's tables are no longer as it left them: somebody changed them without PQL. To take it back could \
-         damage those changes, so nothing was done. MIGRATE VERIFY lists them; undo them by hand and try again.";
+         damage those changes, or to finish an interrupted run could, so nothing was done. MIGRATE VERIFY lists them; undo \
+         them by hand and try again.";
     INVALID = "PQL0421", "The operations do not fit the schema.",
         "An operation names something that does not exist, or makes something that exists already, or cannot be done on \
          this database. Nothing was saved.";

@@ -198,6 +198,10 @@ impl Backend for FaultyBackend {
         self.inner.probe(plan, action)
     }
 
+    fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
+        self.inner.fits(plan, action)
+    }
+
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
         let mut step = FaultyStep { inner: step, fault: &self.fault, committed: false };
         self.inner.execute(plan, action, &mut step)?;

@@ -67,6 +67,13 @@ impl Session {
         let _ = self.worker.post(move |interpreter| interpreter.bind(name, value));
     }
 
+    /// Answers a question (see [`Error::questions`]) in the next script that runs.
+    pub fn answer(&mut self, id: impl Into<String>, answer: bool) {
+        let id = id.into();
+        // A session whose thread is gone says so when it is asked to do something.
+        let _ = self.worker.post(move |interpreter| interpreter.answer(id, answer));
+    }
+
     /// Runs a script and gives what its statements answer. Nothing runs when any of it does not parse; the first
     /// statement that fails is the last one. Dropping the future pauses a migration that is under way.
     pub async fn execute(&mut self, text: &str) -> Result<Vec<Output>, Error> {

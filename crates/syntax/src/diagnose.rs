@@ -82,19 +82,15 @@ pub(crate) fn unknown_statement(
     suggestion: Option<&'static str>,
 ) -> Diagnostic {
     let Some(offender) = slice.head.get(word) else {
-        let span = slice.end..slice.end;
-        return match slice.head.first() {
-            Some(verb) => {
-                let verb = verb.to_uppercase();
-                Diagnostic::error(codes::UNKNOWN_STATEMENT, span, format!("{verb} what?"))
-                    .with_help(format!("for example `{verb} TABLE`, `{verb} INDEX` or `{verb} VIEW`"))
-            }
-            None => {
-                let token = token_at(source, slice.start, slice.end);
-                let message = format!("no statement begins with {}", shown(&source[token.clone()]));
-                Diagnostic::error(codes::UNKNOWN_STATEMENT, token, message)
-            }
+        let Some(verb) = slice.head.first() else {
+            let token = token_at(source, slice.start, slice.end);
+            let message = format!("no statement begins with {}", shown(&source[token.clone()]));
+            return Diagnostic::error(codes::UNKNOWN_STATEMENT, token, message);
         };
+        let verb = verb.to_uppercase();
+        let message = format!("{verb} what?");
+        return Diagnostic::error(codes::UNKNOWN_STATEMENT, slice.end..slice.end, message)
+            .with_help(format!("for example `{verb} TABLE`, `{verb} INDEX` or `{verb} VIEW`"));
     };
     let start = slice.head_starts[word];
     let span = start..start + offender.len();
@@ -189,7 +185,7 @@ impl Place<'_> {
             return None;
         }
         let c = first_char(self.found());
-        let shown = if c.is_control() || c.is_whitespace() { String::new() } else { format!("`{c}`, ") };
+        let shown = if is_visible(c) && !c.is_whitespace() { format!("`{c}`, ") } else { String::new() };
         let message = format!("the character {shown}U+{:04X}, has no meaning here", u32::from(c));
         let diagnostic = Diagnostic::error(codes::UNKNOWN_CHARACTER, self.token.clone(), message);
         Some(match c {
@@ -319,7 +315,8 @@ impl Place<'_> {
         if expects(K::kw_migration_id) && !self.token.is_empty() {
             return Some("name the migration with `migration_id = …`".to_owned());
         }
-        if expects(K::kw_with) && expects(K::EOI) && !self.token.is_empty() {
+        let assigned = self.source[self.token.end..self.slice.end].trim_start().starts_with('=');
+        if expects(K::kw_with) && expects(K::EOI) && assigned {
             return Some("options follow `WITH`: `WITH name = value, …`".to_owned());
         }
         if before.ends_with(',') && self.found() == ")" {
@@ -378,9 +375,14 @@ fn last_word(text: &str) -> &str {
 
 /// A token in a message.
 fn shown(text: &str) -> String {
-    if text.chars().count() <= SHOWN && !text.contains('\n') {
-        return format!("`{text}`");
-    }
     let start: String = text.chars().take(SHOWN).take_while(|c| *c != '\n').collect();
-    format!("`{start}…`")
+    let more = if start.len() < text.len() { "…" } else { "" };
+    let visible = |c: char| if is_visible(c) { c.to_string() } else { c.escape_unicode().to_string() };
+    format!("`{}{more}`", start.chars().map(visible).collect::<String>())
+}
+
+/// Neither a control character nor one that only changes how its neighbours are shown.
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

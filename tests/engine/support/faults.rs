@@ -8,7 +8,7 @@ use super::case::Case;
 use super::run::{Start, Variant, shown};
 
 /// Makes each transaction of a case fail, before and after its commit.
-pub fn fail_everywhere(case: &Case, variant: Variant) {
+pub(crate) fn fail_everywhere(case: &Case, variant: Variant) {
     let mut at = 1;
     loop {
         let mut reached = true;
@@ -44,7 +44,7 @@ pub fn fail_everywhere(case: &Case, variant: Variant) {
 }
 
 /// Pauses a case wherever it listens, then resumes it, and in another run cancels it.
-pub fn interrupt_everywhere(case: &Case, variant: Variant) {
+pub(crate) fn interrupt_everywhere(case: &Case, variant: Variant) {
     let clean = {
         let start = Start::new(case);
         let mut run = start.open();

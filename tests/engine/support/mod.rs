@@ -1,6 +1,6 @@
 //! What the cases have in common.
 
-pub mod case;
-pub mod faults;
-pub mod run;
-pub mod state;
+pub(crate) mod case;
+pub(crate) mod faults;
+pub(crate) mod run;
+pub(crate) mod state;

@@ -18,7 +18,7 @@ use super::state;
 
 /// How a case is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
+pub(crate) enum Variant {
     /// As it is by default: small tables take the plain statement.
     Online,
     /// Every table is as good as large.
@@ -28,11 +28,11 @@ pub enum Variant {
 }
 
 /// All of them.
-pub const VARIANTS: [Variant; 3] = [Variant::Online, Variant::NoStall, Variant::Offline];
+pub(crate) const VARIANTS: [Variant; 3] = [Variant::Online, Variant::NoStall, Variant::Offline];
 
 impl Variant {
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Online => "online",
             Self::NoStall => "online without any stall",
@@ -41,7 +41,7 @@ impl Variant {
     }
 
     /// The options that it stands for.
-    pub fn options(self) -> ApplyOptions {
+    pub(crate) fn options(self) -> ApplyOptions {
         let mut options = ApplyOptions::default();
         // Several transactions even for a handful of rows.
         options.run.batch_rows = Some(2);
@@ -55,22 +55,23 @@ impl Variant {
 }
 
 /// A directory for databases, in memory where there is such a place: nothing here is about the disk.
-fn directory() -> tempfile::TempDir {
+pub(crate) fn directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a temporary directory")
 }
 
 /// A fresh database and what it holds.
-pub struct Start {
-    directory: tempfile::TempDir,
+pub(crate) struct Start {
+    /// Where it is.
+    pub(crate) directory: tempfile::TempDir,
     /// What it holds.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 impl Start {
     /// Makes it.
-    pub fn new(case: &Case) -> Self {
+    pub(crate) fn new(case: &Case) -> Self {
         let directory = directory();
         let db = rusqlite::Connection::open(directory.path().join("start.db")).expect("a database");
         db.pragma_update(None, "journal_mode", "wal").expect("WAL");
@@ -81,37 +82,32 @@ impl Start {
     }
 
     /// Opens it.
-    pub fn open(&self) -> Run {
+    pub(crate) fn open(&self) -> Run {
         self.open_with(|backend| backend)
     }
 
     /// Opens it with something around the backend.
-    pub fn open_with(&self, wrap: impl FnOnce(Box<dyn Backend>) -> Box<dyn Backend>) -> Run {
+    pub(crate) fn open_with(&self, wrap: impl FnOnce(Box<dyn Backend>) -> Box<dyn Backend>) -> Run {
         let path = self.directory.path().join("start.db");
         let location: Location = path.to_str().expect("a path in UTF-8").parse().expect("a place");
         let backend = pql_engine::backend::open(&location, &OpenOptions::default()).expect("a database");
         Run { engine: Engine::with_backend(wrap(backend), Some("tester".to_owned())), path }
     }
 
-    /// The directory, for those who go on without this.
-    pub fn into_directory(self) -> tempfile::TempDir {
-        self.directory
-    }
-
     /// What the database holds now.
-    pub fn now(&self) -> String {
+    pub(crate) fn now(&self) -> String {
         state::of(&plain(&self.directory.path().join("start.db")))
     }
 }
 
 /// An open database.
-pub struct Run {
-    pub engine: Engine,
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
     path: PathBuf,
 }
 
 /// A connection of an ordinary program.
-fn plain(path: &Path) -> rusqlite::Connection {
+pub(crate) fn plain(path: &Path) -> rusqlite::Connection {
     let db = rusqlite::Connection::open(path).expect("a database");
     db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
     db.pragma_update(None, "foreign_keys", true).expect("foreign keys");
@@ -120,7 +116,7 @@ fn plain(path: &Path) -> rusqlite::Connection {
 
 impl Run {
     /// The operations of a case's statement.
-    pub fn operations(&mut self, case: &Case) -> Vec<MigrationOp> {
+    pub(crate) fn operations(&mut self, case: &Case) -> Vec<MigrationOp> {
         let schema = self.engine.schema().expect("a schema");
         let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
         let parse = pql_syntax::parse(&case.statement);
@@ -134,14 +130,14 @@ impl Run {
     }
 
     /// Generates the case's migration.
-    pub fn generate(&mut self, case: &Case) -> MigrationId {
+    pub(crate) fn generate(&mut self, case: &Case) -> MigrationId {
         let ops = self.operations(case);
         let migration = self.engine.generate(ops, None);
         migration.unwrap_or_else(|error| panic!("{}: GENERATE: {}", case.name, shown(&error))).id
     }
 
     /// The plan as text, with the names it makes up replaced.
-    pub fn plan(&mut self, id: MigrationId, variant: Variant) -> String {
+    pub(crate) fn plan(&mut self, id: MigrationId, variant: Variant) -> String {
         let (_, rows) = self
             .engine
             .plan(id, &variant.options())
@@ -162,7 +158,9 @@ impl Run {
                 row.action
             );
             for line in row.sql.lines() {
-                let _ = writeln!(out, "    {line}");
+                // Enough to tell which statement it is; the rest is the backend's affair.
+                let short: String = line.chars().take(80).collect();
+                let _ = writeln!(out, "    {short}{}", if short.len() < line.len() { " …" } else { "" });
             }
             if !row.hazard.is_empty() {
                 let _ = writeln!(out, "    ! {}", row.hazard);
@@ -172,7 +170,7 @@ impl Run {
     }
 
     /// Applies it.
-    pub fn apply(&mut self, id: MigrationId, variant: Variant) -> Report {
+    pub(crate) fn apply(&mut self, id: MigrationId, variant: Variant) -> Report {
         let report = self.try_apply(id, variant, &mut Silent);
         let report = report.unwrap_or_else(|error| panic!("APPLY, {}: {}", variant.name(), shown(&error)));
         assert_eq!(report.status, MigrationStatus::Applied);
@@ -180,7 +178,7 @@ impl Run {
     }
 
     /// Tries to.
-    pub fn try_apply(
+    pub(crate) fn try_apply(
         &mut self,
         id: MigrationId,
         variant: Variant,
@@ -190,7 +188,7 @@ impl Run {
     }
 
     /// Rolls it back.
-    pub fn rollback(&mut self, id: MigrationId) {
+    pub(crate) fn rollback(&mut self, id: MigrationId) {
         let options = Variant::Online.options();
         let reports = self.engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent);
         let reports = reports.unwrap_or_else(|error| panic!("ROLLBACK: {}", shown(&error)));
@@ -198,22 +196,22 @@ impl Run {
     }
 
     /// Writes as the application does.
-    pub fn write(&self, sql: &str) {
+    pub(crate) fn write(&self, sql: &str) {
         plain(&self.path).execute_batch(sql).expect("the application can write");
     }
 
     /// What the database holds.
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         state::of(&plain(&self.path))
     }
 
     /// How the database is defined.
-    pub fn definitions(&self) -> String {
+    pub(crate) fn definitions(&self) -> String {
         state::definitions(&plain(&self.path)).0
     }
 
     /// The file is whole, and so are its foreign keys.
-    pub fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         let db = plain(&self.path);
         let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
         assert_eq!(whole, "ok");
@@ -223,7 +221,7 @@ impl Run {
 
     /// The schema is the one that the statement asked for: the model says so, DETECT says so, and a database built
     /// from the target says so.
-    pub fn assert_target_reached(&mut self, case: &Case) {
+    pub(crate) fn assert_target_reached(&mut self, case: &Case) {
         let ops = {
             // What the statement meant, against the schema that it was written for.
             let directory = directory();
@@ -272,6 +270,6 @@ fn built(target: &Schema) -> Schema {
 }
 
 /// An error with all that it says.
-pub fn shown(error: &Error) -> String {
+pub(crate) fn shown(error: &Error) -> String {
     format!("{} {error} {}", error.code(), error.help().unwrap_or_default())
 }

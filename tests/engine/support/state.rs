@@ -5,8 +5,27 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// The schema texts in their order, every row with its rowid, and the sequences; without what is PQL's own.
-pub fn of(db: &Connection) -> String {
+/// Everything: how the database is defined, every row with its rowid, and the sequences; without what is PQL's own.
+pub(crate) fn of(db: &Connection) -> String {
+    let (mut out, mut tables) = definitions(db);
+    tables.sort();
+    for table in tables {
+        rows_of(db, &table, &mut out);
+    }
+    let sequences =
+        "SELECT name, seq FROM sqlite_sequence WHERE name NOT LIKE '\\_pql%' ESCAPE '\\' ORDER BY name";
+    if let Ok(mut query) = db.prepare(sequences) {
+        let mut rows = query.query([]).expect("sequences");
+        while let Some(row) = rows.next().expect("sequences") {
+            let (name, last): (String, i64) = (row.get(0).expect("a name"), row.get(1).expect("a number"));
+            let _ = writeln!(out, "sequence {name}: {last}");
+        }
+    }
+    out
+}
+
+/// The schema texts in their order, and the names of the tables.
+pub(crate) fn definitions(db: &Connection) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut tables = Vec::new();
     let mut query = db
@@ -18,30 +37,13 @@ pub fn of(db: &Connection) -> String {
     let mut rows = query.query([]).expect("a schema");
     while let Some(row) = rows.next().expect("a schema") {
         let (kind, name, sql): (String, String, Option<String>) =
-            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            (row.get(0).expect("a type"), row.get(1).expect("a name"), row.get(2).expect("a text"));
         let _ = writeln!(out, "{};", visible(&sql.unwrap_or_default()));
         if kind == "table" {
             tables.push(name);
         }
     }
-    tables.sort();
-    for table in tables {
-        rows_of(db, &table, &mut out);
-    }
-    let sequences =
-        "SELECT name, seq FROM sqlite_sequence WHERE name NOT LIKE '\\_pql%' ESCAPE '\\' ORDER BY name";
-    if let Ok(mut query) = db.prepare(sequences) {
-        let mut rows = query.query([]).expect("sequences");
-        while let Some(row) = rows.next().expect("sequences") {
-            let _ = writeln!(
-                out,
-                "sequence {}: {}",
-                row.get::<_, String>(0).unwrap(),
-                row.get::<_, i64>(1).unwrap()
-            );
-        }
-    }
-    out
+    (out, tables)
 }
 
 /// A definition in which the hidden names are the same in every run.
@@ -89,7 +91,11 @@ fn text(value: ValueRef<'_>) -> String {
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text)),
         ValueRef::Blob(bytes) => {
-            format!("x'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            let mut hex = String::new();
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            format!("x'{hex}'")
         }
     }
 }

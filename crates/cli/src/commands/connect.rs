@@ -28,9 +28,6 @@ pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> R
     if let Some(database) = &database {
         builder = builder.database(database);
     }
-    if common.yes {
-        builder = builder.set("allow_destructive", true).map_err(|error| fail(ui, &error))?;
-    }
     for (name, value) in &environment.settings {
         builder = builder.set(name, setting_value(value)).map_err(|error| fail(ui, &error))?;
     }

@@ -4,7 +4,7 @@ use pql::Session;
 use pql::files::{
     MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent,
 };
-use pql::{ApplicationSchema, Output, ResultSet};
+use pql::{Answer, ApplicationSchema, Output, ResultSet};
 use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
@@ -140,10 +140,11 @@ fn report(ui: &mut Ui, results: &[MigrationResult], done: &str, nothing: &str) -
 
 fn status(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {
     let (rows, problems) = block_on(executor.status_rows())?;
-    ui.rows(&rows);
-    for problem in problems {
-        ui.warning(&problem);
-    }
+    ui.output(&Output {
+        statement: "migrate_files_status".to_owned(),
+        answer: Answer::Rows(rows),
+        warnings: problems,
+    });
     Ok(Exit::Done)
 }
 
@@ -152,10 +153,15 @@ fn plan(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, to: Option<u64>) -> O
     if planned.is_empty() {
         ui.note("nothing is pending");
     }
-    for file in &planned {
+    for file in planned {
         ui.note(&file.id);
-        match &file.steps {
-            Some(steps) => ui.rows(steps),
+        match file.steps {
+            Some(steps) if ui.is_json() => {
+                let columns = steps.columns();
+                let line = json!({"migration_id": file.id, "columns": columns, "rows": steps.to_json()});
+                ui.line(&line.to_string());
+            }
+            Some(steps) => ui.rows(&steps),
             None => ui.warning(&format!("{} can only be planned when the files before it have run", file.id)),
         }
     }

@@ -70,18 +70,67 @@ pub(crate) async fn script_to_end(
     name: &str,
     text: &str,
 ) -> Exit {
-    let job = match session.start(text) {
-        Ok(job) => job,
-        Err(error) => {
-            ui.error(&error, name, text);
-            return Exit::Failed;
+    let mut rest = text;
+    let mut consent = Consent::default();
+    let exit = loop {
+        let outcome = match session.start(rest) {
+            Ok(job) => watch(ui, job, interrupts, true).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(_) => break Exit::Done,
+            Err(error) => {
+                let Some(statement) = consent.ask(ui, session, &error).await else {
+                    ui.error(&error, name, rest);
+                    break Exit::Failed;
+                };
+                rest = &rest[statement..];
+            }
         }
     };
-    match watch(ui, job, interrupts, true).await {
-        Ok(_) => Exit::Done,
-        Err(error) => {
-            ui.error(&error, name, text);
-            Exit::Failed
+    consent.end(session).await;
+    exit
+}
+
+/// What somebody in front of the terminal has agreed to, for one script.
+#[derive(Debug, Default)]
+struct Consent {
+    answers: Vec<(String, bool)>,
+    destructive: bool,
+}
+
+impl Consent {
+    /// Asks what the statement that failed needs to know, where there is somebody to ask. With an answer it can be
+    /// run again, from the place that is given.
+    async fn ask(&mut self, ui: &Ui, session: &mut Session, error: &Error) -> Option<usize> {
+        let statement = error.span().filter(|_| error.origin().is_none() && ui.can_ask())?.start;
+        if error.code() == pql::codes::LOSES_DATA {
+            self.destructive = ui.ask(&format!("{}. Do it?", error.message()));
+            if !self.destructive {
+                return None;
+            }
+            session.execute("SET allow_destructive = true").await.ok()?;
+            return Some(statement);
+        }
+        let known = |id: &str| self.answers.iter().any(|(answered, _)| answered == id);
+        let open: Vec<_> = error.questions().iter().filter(|question| !known(&question.id)).collect();
+        if open.is_empty() {
+            return None;
+        }
+        for question in open {
+            self.answers.push((question.id.clone(), ui.ask(&question.question)));
+        }
+        for (id, answer) in &self.answers {
+            session.answer(id.clone(), *answer);
+        }
+        Some(statement)
+    }
+
+    /// What was agreed to holds for one script.
+    async fn end(self, session: &mut Session) {
+        if self.destructive {
+            // It was false before, or nobody would have been asked.
+            let _ = session.execute("SET allow_destructive = false").await;
         }
     }
 }
@@ -107,7 +156,7 @@ pub(crate) async fn watch(
                         outputs.push(output);
                     }
                 }
-                Some(Event::Progress(now)) => progress.show(&now),
+                Some(Event::Progress(now)) => progress.show(&now, !interrupts.is_asking()),
                 Some(Event::Paused) => {
                     progress.clear();
                     // Letting go of the job leaves the migration paused; its last word says how to go on.

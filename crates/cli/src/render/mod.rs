@@ -17,6 +17,7 @@ pub(crate) use terminal::Terminal;
 
 /// The program's voice.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Ui {
     /// How results are printed.
     pub(crate) format: Format,
@@ -24,6 +25,8 @@ pub(crate) struct Ui {
     pub(crate) quiet: bool,
     /// Say more.
     pub(crate) verbose: bool,
+    /// Prompts are answered with yes.
+    yes: bool,
     /// Each row alone, a column a line.
     pub(crate) expanded: bool,
     /// What is on the other side.
@@ -39,6 +42,7 @@ impl Ui {
             format: options.output.unwrap_or(Format::Table),
             quiet: options.quiet,
             verbose: options.verbose,
+            yes: options.yes,
             expanded: false,
             terminal: Terminal::detect(),
             redirect: None,
@@ -154,6 +158,22 @@ impl Ui {
             let (name, text) = one.origin().unwrap_or((name, text));
             self.problem(&Problem::of_error(one, name, text));
         }
+    }
+
+    /// Whether there is somebody to ask, or somebody who has answered everything with yes.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.yes || self.terminal.stdin && self.terminal.stderr && !self.is_json()
+    }
+
+    /// Asks a question that is answered with yes or no; anything else is no.
+    pub(crate) fn ask(&self, question: &str) -> bool {
+        if self.yes {
+            return true;
+        }
+        eprint!("{question} [y/N] ");
+        let mut line = String::new();
+        let read = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut line));
+        read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
     }
 
     /// The program was called wrongly.

@@ -104,7 +104,11 @@ impl Problem {
             GraphicalTheme::unicode_nocolor()
         };
         let width = terminal.width.filter(|_| terminal.stderr).unwrap_or(100).max(40);
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1);
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width)
+            .with_context_lines(1)
+            // A terminal breaks long lines itself, and then they can still be copied: ids, statements.
+            .with_wrap_lines(false);
         let mut out = String::new();
         match handler.render_report(&mut out, self) {
             Ok(()) => out,

@@ -41,6 +41,11 @@ pub trait Backend: Send {
     /// tell. `None`: the database cannot tell either, and the action must be repeatable.
     fn probe(&mut self, plan: &Plan, action: &Action) -> Result<Option<bool>>;
 
+    /// Whether the rows there are would let an action of a rollback be done. Asked of all of them before the first is
+    /// begun, so that what cannot be taken back is not taken back by half; the error names the rows. What cannot be
+    /// told before other actions are done counts as fitting.
+    fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()>;
+
     /// Does it. Every write transaction calls [`Step::commit`] as its last act before COMMIT, so that work and
     /// journal commit together; a resumed action starts from [`Step::cursor`].
     ///

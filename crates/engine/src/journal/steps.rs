@@ -108,6 +108,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Forgets that a step was being taken back: it is in effect.
+    pub(crate) fn undo_dropped(
+        self,
+        connection: &mut dyn Connection,
+        id: MigrationId,
+        step: usize,
+    ) -> Result<()> {
+        connection.execute(
+            &self.sql("DELETE FROM {steps} WHERE migration_id = ?1 AND step = ?2 AND undo >= 0"),
+            &[id.to_string().into(), position(step)],
+        )?;
+        Ok(())
+    }
+
     /// The actions that were begun.
     pub(crate) fn steps(self, connection: &mut dyn Connection, id: MigrationId) -> Result<Vec<StepRow>> {
         let found = connection.query(

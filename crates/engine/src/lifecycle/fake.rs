@@ -178,6 +178,10 @@ impl Backend for Fake {
         Ok(None)
     }
 
+    fn fits(&mut self, _: &Plan, _: &Action) -> Result<()> {
+        Ok(())
+    }
+
     /// `Execute` runs its text in one transaction, or, with `…` between them, in one for each part.
     fn execute(&mut self, _: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
         let Action::Execute { sql, .. } = action else {

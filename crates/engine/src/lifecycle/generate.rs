@@ -93,6 +93,8 @@ fn name_of(ops: &[MigrationOp]) -> String {
     let verb = ops[0].kind().to_ascii_lowercase();
     let object = objects.first().map_or(statement, ToString::to_string);
     let mut name = String::new();
+    // The verb says the kind already: "drop column users.email", not "drop column column users.email".
+    let object = object.split_once(' ').map_or(object.as_str(), |(_, object)| object);
     for c in format!("{verb} {object}").chars() {
         if c.is_alphanumeric() {
             name.push(c);

@@ -1,5 +1,6 @@
 //! MIGRATE ROLLBACK: applied migrations are taken back, newest first.
 
+use pql_planner::Action;
 use pql_schema::{MigrationId, MigrationStatus};
 
 use crate::journal::{Heading, Intent, Kind, Record, Retention, Run, StoredPlan, Totals};
@@ -85,12 +86,29 @@ impl Engine {
         self.none_unfinished_but(id)?;
         let stored = self.reversible(&record)?;
         self.undrifted(&record, &stored)?;
+        self.fits(&stored)?;
         record.migration.status = MigrationStatus::Running;
         record.run = Some(Run { intent: Intent::Rollback, heading: Heading::Backward, reason: None });
         record.totals = Totals::default();
         record.failure = None;
         self.write(lease, &record, "rollback_started", None)?;
         Ok((record, stored))
+    }
+
+    /// Fails when rows stand in the way of something that would come after other things had been taken back.
+    fn fits(&mut self, stored: &StoredPlan) -> Result<()> {
+        let mut undo = stored.plan.steps.iter().rev().flat_map(|step| &step.undo);
+        // The first stops by itself before anything is changed.
+        let Some(mut before) = undo.next() else { return Ok(()) };
+        for action in undo {
+            if matches!(before, Action::RenameTable { .. } | Action::RenameColumn { .. }) {
+                // From here on the plan speaks of names that are not there yet.
+                return Ok(());
+            }
+            self.backend.fits(&stored.plan, action)?;
+            before = action;
+        }
+        Ok(())
     }
 
     /// The migrations that are meant, newest first.

@@ -57,6 +57,7 @@ impl Engine {
                 .run(run.heading, run.reason.is_none())
                 .and_then(|()| check(runner.backend(), record, stored, run.heading));
             record.totals = runner.totals(record.totals);
+            let spent = result.is_err() && run.heading == Heading::Backward && runner.has_spent()?;
             let barrier =
                 if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
@@ -79,12 +80,14 @@ impl Engine {
             }
             let cancelled = error.code() == codes::CANCELLED;
             let stays = run.reason.is_some()
-                || error.code() == codes::MOVED
+                || error.code() == codes::DRIFTED
+                || (spent && !cancelled)
                 || (!cancelled && options.on_failure == OnFailure::Pause);
             if stays || barrier.is_some() {
                 let error = match (barrier, run.reason) {
                     (_, Some(_)) => stuck(error),
                     (Some(step), None) if !stays => barred(error, stored, step),
+                    (None, None) if spent => stuck(error),
                     _ => error,
                 };
                 self.rest(lease, record, Some(Failure::from(&error)))?;

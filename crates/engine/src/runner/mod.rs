@@ -124,6 +124,30 @@ impl<'r> Runner<'r> {
         self.backend
     }
 
+    /// Whether a step has been taken back by something that gave up what the application wrote since: to do the step
+    /// again would not bring that back.
+    pub(crate) fn has_spent(&mut self) -> Result<bool> {
+        let rows = self.rows()?;
+        let spends = |action: &Action| {
+            matches!(
+                action,
+                Action::DropColumn { .. }
+                    | Action::RetireTable { .. }
+                    | Action::DropTable { .. }
+                    | Action::RebuildUnswap { .. }
+                    | Action::Execute { .. }
+            )
+        };
+        Ok(self.plan.steps.iter().enumerate().any(|(step, planned)| {
+            let gone = rows.iter().all(|row| row.step != step);
+            planned.undo.iter().enumerate().any(|(undo, action)| {
+                let done =
+                    find(&rows, Unit { step, undo: Some(undo) }).is_some_and(|row| row.state == State::Done);
+                (gone || done) && spends(action)
+            })
+        }))
+    }
+
     /// The first step in effect that has no way back.
     pub(crate) fn barrier(&mut self) -> Result<Option<usize>> {
         Ok(barrier(&self.rows()?, self.plan))
@@ -140,16 +164,43 @@ impl<'r> Runner<'r> {
     }
 
     fn forward(&mut self) -> Result<()> {
+        if !self.cancellable {
+            self.rewind()?;
+        }
         let rows = self.rows()?;
         for step in 0..self.plan.steps.len() {
             let unit = Unit { step, undo: None };
             let row = find(&rows, unit);
-            if rows.iter().any(|row| row.step == step && row.undo.is_some()) {
-                // A way back that turned round in the middle of this step: first to its beginning, then again.
-                self.take_back(step, &rows)?;
-                self.execute(unit, None, false)?;
-            } else if row.is_none_or(|row| row.state != State::Done) {
+            if row.is_none_or(|row| row.state != State::Done) {
                 self.execute(unit, row, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares to go forward after a way back that turned round. What was being taken back is taken back whole, with
+    /// the steps before it that it relies on: a log that was stopped, or a copy that was given up, is made anew.
+    fn rewind(&mut self) -> Result<()> {
+        let rows = self.rows()?;
+        let of = |step: usize| rows.iter().filter(move |row| row.step == step);
+        let in_effect = |step| of(step).count() == 1 && of(step).all(|row| row.state == State::Done);
+        let Some(last) = (0..self.plan.steps.len()).find(|&step| !in_effect(step)) else { return Ok(()) };
+        let undone = of(last).any(|row| row.undo.is_some() && row.state == State::Done);
+        if of(last).count() > 1
+            && !undone
+            && self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true)
+        {
+            // What stopped the way back would stop it again; nothing of the step was lost.
+            let (journal, id, lease) = (self.journal, self.id, self.lease);
+            return self.write(&mut |connection| {
+                lease.verify(connection)?;
+                journal.undo_dropped(connection, id, last)
+            });
+        }
+        let first = (0..last).find(|&step| reach(self.plan, step) >= last).unwrap_or(last);
+        for step in (first..=last).rev() {
+            if of(step).next().is_some() {
+                self.take_back(step, &rows)?;
             }
         }
         Ok(())
@@ -253,9 +304,11 @@ impl<'r> Runner<'r> {
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
             && !outside_transaction(unit.action(self.plan))
+            // It may have been interrupted between its visible act and its end.
+            && self.backend.probe(self.plan, unit.action(self.plan))? != Some(true)
         {
             return Err(Error::new(
-                codes::MOVED,
+                codes::DRIFTED,
                 "The migration's tables were changed by others while it was interrupted.",
             )
             .with_help(
@@ -338,6 +391,27 @@ pub(crate) fn barrier(rows: &[StepRow], plan: &Plan) -> Option<usize> {
 
 fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {
     rows.iter().find(|row| (row.step, row.undo) == unit.key())
+}
+
+/// The last of the steps that rely on what a step has begun and that a later one ends.
+fn reach(plan: &Plan, step: usize) -> usize {
+    let position = |wanted: &dyn Fn(&Action) -> bool| {
+        plan.steps.iter().skip(step).position(|other| wanted(&other.action)).map(|after| step + after)
+    };
+    let end = match &plan.steps[step].action {
+        Action::RebuildPrepare { rebuild: begun } => {
+            position(&|action| matches!(action, Action::RebuildSwap { rebuild } if rebuild == begun))
+        }
+        Action::IndexPrepare { build: begun } => {
+            position(&|action| matches!(action, Action::IndexPublish { build } if build == begun))
+        }
+        Action::StartCapture { capture: begun } => {
+            position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
+                .map(|end| end - 1)
+        }
+        _ => None,
+    };
+    end.unwrap_or(step)
 }
 
 fn outside_transaction(action: &Action) -> bool {

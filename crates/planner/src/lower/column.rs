@@ -90,6 +90,7 @@ impl Lowering<'_> {
         Some(data_type)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm per constraint, each of a few lines")]
     fn column_constraint(
         &mut self,
         constraint: &ColumnConstraint,

@@ -118,7 +118,8 @@ impl Lowering<'_> {
         let keys: Vec<&str> = parts.iter().map(|part| part.column.as_deref().unwrap_or("expr")).collect();
         let stem = format!("{}_{}_idx", table.name, keys.join("_"));
         let name = |n: usize| table.sibling(if n == 0 { stem.clone() } else { format!("{stem}{n}") });
-        (0..)
+        let most = self.schema.indexes.len() + 1;
+        (0..=most)
             .map(name)
             .find(|name| self.schema.index(name).is_none())
             .unwrap_or_else(|| table.sibling(stem.clone()))

@@ -55,20 +55,12 @@ impl Lowering<'_> {
             [schema, table, part] => self.in_schema(schema, table).map(|table| (table, part.clone())),
             _ => None,
         };
-        match found {
-            Some((table, part)) => Some((self.spelled(table), part)),
-            None => {
-                self.report(
-                    Diagnostic::error(
-                        codes::BAD_NAME,
-                        path.span(),
-                        format!("`{}` does not name a part of a table", path.text()),
-                    )
-                    .with_help("write table.name"),
-                );
-                None
-            }
+        if let Some((table, part)) = found {
+            return Some((self.spelled(table), part));
         }
+        let message = format!("`{}` does not name a part of a table", path.text());
+        self.report(Diagnostic::error(codes::BAD_NAME, path.span(), message).with_help("write table.name"));
+        None
     }
 
     /// An existing table as the schema spells it; one that does not exist stays as it is, and is found missing when

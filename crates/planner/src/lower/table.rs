@@ -102,10 +102,10 @@ fn settle(table: &mut Table, rule: NameRule) {
     for constraint in &mut table.constraints {
         match &mut constraint.kind {
             ConstraintKind::PrimaryKey(key) => {
-                key.columns.iter_mut().for_each(|part| spell(&mut part.column))
+                key.columns.iter_mut().for_each(|part| spell(&mut part.column));
             }
             ConstraintKind::Unique(unique) => {
-                unique.columns.iter_mut().for_each(|part| spell(&mut part.column))
+                unique.columns.iter_mut().for_each(|part| spell(&mut part.column));
             }
             ConstraintKind::ForeignKey(key) => key.columns.iter_mut().for_each(spell),
             ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {}

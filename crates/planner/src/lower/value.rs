@@ -50,12 +50,10 @@ impl Lowering<'_> {
             Operand::Literal(literal) => literal.clone(),
             Operand::Param(param) => self.param(param)?,
         };
-        match literal {
-            Literal::String(text) => Some(text),
-            _ => {
-                self.report(Diagnostic::error(codes::BAD_VALUE, span, "this has to be a text"));
-                None
-            }
+        if let Literal::String(text) = literal {
+            return Some(text);
         }
+        self.report(Diagnostic::error(codes::BAD_VALUE, span, "this has to be a text"));
+        None
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Interpreter {
     open: OpenOptions,
     engine: Option<Engine>,
     params: BTreeMap<String, Param>,
+    /// Answers to questions, for the next script.
+    answers: BTreeMap<String, bool>,
     /// What the next answer has to mention.
     notices: Vec<String>,
     /// The session's settings.
@@ -50,6 +52,7 @@ impl Interpreter {
             open,
             engine: None,
             params: BTreeMap::new(),
+            answers: BTreeMap::new(),
             notices: Vec::new(),
             settings,
             last_migration: None,
@@ -58,6 +61,11 @@ impl Interpreter {
 
     pub(crate) fn bind(&mut self, name: String, value: Param) {
         self.params.insert(name, value);
+    }
+
+    /// Answers a question in the next script.
+    pub(crate) fn answer(&mut self, id: String, answer: bool) {
+        self.answers.insert(id, answer);
     }
 
     /// The engine; the database is opened when it is needed for the first time.
@@ -79,7 +87,8 @@ impl Interpreter {
         self.engine()?;
         if self.settings.auto_migrate && self.settings.application_schema.is_some() {
             let (events, _nobody) = tokio::sync::mpsc::unbounded_channel();
-            self.auto_migrate(&Line { events, control: std::sync::Arc::default() })?;
+            let outcome = self.auto_migrate(&Line { events, control: std::sync::Arc::default() })?;
+            self.notices.extend(outcome.warnings);
         }
         Ok(())
     }
@@ -99,6 +108,12 @@ impl Interpreter {
 
     /// Runs a script: all of it is parsed before any of it runs, and the first failure ends it.
     pub(crate) fn script(&mut self, text: &str, line: &Line) -> Result<(), Error> {
+        let result = self.statements(text, line);
+        self.answers.clear();
+        result
+    }
+
+    fn statements(&mut self, text: &str, line: &Line) -> Result<(), Error> {
         let parse = pql_syntax::parse(text);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             parse.diagnostics().iter().partition(|diagnostic| diagnostic.severity == Severity::Error);

@@ -116,7 +116,8 @@ impl Interpreter {
 
     /// The session's settings with what WITH says for this statement.
     pub(super) fn options(&mut self, options: Vec<WithOption>) -> Result<Options, Error> {
-        let mut all = Options { settings: self.settings.clone(), answers: pql_schema::Answers::default() };
+        let answers = pql_schema::Answers { by_id: self.answers.clone(), ..pql_schema::Answers::default() };
+        let mut all = Options { settings: self.settings.clone(), answers };
         for option in options {
             let name = option.name().map(|name| name.text()).unwrap_or_default();
             let span = option.span();

@@ -26,8 +26,11 @@ impl TypeName {
     }
 
     fn all_words(&self) -> impl Iterator<Item = SyntaxToken> + use<> {
-        tokens(self.syntax())
-            .filter(|token| token.kind() == SyntaxKind::type_word || token.kind().is_keyword())
+        // SQLite takes a string literal for a type.
+        let is_word = |kind: SyntaxKind| {
+            matches!(kind, SyntaxKind::type_word | SyntaxKind::string) || kind.is_keyword()
+        };
+        tokens(self.syntax()).filter(move |token| is_word(token.kind()))
     }
 
     /// The words in upper case with one space between them; a quoted name stays as it is, without its quotes.

@@ -74,8 +74,8 @@ pub(super) fn create(file: &Path, rows: u64) -> Result<()> {
     transaction.commit()
 }
 
-/// An amount of money, as text.
+/// An amount of money, as text that a number gives back: no zero at the end.
 pub(super) fn amount(seed: i64) -> String {
-    let cents = seed.wrapping_mul(7_919).rem_euclid(1_000_000);
-    format!("{}.{:02}", cents / 100, cents % 100)
+    let whole = seed.wrapping_mul(7_919).rem_euclid(10_000);
+    format!("{whole}.{}{}", seed.rem_euclid(10), seed.rem_euclid(9) + 1)
 }

@@ -46,6 +46,12 @@ impl Subject {
         self.report(db, check, &sql, &params)
     }
 
+    /// Fails with the rows for which the condition holds.
+    pub(super) fn examine_where(&self, db: &Db, check: &Check, bad: &str) -> Result<()> {
+        let sql = self.select(&format!("main.{}", ident(&self.table)), "1", bad, None);
+        self.report(db, check, &sql, &[])
+    }
+
     /// The query that examines all rows, for showing.
     pub(super) fn shown(&self, db: &Db, check: &Check) -> Result<String> {
         Ok(match check {

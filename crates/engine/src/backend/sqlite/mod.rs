@@ -1,10 +1,10 @@
 //! The SQLite backend: a file that other processes use all the time, or a database in memory.
 //!
-//! - [`connect`], [`link`], [`errors`], [`vector`]: connections and what they report;
-//! - [`run`], [`pacing`]: transactions that keep nobody waiting;
-//! - [`catalog`], [`edit`], [`texts`], [`retained`], [`model`], [`introspect`]: definitions, read and written;
-//! - [`cell`], [`keys`], [`capture`], [`walk`], [`checks`]: rows, told apart, watched, walked over, examined;
-//! - [`metadata`], [`redefine`], [`validate`], [`backfill`], [`rebuild`], [`index_build`], [`execute`], [`purge`]: the
+//! - `connect`, `link`, `errors`, `vector`: connections and what they report;
+//! - `run`, `pacing`: transactions that keep nobody waiting;
+//! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
+//! - `cell`, `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
+//! - `metadata`, `redefine`, `validate`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
 //! Every transaction of an action journals itself as its last act, so a process that is killed leaves the database
@@ -16,10 +16,12 @@ mod catalog;
 mod cell;
 mod checks;
 mod connect;
+mod duplicates;
 mod edit;
 mod errors;
 mod execute;
 mod exprs;
+mod fits;
 mod foreign;
 mod index_build;
 mod introspect;
@@ -183,6 +185,10 @@ impl Backend for Sqlite {
         probe::probe(&self.writer.0, plan, action)
     }
 
+    fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
+        fits::fits(&self.writer.0, plan, action)
+    }
+
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
         self.run(plan, step, |run| {
             if capture::has_transients(run.db)? {
@@ -252,9 +258,10 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::Redefine { before, after, checks, captured } => {
             redefine::redefine(run, before, after, checks, captured.as_ref())
         }
-        Action::CreateIndex { index } => {
-            metadata::change(run, |db| Ok(db.execute_batch(&pql_planner::text::SQLITE.create_index(index))?))
-        }
+        Action::CreateIndex { index } => metadata::change(run, |db| {
+            db.execute_batch(&pql_planner::text::SQLITE.create_index(index))
+                .map_err(|error| duplicates::explain(db, index, error.into()))
+        }),
         Action::DropIndex { index } => metadata::change(run, |db| metadata::drop_index(db, index)),
         Action::HideIndex { index, hidden } => {
             metadata::change(run, |db| metadata::hide_index(db, index, hidden))

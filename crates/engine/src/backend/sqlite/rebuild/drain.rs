@@ -9,7 +9,6 @@ use super::super::run::Run;
 use super::super::{capture, validate::FEW};
 use super::flow::{Flow, Placed};
 use crate::Result;
-use crate::Value;
 use crate::backend::Progress;
 
 /// A writer that logs faster than this many passes can drain is met under the lock in the end.

@@ -1,0 +1,104 @@
+//! Whether the rows there are would let an action of a rollback be done, before any of it is begun.
+//!
+//! Only what can be asked now is: a definition that names columns which do not exist yet comes after other actions,
+//! and is examined when its turn comes.
+
+use pql_planner::text::ident;
+use pql_planner::{Action, Check, Plan, Rebuild};
+use pql_schema::{Index, KeyPart, Table};
+use rusqlite::Connection as Db;
+
+use super::checks::{Among, Subject};
+use super::keys::Key;
+use super::redefine::new_demands;
+use super::{catalog, model};
+use crate::error::codes;
+use crate::{Error, Result};
+
+/// Fails with the rows that stand in the way.
+pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
+    match action {
+        Action::Redefine { before, checks, captured: None, .. } => examine(db, before, checks),
+        Action::UnhideColumn { before, after, .. } => examine(db, before, &new_demands(before, after)),
+        Action::UnhideIndex { index, .. } => unique(db, index),
+        Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
+            Some(rebuild) => turned_back(db, rebuild),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn examine(db: &Db, table: &Table, checks: &[Check]) -> Result<()> {
+    let name = &table.name.name;
+    if checks.is_empty() || !catalog::has_table(db, name)? {
+        return Ok(());
+    }
+    let now = model::table_of(db, name)?;
+    let known = |column: &str| now.column(column, pql_schema::NameRule::AsciiInsensitive).is_some();
+    let subject = Subject::of(db, name)?;
+    for check in checks {
+        let asked = match check {
+            Check::NotNull { column, fill } => fill.is_none() && known(column),
+            Check::Holds { expr, .. } => {
+                table.columns.iter().all(|column| known(&column.name) || !expr.mentions(&column.name))
+            }
+            Check::References { key, .. } => {
+                catalog::has_table(db, &key.table.name)? && key.columns.iter().all(|column| known(column))
+            }
+            Check::Distinct { columns, .. } => columns.iter().all(|part| known(&part.column)),
+        };
+        if asked {
+            subject.examine(db, check, Among::All)?;
+        }
+    }
+    Ok(())
+}
+
+fn unique(db: &Db, index: &Index) -> Result<()> {
+    let columns: Option<Vec<KeyPart>> = (index.parts.iter())
+        .map(|part| {
+            let column = part.column.clone()?;
+            Some(KeyPart { column, collation: part.collation.clone(), order: part.order })
+        })
+        .collect();
+    let Some(columns) = columns.filter(|_| index.unique && index.predicate.is_none()) else { return Ok(()) };
+    let before = Table::new(index.table.clone());
+    examine(db, &before, &[Check::Distinct { name: index.name.name.clone(), columns }])
+}
+
+/// The rows that were written since a rebuild can have their old types again.
+fn turned_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    let table = &rebuild.after.name.name;
+    let log = &rebuild.reverse.log.name;
+    if !catalog::has_table(db, table)? || !catalog::has_table(db, log)? {
+        return Ok(());
+    }
+    let now = model::table_of(db, table)?;
+    if !now.columns.iter().map(|column| &column.name).eq(rebuild
+        .after
+        .columns
+        .iter()
+        .map(|column| &column.name))
+    {
+        return Ok(());
+    }
+    let key = Key::resolved(db, table, &rebuild.reverse.key)?;
+    let subject = Subject { table: table.clone(), key };
+    for map in &rebuild.mapping_back {
+        let Some(fits) = &map.fits else { continue };
+        let check = Check::Holds { name: map.column.clone(), expr: fits.clone() };
+        subject.examine(db, &check, Among::Logged(log)).map_err(|error| {
+            Error::new(
+                codes::ROWS,
+                format!(
+                    "Values written since do not fit the old {}.{}: {error}",
+                    ident(table),
+                    ident(&map.column)
+                ),
+            )
+            .with_help("Change or delete those rows and roll back again.")
+        })?;
+    }
+    Ok(())
+}
