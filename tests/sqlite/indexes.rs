@@ -30,7 +30,13 @@ fn plan(sql: &str, of: &str) -> Plan {
     };
     let build = IndexBuild {
         index: index(sql, &of),
-        capture: Capture { table: of.name.clone(), log: "_pql_ixlog".into(), key, columns: None },
+        capture: Capture {
+            table: of.name.clone(),
+            log: "_pql_ixlog".into(),
+            key,
+            columns: None,
+            follows: false,
+        },
         helper: "_pql_ix".into(),
     };
     Plan { index_builds: vec![build], ..online() }

@@ -244,5 +244,6 @@ pub(super) fn parent_capture(db: &Db, child_log: &str, key: &ForeignKey) -> Resu
         log: format!("{child_log}_of_{}_{}", key.table.name, columns.join("_")).as_str().into(),
         key: RowKey::Columns(columns.into_iter().map(KeyPart::new).collect()),
         columns: None,
+        follows: false,
     })
 }

@@ -22,6 +22,7 @@ mod errors;
 mod execute;
 mod exprs;
 mod fits;
+mod following;
 mod foreign;
 mod index_build;
 mod introspect;
