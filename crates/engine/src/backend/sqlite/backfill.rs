@@ -58,7 +58,7 @@ pub(super) fn shown(db: &Db, backfill: &Backfill) -> Result<String> {
     let names: Vec<Cell> = key.names().map(|name| Cell::from(format!(":{name}"))).collect();
     let range = Range { after: Some(names.clone()), upto: Some(names) };
     let work = Work { backfill, key: &key };
-    let (condition, _) = work.within(&range);
+    let (condition, _) = work.within(&range, true);
     Ok(work.statement(&condition))
 }
 
@@ -72,10 +72,11 @@ type Rows = (String, Vec<Cell>);
 
 impl Work<'_> {
     fn piece(&self, db: &Db, piece: &Range) -> Result<u64> {
-        match self.change(db, &self.within(piece))? {
+        let logged = self.has_logged(db)?;
+        match self.change(db, &self.within(piece, logged))? {
             Ok(changed) => Ok(changed),
             Err(error) => {
-                let attempt = |row: &Range| Ok(self.update(db, &self.within(row)).map(|_| ())?);
+                let attempt = |row: &Range| Ok(self.update(db, &self.within(row, logged)).map(|_| ())?);
                 let found = culprit(db, &self.backfill.table.name, self.key, piece, attempt)?;
                 Err(match found {
                     Some((key, cause)) => self.blame(db, &key, cause)?,
@@ -89,6 +90,14 @@ impl Work<'_> {
         match self.change(db, &self.only(key))? {
             Ok(changed) => Ok(changed),
             Err(error) => Err(self.blame(db, key, error.into())?),
+        }
+    }
+
+    /// Whether the application has written any row: where it has not, no row needs to be looked for in the log.
+    fn has_logged(&self, db: &Db) -> Result<bool> {
+        match &self.backfill.capture {
+            Some(capture) => Ok(capture::pending(db, &capture.log.name, 1)? > 0),
+            None => Ok(false),
         }
     }
 
@@ -141,22 +150,22 @@ impl Work<'_> {
         format!("UPDATE main.{} SET {} WHERE {condition}", ident(&self.backfill.table.name), set.join(", "))
     }
 
-    fn within(&self, piece: &Range) -> Rows {
+    fn within(&self, piece: &Range, logged: bool) -> Rows {
         let (condition, params) = self.key.within(&ident(&self.backfill.table.name), piece, 1);
-        (self.to_fill(condition), params)
+        (self.to_fill(condition, logged), params)
     }
 
     fn only(&self, key: &[Cell]) -> Rows {
-        (self.to_fill(self.key.is_param(&ident(&self.backfill.table.name), 1)), key.to_vec())
+        (self.to_fill(self.key.is_param(&ident(&self.backfill.table.name), 1), true), key.to_vec())
     }
 
     /// Those of the rows that have not got their value.
-    fn to_fill(&self, mut condition: String) -> String {
+    fn to_fill(&self, mut condition: String, logged: bool) -> String {
         let table = ident(&self.backfill.table.name);
         if let Some(filter) = &self.backfill.filter {
             condition = format!("{condition} AND ({filter})");
         }
-        if let Some(capture) = &self.backfill.capture {
+        if let Some(capture) = self.backfill.capture.as_ref().filter(|_| logged) {
             let moved = if capture.follows { format!(" AND {MOVED} <> 1") } else { String::new() };
             condition = format!(
                 "{condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {}{moved})",

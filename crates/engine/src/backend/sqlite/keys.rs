@@ -111,6 +111,17 @@ impl Key {
         self.equal(row, (0..self.len()).map(|at| qualified(log, &log_column(at))))
     }
 
+    /// `a._pql_k0 = l._pql_k0 AND …`: two that have the columns of a log.
+    pub(super) fn same_in_logs(&self, of: &str, log: &str) -> String {
+        let terms: Vec<String> = (self.parts.iter().enumerate())
+            .map(|(at, part)| {
+                let column = log_column(at);
+                format!("{} = {}", collated(&qualified(of, &column), part), qualified(log, &column))
+            })
+            .collect();
+        terms.join(" AND ")
+    }
+
     /// `a.x = b.x AND …`, the other's columns by its own key's names.
     pub(super) fn same(&self, row: &str, other: &str, other_key: &Self) -> String {
         self.equal(row, other_key.parts.iter().map(|part| qualified(other, &part.name)))

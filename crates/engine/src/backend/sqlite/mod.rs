@@ -263,7 +263,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
             db.execute_batch(&pql_planner::text::SQLITE.create_index(index))
                 .map_err(|error| duplicates::explain(db, index, error.into()))
         }),
-        Action::DropIndex { index } => metadata::change(run, |db| metadata::drop_index(db, index)),
+        Action::DropIndex { index } => index_build::drop_index(run, &index.name, true),
         Action::HideIndex { index, hidden } => {
             metadata::change(run, |db| metadata::hide_index(db, index, hidden))
         }

@@ -24,6 +24,9 @@ const CHECKPOINT_EVERY: u32 = 4;
 /// A log of so many pages is started again (16 MB with pages of the usual size).
 pub(super) const LONG_LOG: i64 = 4_000;
 
+/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: 64 MiB.
+const LARGE_CACHE: i64 = -65_536;
+
 /// So few pages are brought into the file under the lock.
 const NEARLY: i64 = 200;
 
@@ -76,7 +79,9 @@ impl Run<'_> {
 
     /// One write transaction, journalled. Afterwards the file is left alone for a while.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Db) -> Result<(T, Progress)>) -> Result<T> {
+        let asked = Instant::now();
         self.begin()?;
+        self.pacer.waited(asked.elapsed());
         let start = Instant::now();
         self.patience.limit(self.step.options().statement_timeout);
         let outcome = work(self.db).and_then(|(value, progress)| {
@@ -119,6 +124,16 @@ impl Run<'_> {
         let outcome = work(self.reader);
         self.reading.limit(None);
         roll_back(self.reader);
+        outcome
+    }
+
+    /// Reads a snapshot, again and again the same pages of it: with a larger cache.
+    pub(super) fn read_at_random<T>(&mut self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
+        let usual: i64 = self.reader.query_row("PRAGMA main.cache_size", [], |row| row.get(0))?;
+        self.reader.pragma_update(None, "cache_size", LARGE_CACHE)?;
+        let outcome = self.read(work);
+        self.reader.pragma_update(None, "cache_size", usual)?;
+        self.reader.execute_batch("PRAGMA shrink_memory")?;
         outcome
     }
 

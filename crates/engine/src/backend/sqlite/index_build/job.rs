@@ -14,6 +14,7 @@ use super::super::catalog::{self, Entry};
 use super::super::cell::Cell;
 use super::super::{edit, errors};
 use super::layout::{Layout, Names, declaration, list, place_names};
+use super::run_file::SORTED;
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -39,18 +40,7 @@ pub(super) type Row = Vec<Cell>;
 impl Job<'_> {
     /// Creates the table to fill and the stand-in.
     pub(super) fn create(&self, db: &Db) -> Result<()> {
-        let columns = &self.layout.columns;
-        let places = place_names(columns.len());
-        let declared = columns.iter().zip(&places).map(|(column, name)| declaration(name, column));
-        let key = (columns.iter().zip(&places))
-            .filter(|(column, _)| column.key || !self.layout.unique)
-            .map(|(column, name)| format!("{name}{}", if column.descending { " DESC" } else { "" }));
-        db.execute_batch(&format!(
-            "CREATE TABLE main.{} ({}, PRIMARY KEY ({})) WITHOUT ROWID",
-            ident(&self.names.fill),
-            list(declared),
-            list(key)
-        ))?;
+        db.execute_batch(&self.layout.as_table(&self.names.fill))?;
         db.execute_batch(&self.beside(&self.names.stand_in))?;
         Ok(db.execute_batch(&self.beside(&self.names.nulls))?)
     }
@@ -166,6 +156,42 @@ impl Job<'_> {
             }
         }
         Ok(refused)
+    }
+
+    /// Adds a stretch of the sorted entries, after the first position up to the second; gives those that met another
+    /// one with the same unique key.
+    pub(super) fn fill_piece(&self, db: &Db, after: u64, upto: u64) -> Result<Vec<Row>> {
+        let fill = ident(&self.names.fill);
+        let places = place_names(self.layout.columns.len());
+        let stretch = [after.cast_signed(), upto.cast_signed()];
+        let from = format!("FROM {SORTED} AS _pql_s WHERE rowid > ?1 AND rowid <= ?2");
+        let sql = format!("INSERT OR IGNORE INTO main.{fill} SELECT {} {from}", list(places.iter().cloned()));
+        let added = db.prepare_cached(&sql)?.execute(stretch)? as u64;
+        if added == upto - after {
+            return Ok(Vec::new());
+        }
+        let same = places.iter().map(|name| format!("_pql_f.{name} COLLATE BINARY IS _pql_s.{name}"));
+        let sql = format!(
+            "SELECT {} {from} AND NOT EXISTS (SELECT 1 FROM main.{fill} AS _pql_f WHERE {} AND {})",
+            list(places.iter().cloned()),
+            self.same_key("_pql_f", "_pql_s"),
+            same.collect::<Vec<_>>().join(" AND ")
+        );
+        let mut statement = db.prepare_cached(&sql)?;
+        let refused = statement.query_map(stretch, |row| read(row, places.len()))?;
+        Ok(refused.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The condition that two entries have the same key, for SQLite to find one by.
+    fn same_key(&self, of: &str, other: &str) -> String {
+        let places = place_names(self.layout.columns.len());
+        let terms: Vec<String> = (self.layout.columns.iter().zip(&places))
+            .filter(|(column, _)| column.key)
+            .map(|(column, name)| {
+                format!("{of}.{name} = {other}.{name} COLLATE {}", ident(&column.collation))
+            })
+            .collect();
+        terms.join(" AND ")
     }
 
     /// Notes entries in the log, to be looked at again.

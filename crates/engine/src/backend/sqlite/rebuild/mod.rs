@@ -232,7 +232,10 @@ pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     for ShadowIndex { index, .. } in shadow::indexes(rebuild)? {
         index_build::discard_hidden(run, &index)?;
     }
-    purge::drop_hidden(run, &rebuild.shadow.name)?;
+    // What was in use until it was taken back is left to a purge: nobody has to wait for that.
+    if !retained::is_garbage(run.db, &rebuild.shadow.name)? {
+        purge::drop_hidden(run, &rebuild.shadow.name)?;
+    }
     run.finish()
 }
 

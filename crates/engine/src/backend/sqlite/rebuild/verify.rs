@@ -109,6 +109,7 @@ impl Flow<'_> {
             }
         }
         let own: Vec<String> = keys.iter().map(|key| format!("_pql_s.{key}")).collect();
+        let logged = self.source_key.same_in_logs("_pql_s", "_pql_l");
         let target = ident(self.target);
         let (from, same) = match &self.tie {
             Tie::Same { .. } => {
@@ -130,13 +131,14 @@ impl Flow<'_> {
         };
         equal.insert(0, same);
         let sql = format!(
-            "SELECT {} FROM (SELECT {} FROM main.{source} WHERE {condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l \
-             WHERE {})) AS _pql_s WHERE NOT EXISTS (SELECT 1 FROM {from} WHERE {}) LIMIT {limit}",
+            // The log is asked last, for the few that differ.
+            "SELECT {} FROM (SELECT {} FROM main.{source} WHERE {condition}) AS _pql_s \
+             WHERE NOT EXISTS (SELECT 1 FROM {from} WHERE {}) \
+             AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {logged}) LIMIT {limit}",
             own.join(", "),
             columns.join(", "),
-            ident(self.log),
-            self.source_key.is_logged(&source, "_pql_l"),
             equal.join(" AND "),
+            ident(self.log),
         );
         (sql, params)
     }
