@@ -5,6 +5,7 @@ use pql_syntax::ast::Operation;
 use super::out::Out;
 use super::{column, constraint, create, index};
 
+#[expect(clippy::too_many_lines, reason = "one arm per operation, each of a few lines")]
 pub(super) fn operation(out: &mut Out, operation: &Operation) {
     match operation {
         Operation::AddTable(it) => out.node("AddTable", |out| {
