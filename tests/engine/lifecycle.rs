@@ -114,7 +114,7 @@ fn a_migration_whose_tables_moved_is_refused_and_another_is_planned_again() {
     world.db().execute_batch("ALTER TABLE users ADD COLUMN nick TEXT").unwrap();
     let before = world.state();
     let moved = world.try_apply(name).unwrap_err();
-    assert_eq!((moved.code(), moved.help().unwrap()), (codes::MOVED, "Generate the migration again."));
+    assert_eq!((moved.code(), moved.help().unwrap()), (codes::MOVED, "generate the migration again"));
     assert!(moved.message().contains("users.nick"), "{moved}");
     assert_eq!(world.state(), before);
     assert_eq!(world.engine.info(name).unwrap().status, MigrationStatus::Generated);
@@ -340,7 +340,7 @@ fn describing() {
         ]
     );
     let unknown = world.engine.describe(Some("user")).unwrap_err();
-    assert_eq!((unknown.code(), unknown.help()), (codes::UNKNOWN_OBJECT, Some("Did you mean users?")));
+    assert_eq!((unknown.code(), unknown.help()), (codes::UNKNOWN_OBJECT, Some("did you mean users?")));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A case is a file `ok/<case>.pql` or `err/<case>.pql`: the schema, a line `-- statement`, the statement. Beside it
 //! lies the snapshot. A new case is a new file.
 
+mod statements;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

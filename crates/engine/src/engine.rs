@@ -59,10 +59,10 @@ impl Engine {
             have = self.journal.versions(connection)?;
         }
         let help = match (have.first(), have.last()) {
-            (Some(first), Some(last)) => format!("The journal has versions {first} to {last}."),
-            _ => "The journal has no versions yet: the database is at version 0.".to_owned(),
+            (Some(first), Some(last)) => format!("the journal has versions {first} to {last}"),
+            _ => "the journal has no versions yet: the database is at version 0".to_owned(),
         };
-        Err(Error::new(codes::UNKNOWN_VERSION, format!("This database has no version {version}."))
+        Err(Error::new(codes::UNKNOWN_VERSION, format!("this database has no version {version}"))
             .with_help(help))
     }
 
@@ -87,9 +87,9 @@ impl Engine {
             (Some((id, _)), None) => Ok(*id),
             (Some(_), Some(_)) => Err(Error::new(
                 codes::UNKNOWN_MIGRATION,
-                format!("More than one migration is meant by {text:?}."),
+                format!("more than one migration is meant by {text:?}"),
             )
-            .with_help("Give the whole id; MIGRATE STATUS lists them.")),
+            .with_help("give the whole id; MIGRATE STATUS lists them")),
             _ => Err(unknown(text, &names)),
         }
     }
@@ -129,14 +129,14 @@ fn unknown(text: &str, names: &[(MigrationId, String)]) -> Error {
         differ(&id.to_string(), text) || differ(name, text)
     });
     let help = match (near, names) {
-        (Some((id, name)), _) => format!("Did you mean {id} ({name})?"),
-        (None, []) => "No migration has been generated in this database yet.".to_owned(),
+        (Some((id, name)), _) => format!("did you mean {id} ({name})?"),
+        (None, []) => "no migration has been generated in this database yet".to_owned(),
         (None, names) => {
             let recent: Vec<String> =
                 names.iter().take(3).map(|(id, name)| format!("{id} ({name})")).collect();
-            format!("The most recent ones are {}.", recent.join(", "))
+            format!("the most recent ones are {}", recent.join(", "))
         }
     };
-    Error::new(codes::UNKNOWN_MIGRATION, format!("There is no migration {text} in this database."))
+    Error::new(codes::UNKNOWN_MIGRATION, format!("there is no migration {text} in this database"))
         .with_help(help)
 }

@@ -166,7 +166,7 @@ impl Fault {
     }
 
     fn error(&self) -> Error {
-        Error::new(codes::INJECTED, format!("A test made transaction {} fail.", self.at))
+        Error::new(codes::INJECTED, format!("a test made transaction {} fail", self.at))
     }
 }
 

@@ -23,22 +23,22 @@ impl std::str::FromStr for Location {
             Some(("postgres" | "postgresql", _)) => {
                 return Err(Error::new(
                     codes::UNKNOWN_SCHEME,
-                    "PostgreSQL cannot be opened by this version of PQL yet.",
+                    "PostgreSQL cannot be opened by this version of PQL yet",
                 )
-                .with_help("Give a SQLite file, such as app.db."));
+                .with_help("give a SQLite file, such as app.db"));
             }
             Some((scheme, rest)) if rest.starts_with("//") => {
                 return Err(Error::new(
                     codes::UNKNOWN_SCHEME,
-                    format!("PQL has no backend for {scheme}: databases."),
+                    format!("PQL has no backend for {scheme}: databases"),
                 )
-                .with_help("Give a SQLite file, such as app.db or sqlite:app.db."));
+                .with_help("give a SQLite file, such as app.db or sqlite:app.db"));
             }
             _ => text,
         };
         match path {
-            "" => Err(Error::new(codes::UNKNOWN_SCHEME, "No database was named.")
-                .with_help("Give a SQLite file, such as app.db, or sqlite::memory:.")),
+            "" => Err(Error::new(codes::UNKNOWN_SCHEME, "no database was named")
+                .with_help("give a SQLite file, such as app.db, or sqlite::memory:")),
             ":memory:" => Ok(Self::SqliteMemory),
             path => Ok(Self::SqliteFile(PathBuf::from(path))),
         }

@@ -74,7 +74,7 @@ pub(crate) fn classify(head: &[&str], first: u8) -> Form {
         },
         "DROP" if any(1, &["TABLE", "COLLECTION"]) => ours(SyntaxKind::one_drop_table),
         "DROP" if is(1, "INDEX") => ours(SyntaxKind::one_drop_index),
-        "DROP" if is(1, "VIEW") => ours(SyntaxKind::one_drop_view),
+        "DROP" if is_view(head, 1) => ours(SyntaxKind::one_drop_view),
         "ALTER" | "DROP" => object(head, 1),
         upper if PASSED.contains(&upper) => Form::PassThrough,
         _ => Form::Unknown { word: 0, suggestion: nearest(verb, OURS.into_iter().chain(PASSED)) },
@@ -90,11 +90,16 @@ fn create(head: &[&str]) -> Form {
     if is(1, "INDEX") || is(1, "UNIQUE") {
         return ours(SyntaxKind::one_create_index);
     }
-    if is(1, "VIEW") || (is(1, "OR") && is(2, "REPLACE") && is(3, "VIEW")) {
+    let after_or_replace = if is(1, "OR") && is(2, "REPLACE") { 3 } else { 1 };
+    if is_view(head, after_or_replace) {
         return ours(SyntaxKind::one_create_view);
     }
-    let after_or_replace = if is(1, "OR") && is(2, "REPLACE") { 3 } else { 1 };
     object(head, after_or_replace)
+}
+
+fn is_view(head: &[&str], n: usize) -> bool {
+    let is = |n: usize, other: &str| head.get(n).is_some_and(|word| word.eq_ignore_ascii_case(other));
+    is(n, "VIEW") || is(n, "MATERIALIZED") && is(n + 1, "VIEW")
 }
 
 /// A definition of something that PQL does not manage, if there is such a thing.

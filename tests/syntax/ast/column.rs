@@ -1,6 +1,6 @@
 //! Columns and what follows their types.
 
-use pql_syntax::ast::{ColumnConstraint, ColumnDef};
+use pql_syntax::ast::{ColumnConstraint, ColumnDef, Identity};
 
 use super::constraint;
 use super::out::Out;
@@ -52,8 +52,7 @@ fn constraint_of(out: &mut Out, it: &ColumnConstraint, name: impl FnOnce(&mut Ou
         }),
         ColumnConstraint::Identity(it) => out.node("Identity", |out| {
             name(out);
-            out.flag("always", it.is_always());
-            out.raw("options", it.options());
+            identity(out, it);
         }),
         ColumnConstraint::Generated(it) => out.node("Generated", |out| {
             name(out);
@@ -83,4 +82,9 @@ fn constraint_of(out: &mut Out, it: &ColumnConstraint, name: impl FnOnce(&mut Ou
             out.name("method", it.method());
         }),
     }
+}
+
+pub(super) fn identity(out: &mut Out, it: &Identity) {
+    out.flag("always", it.is_always());
+    out.raw("options", it.options());
 }

@@ -61,6 +61,7 @@ pub(super) fn view(out: &mut Out, create: &CreateView) {
     out.node("CreateView", |out| {
         out.flag("or replace", create.is_or_replace());
         out.flag("if not exists", create.is_if_not_exists());
+        out.flag("materialized", create.is_materialized());
         out.qualified("name", create.name());
         out.columns("columns", create.columns());
         out.raw("with", create.storage_params().and_then(|params| params.params()));
@@ -79,6 +80,7 @@ pub(super) fn query(out: &mut Out, query: Option<Query>) {
 
 pub(super) fn drop_view(out: &mut Out, drop: &DropView) {
     out.node("DropView", |out| {
+        out.flag("materialized", drop.is_materialized());
         out.flag("if exists", drop.is_if_exists());
         for name in drop.names() {
             out.qualified("name", Some(name));

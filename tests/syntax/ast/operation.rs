@@ -5,6 +5,7 @@ use pql_syntax::ast::Operation;
 use super::out::Out;
 use super::{column, constraint, create, index};
 
+#[expect(clippy::too_many_lines, reason = "one arm per operation, each of a few lines")]
 pub(super) fn operation(out: &mut Out, operation: &Operation) {
     match operation {
         Operation::AddTable(it) => out.node("AddTable", |out| {
@@ -53,6 +54,19 @@ pub(super) fn operation(out: &mut Out, operation: &Operation) {
             out.expr("default", it.expr());
         }),
         Operation::DropDefault(it) => out.node("DropDefault", |out| out.qualified("target", it.target())),
+        Operation::SetTableOptions(it) => out.node("SetTableOptions", |out| {
+            out.qualified("target", it.target());
+            for option in it.options() {
+                create::option(out, &option);
+            }
+        }),
+        Operation::SetColumnOptions(it) => out.node("SetColumnOptions", |out| {
+            out.qualified("target", it.target());
+            if let Some(identity) = it.identity() {
+                out.node("Identity", |out| column::identity(out, &identity));
+            }
+            constraint::conflict(out, it.conflict());
+        }),
         Operation::AddIndex(it) => out.node("AddIndex", |out| {
             out.flag("unique", it.is_unique());
             out.flag("if not exists", it.is_if_not_exists());
@@ -68,6 +82,7 @@ pub(super) fn operation(out: &mut Out, operation: &Operation) {
         }),
         Operation::AddConstraint(it) => out.node("AddConstraint", |out| {
             out.qualified("target", it.target());
+            out.flag("unnamed", it.is_unnamed());
             constraint::body_and_options(out, it);
         }),
         Operation::DropConstraint(it) => out.node("DropConstraint", |out| {
@@ -80,11 +95,13 @@ pub(super) fn operation(out: &mut Out, operation: &Operation) {
         }),
         Operation::CreateView(it) => out.node("CreateView", |out| {
             out.flag("or replace", it.is_or_replace());
+            out.flag("materialized", it.is_materialized());
             out.qualified("target", it.target());
             out.columns("columns", it.columns());
             create::query(out, it.query());
         }),
         Operation::DropView(it) => out.node("DropView", |out| {
+            out.flag("materialized", it.is_materialized());
             out.flag("if exists", it.is_if_exists());
             out.qualified("target", it.target());
         }),
@@ -93,6 +110,7 @@ pub(super) fn operation(out: &mut Out, operation: &Operation) {
             if it.revert().is_some() {
                 out.operand("revert", it.revert());
             }
+            out.flag("outside transaction", it.is_outside_transaction());
         }),
     }
 }

@@ -73,11 +73,11 @@ fn read(mut row: Row) -> Result<StoredPlan> {
         return Err(Error::new(
             codes::PLAN_FORMAT,
             format!(
-                "The run was planned in format {}, which this version of PQL does not execute.",
+                "the run was planned in format {}, which this version of PQL does not execute",
                 plan["format"]
             ),
         )
-        .with_help("Finish or cancel it with the version of PQL that started it."));
+        .with_help("finish or cancel it with the version of PQL that started it"));
     }
     let plan =
         serde_json::from_value(plan).map_err(|error| super::row::damaged("a plan").with_source(error))?;

@@ -74,8 +74,8 @@ impl Row {
 
 /// The error for a journal that does not hold what it should.
 pub(super) fn damaged(detail: &str) -> Error {
-    Error::new(codes::JOURNAL_DAMAGED, format!("The journal cannot be read: {detail}."))
-        .with_help("Restore the tables whose names start with _pql_ from a backup.")
+    Error::new(codes::JOURNAL_DAMAGED, format!("the journal cannot be read: {detail}"))
+        .with_help("restore the tables whose names start with _pql_ from a backup")
 }
 
 /// JSON for a column of the journal.

@@ -132,11 +132,11 @@ impl Journal {
             return Err(Error::new(
                 codes::JOURNAL_NEWER,
                 format!(
-                    "This database's journal has format {format}; this program knows formats up to {}.",
+                    "this database's journal has format {format}; this program knows formats up to {}",
                     FORMATS.len()
                 ),
             )
-            .with_help("Use the newer version of PQL that made it. Nothing was read or changed."));
+            .with_help("use the newer version of PQL that made it; nothing was read or changed"));
         }
         Ok(format)
     }

@@ -106,9 +106,9 @@ impl Lease {
         }
         Err(Error::new(
             codes::LEASE_LOST,
-            "Another runner has taken over this migration while this one was silent.",
+            "another runner has taken over this migration while this one was silent",
         )
-        .with_help("MIGRATE STATUS shows how far it is. What this runner had not committed was rolled back."))
+        .with_help("MIGRATE STATUS shows how far it is; what this runner had not committed was rolled back"))
     }
 
     /// Runs one transaction under the lease.
@@ -156,8 +156,8 @@ impl Holder {
     /// The error for somebody else who wants the lease.
     pub(crate) fn refusal(&self) -> Error {
         let what = self.migration_id.map_or_else(String::new, |id| format!(" on migration {id}"));
-        Error::new(codes::LEASE, format!("{} is at work{what} in this database.", self.owner))
-            .with_help("Wait until it has finished, or steer it with MIGRATE PAUSE or MIGRATE CANCEL.")
+        Error::new(codes::LEASE, format!("{} is at work{what} in this database", self.owner))
+            .with_help("wait until it has finished, or steer it with MIGRATE PAUSE or MIGRATE CANCEL")
     }
 }
 

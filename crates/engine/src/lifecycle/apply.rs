@@ -91,11 +91,11 @@ impl Engine {
             return Err(Error::new(
                 codes::ALREADY_APPLIED,
                 format!(
-                    "Migration {id} ({}) is applied already, as version {version}.",
+                    "migration {id} ({}) is applied already, as version {version}",
                     record.migration.name
                 ),
             )
-            .with_help("To do it again, roll it back first."));
+            .with_help("to do it again, roll it back first"));
         }
         self.none_unfinished_but(id)
     }
@@ -113,10 +113,10 @@ impl Engine {
         let other = &other.migration;
         Err(Error::new(
             codes::INTERRUPTED,
-            format!("Migration {} ({}) was {what} and is not finished.", other.id, other.name),
+            format!("migration {} ({}) was {what} and is not finished", other.id, other.name),
         )
         .with_help(format!(
-            "MIGRATE RESUME migration_id = '{0}' finishes it, MIGRATE CANCEL migration_id = '{0}' takes it back.",
+            "MIGRATE RESUME migration_id = '{0}' finishes it, MIGRATE CANCEL migration_id = '{0}' takes it back",
             other.id
         )))
     }

@@ -47,9 +47,9 @@ impl Engine {
             if version > 0 {
                 return Err(Error::new(
                     codes::BASELINE_LATE,
-                    format!("This database is at version {version} already; a baseline comes before the first migration."),
+                    format!("this database is at version {version} already; a baseline comes before the first migration"),
                 )
-                .with_help("Its schema is recorded; MIGRATE VERIFY compares the database with it."));
+                .with_help("its schema is recorded; MIGRATE VERIFY compares the database with it"));
             }
             let id = record.migration.id;
             journal.insert(connection, &record)?;

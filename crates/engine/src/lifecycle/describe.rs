@@ -95,9 +95,9 @@ fn unknown(schema: &Schema, name: &str) -> Error {
     let near = pql_syntax::suggest::nearest(name, names.iter().copied()).map(str::to_owned);
     names.truncate(10);
     let help = match near {
-        Some(near) => format!("Did you mean {near}?"),
-        None if names.is_empty() => "The database has no tables.".to_owned(),
-        None => "DESCRIBE without a name lists the tables and views.".to_owned(),
+        Some(near) => format!("did you mean {near}?"),
+        None if names.is_empty() => "the database has no tables".to_owned(),
+        None => "DESCRIBE without a name lists the tables and views".to_owned(),
     };
-    Error::new(codes::UNKNOWN_OBJECT, format!("There is no table, view or index {name}.")).with_help(help)
+    Error::new(codes::UNKNOWN_OBJECT, format!("there is no table, view or index {name}")).with_help(help)
 }

@@ -27,8 +27,8 @@ impl Engine {
         attributes: Option<serde_json::Value>,
     ) -> Result<Migration> {
         if operations.is_empty() {
-            return Err(Error::new(codes::EMPTY, "A migration needs at least one operation.")
-                .with_help("The schema may be what is wanted already; MIGRATE DETECT tells."));
+            return Err(Error::new(codes::EMPTY, "a migration needs at least one operation")
+                .with_help("the schema may be what is wanted already; MIGRATE DETECT tells"));
         }
         let id = MigrationId(Uuid::now_v7());
         let schema = self.backend.introspect()?;

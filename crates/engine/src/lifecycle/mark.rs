@@ -39,9 +39,9 @@ impl Engine {
         {
             return Err(Error::new(
                 codes::UNEXPECTED_SCHEMA,
-                format!("The database is not as this migration would have left it: {first}."),
+                format!("the database is not as this migration would have left it: {first}"),
             )
-            .with_help("Apply the migration, or make the rest of its changes first."));
+            .with_help("apply the migration, or make the rest of its changes first"));
         }
         let (journal, actor) = (self.journal, &self.actor);
         lease.transact(self.backend.as_mut(), |connection| {

@@ -51,9 +51,9 @@ impl Engine {
                 if moved.len() > 1 { format!(" (and {} more)", moved.len() - 1) } else { String::new() };
             return Err(Error::new(
                 codes::MOVED,
-                format!("The schema has changed since this migration was generated: {first}{more}."),
+                format!("the schema has changed since this migration was generated: {first}{more}"),
             )
-            .with_help("Generate the migration again."));
+            .with_help("generate the migration again"));
         }
         let tag = planning::tag(record.migration.id, record.attempt + 1);
         planning::make(self.backend.as_mut(), schema, &record.migration.operations, options, &tag)

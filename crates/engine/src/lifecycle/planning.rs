@@ -94,7 +94,7 @@ fn invalid(ops: &[MigrationOp], position: usize, error: &pql_schema::ApplyError)
     let message = if ops.len() == 1 {
         error.to_string()
     } else {
-        format!("Operation {} ({statement}): {error}", position + 1)
+        format!("operation {} ({statement}): {error}", position + 1)
     };
     let invalid = Error::new(codes::INVALID, message);
     match error.help() {

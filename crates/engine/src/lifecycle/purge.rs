@@ -28,9 +28,9 @@ impl Engine {
             if is_unfinished(&record) {
                 return Err(Error::new(
                     codes::INTERRUPTED,
-                    format!("Migration {id} ({}) is not finished.", record.migration.name),
+                    format!("migration {id} ({}) is not finished", record.migration.name),
                 )
-                .with_help("Finish it with MIGRATE RESUME or take it back with MIGRATE CANCEL first."));
+                .with_help("finish it with MIGRATE RESUME or take it back with MIGRATE CANCEL first"));
             }
         }
         let limit = older_than.and_then(|age| chrono::Duration::from_std(age).ok()).map(|age| now() - age);

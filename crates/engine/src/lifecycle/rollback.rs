@@ -127,17 +127,17 @@ impl Engine {
             RollbackTarget::ToVersion(keep) if keep > version => {
                 return Err(Error::new(
                     codes::UNKNOWN_VERSION,
-                    format!("The database is at version {version}, which is before version {keep}."),
+                    format!("the database is at version {version}, which is before version {keep}"),
                 )
-                .with_help("ROLLBACK goes back only; MIGRATE APPLY goes on."));
+                .with_help("ROLLBACK goes back only; MIGRATE APPLY goes on"));
             }
             RollbackTarget::ToVersion(keep) => keep,
             RollbackTarget::Last(count) if count > version => {
                 return Err(Error::new(
                     codes::NOT_APPLIED,
-                    format!("Only {version} migrations are applied; {count} cannot be rolled back."),
+                    format!("only {version} migrations are applied; {count} cannot be rolled back"),
                 )
-                .with_help("MIGRATE STATUS lists them."));
+                .with_help("MIGRATE STATUS lists them"));
             }
             RollbackTarget::Last(count) => version - count,
             RollbackTarget::Migration(_) => version,
@@ -159,13 +159,13 @@ impl Engine {
                 _ => "is not finished",
             };
             let help = if is_unfinished(record) {
-                "MIGRATE CANCEL takes an unfinished migration back."
+                "MIGRATE CANCEL takes an unfinished migration back"
             } else {
-                "MIGRATE STATUS shows which migrations are applied."
+                "MIGRATE STATUS shows which migrations are applied"
             };
             return Err(Error::new(
                 codes::NOT_APPLIED,
-                format!("Migration {} ({}) {what}.", migration.id, migration.name),
+                format!("migration {} ({}) {what}", migration.id, migration.name),
             )
             .with_help(help));
         }
@@ -188,12 +188,12 @@ impl Engine {
         Err(Error::new(
             codes::LATER_APPLIED,
             format!(
-                "Migration {} ({}){more} was applied after this one{on}.",
+                "migration {} ({}){more} was applied after this one{on}",
                 next.migration.id, next.migration.name
             ),
         )
         .with_help(format!(
-            "MIGRATE ROLLBACK LAST {} takes them back in order, this one included.",
+            "MIGRATE ROLLBACK LAST {} takes them back in order, this one included",
             later.len() + 1
         )))
     }
@@ -205,21 +205,21 @@ impl Engine {
             return Err(Error::new(
                 codes::IRREVERSIBLE,
                 format!(
-                    "{} ({}) is a baseline: there is nothing before it to go back to.",
+                    "{} ({}) is a baseline: there is nothing before it to go back to",
                     migration.id, migration.name
                 ),
             )
-            .with_help("Roll back to version 1 at most."));
+            .with_help("roll back to version 1 at most"));
         }
         if record.retention != Retention::Kept {
             return Err(Error::new(
                 codes::PURGED,
                 format!(
-                    "Migration {} ({}) cannot be rolled back: the data that it replaced was purged.",
+                    "migration {} ({}) cannot be rolled back: the data that it replaced was purged",
                     migration.id, migration.name
                 ),
             )
-            .with_help("Write the opposite change as a new migration."));
+            .with_help("write the opposite change as a new migration"));
         }
         let stored = self.journal.plan(self.backend.connection(), migration.id, record.attempt)?;
         if let Some(step) = stored.plan.steps.iter().find(|step| step.irreversible) {
@@ -230,11 +230,11 @@ impl Engine {
             return Err(Error::new(
                 codes::IRREVERSIBLE,
                 format!(
-                    "Migration {} ({}) cannot be rolled back: {what} has no way back.",
+                    "migration {} ({}) cannot be rolled back: {what} has no way back",
                     migration.id, migration.name
                 ),
             )
-            .with_help("Write the opposite change as a new migration."));
+            .with_help("write the opposite change as a new migration"));
         }
         Ok(stored)
     }
@@ -249,8 +249,8 @@ impl Engine {
         let Some(first) = drift.first() else { return Ok(()) };
         Err(Error::new(
             codes::DRIFTED,
-            format!("The migration's tables were changed by others since it was applied: {first}."),
+            format!("the migration's tables were changed by others since it was applied: {first}"),
         )
-        .with_help("MIGRATE VERIFY lists the changes; undo them by hand and try again."))
+        .with_help("MIGRATE VERIFY lists the changes; undo them by hand and try again"))
     }
 }

@@ -210,9 +210,9 @@ fn check(backend: &mut dyn Backend, record: &Record, stored: &StoredPlan, headin
     }
     Err(Error::new(
         codes::UNEXPECTED_SCHEMA,
-        format!("The steps ran, but the schema is not what they should have made: {}.", wrong.join("; ")),
+        format!("the steps ran, but the schema is not what they should have made: {}", wrong.join("; ")),
     )
-    .with_help("This is a defect of PQL or of the database; please report it with this message."))
+    .with_help("this is a defect of PQL or of the database; please report it with this message"))
 }
 
 /// The error of a run that was taken back, as its caller sees it.
@@ -221,14 +221,14 @@ fn settle(error: Error, intent: Intent) -> Error {
         return error;
     }
     error.with_help(match intent {
-        Intent::Apply => "What the migration had done was taken back; the database is as it was before.",
-        Intent::Rollback => "The migration stays applied; nothing was lost.",
+        Intent::Apply => "what the migration had done was taken back; the database is as it was before",
+        Intent::Rollback => "the migration stays applied; nothing was lost",
     })
 }
 
 fn stuck(error: Error) -> Error {
-    Error::new(codes::STUCK, format!("The migration could neither be finished nor taken back: {error}"))
-        .with_help("Remove the cause, then MIGRATE RESUME goes on from where it is.")
+    Error::new(codes::STUCK, format!("the migration could neither be finished nor taken back: {error}"))
+        .with_help("remove the cause, then MIGRATE RESUME goes on from where it is")
         .with_source(error)
 }
 
@@ -236,8 +236,8 @@ fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {
     let verb = stored.plan.steps[step].action.verb();
     Error::new(
         codes::STUCK,
-        format!("{error} Step {} ({verb}) is done and has no way back, so the migration waits.", step + 1),
+        format!("{error}; step {} ({verb}) is done and has no way back, so the migration waits", step + 1),
     )
-    .with_help("Remove the cause, then MIGRATE RESUME goes on from where it is.")
+    .with_help("remove the cause, then MIGRATE RESUME goes on from where it is")
     .with_source(error)
 }

@@ -76,13 +76,13 @@ fn placeholders(sql: &str) -> Vec<(usize, &str)> {
 }
 
 fn unbound(name: &str, params: &[(String, Value)]) -> Error {
-    let error = Error::new(codes::UNBOUND, format!("No value is bound to @{name}."));
+    let error = Error::new(codes::UNBOUND, format!("no value is bound to @{name}"));
     let known: Vec<String> = params.iter().map(|(name, _)| format!("@{name}")).collect();
     error.with_help(if known.is_empty() {
-        format!("Bind one with -p {name}=VALUE, or \\bind {name} VALUE in the shell.")
+        format!("bind one with -p {name}=VALUE, or \\bind {name} VALUE in the shell")
     } else {
         format!(
-            "Bound are {}. Bind it with -p {name}=VALUE, or \\bind {name} VALUE in the shell.",
+            "bound are {}; bind it with -p {name}=VALUE, or \\bind {name} VALUE in the shell",
             known.join(", ")
         )
     })

@@ -127,11 +127,11 @@ impl Engine {
                 return Err(Error::new(
                     codes::IRREVERSIBLE,
                     format!(
-                        "Step {} ({verb}) is done and has no way back, so the migration cannot be cancelled.",
+                        "step {} ({verb}) is done and has no way back, so the migration cannot be cancelled",
                         step + 1
                     ),
                 )
-                .with_help("MIGRATE RESUME finishes it."));
+                .with_help("MIGRATE RESUME finishes it"));
             }
         }
         record.migration.status = MigrationStatus::Running;
@@ -171,15 +171,15 @@ fn not_running(record: &Record, verb: &str) -> Error {
     let error = Error::new(
         codes::NOT_RUNNING,
         format!(
-            "Migration {} ({}) cannot be {verb}: it is {}.",
+            "migration {} ({}) cannot be {verb}: it is {}",
             migration.id,
             migration.name,
             migration.status.as_str().replace('_', " ")
         ),
     );
     error.with_help(match migration.status {
-        MigrationStatus::Applied => "MIGRATE ROLLBACK takes an applied migration back.",
-        MigrationStatus::Running | MigrationStatus::Paused => "MIGRATE STATUS shows how far it is.",
-        _ => "MIGRATE APPLY runs it.",
+        MigrationStatus::Applied => "MIGRATE ROLLBACK takes an applied migration back",
+        MigrationStatus::Running | MigrationStatus::Paused => "MIGRATE STATUS shows how far it is",
+        _ => "MIGRATE APPLY runs it",
     })
 }

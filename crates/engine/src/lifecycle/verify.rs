@@ -17,9 +17,9 @@ impl Engine {
         let Some(recorded) = recorded else {
             return Err(Error::new(
                 codes::NO_RECORD,
-                "The journal has no schema to compare the database with.",
+                "the journal has no schema to compare the database with",
             )
-            .with_help("MIGRATE BASELINE records the schema as it is."));
+            .with_help("MIGRATE BASELINE records the schema as it is"));
         };
         let found = self.backend.introspect()?.visible();
         Ok(differences(&recorded, &found))

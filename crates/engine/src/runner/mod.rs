@@ -235,9 +235,9 @@ impl<'r> Runner<'r> {
         if planned.irreversible {
             return Err(Error::new(
                 codes::IRREVERSIBLE,
-                format!("Step {} ({}) has no way back.", step + 1, planned.action.verb()),
+                format!("step {} ({}) has no way back", step + 1, planned.action.verb()),
             )
-            .with_help("Write the opposite change as a new migration."));
+            .with_help("write the opposite change as a new migration"));
         }
         let count = planned.undo.len();
         for undo in 0..count {
@@ -309,10 +309,10 @@ impl<'r> Runner<'r> {
         {
             return Err(Error::new(
                 codes::DRIFTED,
-                "The migration's tables were changed by others while it was interrupted.",
+                "the migration's tables were changed by others while it was interrupted",
             )
             .with_help(
-                "Undo those changes by hand, then resume or cancel the migration. Its progress is kept.",
+                "undo those changes by hand, then resume or cancel the migration; its progress is kept",
             ));
         }
         let (journal, id, lease) = (self.journal, self.id, self.lease);

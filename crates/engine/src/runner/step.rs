@@ -45,10 +45,10 @@ impl StepRun<'_> {
         let seen = self.meter.report(self.observer);
         let asked = if seen == Signal::Go { self.lease.control().signal() } else { seen };
         match asked {
-            Signal::Pause => Err(Error::new(codes::PAUSED, "The migration was paused.")
-                .with_help("MIGRATE RESUME goes on where it stopped; MIGRATE CANCEL takes it back.")),
+            Signal::Pause => Err(Error::new(codes::PAUSED, "the migration was paused")
+                .with_help("MIGRATE RESUME goes on where it stopped; MIGRATE CANCEL takes it back")),
             Signal::Cancel if self.cancellable => {
-                Err(Error::new(codes::CANCELLED, "The migration was cancelled and taken back."))
+                Err(Error::new(codes::CANCELLED, "the migration was cancelled and taken back"))
             }
             Signal::Cancel | Signal::Go => Ok(()),
         }

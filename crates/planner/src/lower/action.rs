@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use pql_schema::{MigrationOp, ObjectName};
+use pql_syntax::Diagnostic;
 use pql_syntax::ast::{self, ConstraintOptions};
 
-use super::Lowering;
+use super::{Lowering, codes};
 
 impl Lowering<'_> {
     pub(super) fn add_table(&mut self, table: pql_schema::Table, if_not_exists: bool, span: Range<usize>) {
@@ -135,10 +136,20 @@ impl Lowering<'_> {
         self.push(MigrationOp::DropTable { table }, span);
     }
 
-    pub(super) fn drop_view(&mut self, name: &ast::QualifiedName, if_exists: bool, span: Range<usize>) {
+    pub(super) fn drop_view(
+        &mut self,
+        name: &ast::QualifiedName,
+        if_exists: bool,
+        materialized: bool,
+        span: Range<usize>,
+    ) {
         let Some(name) = self.object(name) else { return };
         match self.schema.view(&name).map(|view| view.name.clone()) {
             None if if_exists => {}
+            Some(_) if materialized && self.schema.view(&name).is_some_and(|view| !view.materialized) => {
+                let message = format!("{name} is not a materialized view");
+                self.report(Diagnostic::error(codes::UNKNOWN, span, message).with_help("write DROP VIEW"));
+            }
             found => self.push(MigrationOp::DropView { view: found.unwrap_or(name) }, span),
         }
     }

@@ -130,7 +130,11 @@ impl Lowering<'_> {
             return;
         }
         let Some(name) = create.name() else { return };
-        let Some(view) = self.view(&name, create.columns().as_ref(), create.query()) else { return };
+        let Some(view) =
+            self.view(&name, create.columns().as_ref(), create.query(), create.is_materialized())
+        else {
+            return;
+        };
         if create.is_if_not_exists() && self.schema.view(&view.name).is_some() {
             return;
         }
@@ -139,7 +143,7 @@ impl Lowering<'_> {
 
     pub(super) fn drop_views(&mut self, drop: &ast::DropView) {
         for name in drop.names() {
-            self.drop_view(&name, drop.is_if_exists(), name.span());
+            self.drop_view(&name, drop.is_if_exists(), drop.is_materialized(), name.span());
         }
     }
 }

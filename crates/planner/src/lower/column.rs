@@ -122,22 +122,7 @@ impl Lowering<'_> {
                 return Some(());
             }
             ColumnConstraint::Identity(it) => {
-                if self.is_sqlite() {
-                    return self.unsupported(
-                        it.span(),
-                        "SQLite has no identity columns",
-                        "an INTEGER PRIMARY KEY counts by itself; with AUTOINCREMENT it never gives a number out twice",
-                    );
-                }
-                if it.options().is_some() {
-                    return self.unsupported(
-                        it.span(),
-                        "PQL does not carry the options of an identity column's sequence",
-                        "leave them out and set them with ALTER SEQUENCE afterwards",
-                    );
-                }
-                parts.column.identity =
-                    Some(if it.is_always() { Identity::Always } else { Identity::ByDefault });
+                parts.column.identity = Some(self.identity(it)?);
                 parts.column.not_null = true;
                 return Some(());
             }
@@ -215,6 +200,24 @@ impl Lowering<'_> {
         };
         parts.constraints.push(Constraint { name, kind, not_valid: false });
         Some(())
+    }
+
+    pub(super) fn identity(&mut self, identity: &ast::Identity) -> Option<Identity> {
+        if self.is_sqlite() {
+            return self.unsupported(
+                identity.span(),
+                "SQLite has no identity columns",
+                "an INTEGER PRIMARY KEY counts by itself; with AUTOINCREMENT it never gives a number out twice",
+            );
+        }
+        if identity.options().is_some() {
+            return self.unsupported(
+                identity.span(),
+                "PQL does not carry the options of an identity column's sequence",
+                "leave them out and set them with ALTER SEQUENCE afterwards",
+            );
+        }
+        Some(if identity.is_always() { Identity::Always } else { Identity::ByDefault })
     }
 
     /// The collation's name; SQLite's own ones in capitals, as its manual writes them.

@@ -64,7 +64,7 @@ impl Lowering<'_> {
                 .unwrap_or_default(),
             nulls_not_distinct: def.nulls_distinct().is_some_and(|nulls| nulls.is_not_distinct()),
             predicate,
-            with: def.storage_params().and_then(|params| params.params()).map(|params| params.text()),
+            with: def.storage_params().and_then(|params| params.params()).map(|params| inner(&params)),
             table,
         })
     }
@@ -130,14 +130,42 @@ impl Lowering<'_> {
         name: &ast::QualifiedName,
         columns: Option<&ast::ColumnList>,
         query: Option<ast::Query>,
+        materialized: bool,
     ) -> Option<View> {
+        if materialized && self.is_sqlite() {
+            return self.unsupported(
+                name.span(),
+                "SQLite has no materialized views",
+                "create a table and fill it, or an ordinary view",
+            );
+        }
+        let query = query?;
+        let words: Vec<String> = query.tokens().map(|token| token.text().to_ascii_uppercase()).collect();
+        if materialized
+            && (words.ends_with(&["WITH".into(), "DATA".into()])
+                || words.ends_with(&["NO".into(), "DATA".into()]))
+        {
+            return self.unsupported(
+                query.span(),
+                "PQL does not carry WITH [NO] DATA",
+                "leave it out; REFRESH MATERIALIZED VIEW fills a view again",
+            );
+        }
         Some(View {
             name: self.object(name)?,
             columns: columns
                 .map(|list| list.names().map(|name| self.fold(&name)).collect())
                 .unwrap_or_default(),
-            query: self.query(&query?)?,
-            materialized: false,
+            query: self.query(&query)?,
+            materialized,
         })
     }
+}
+
+/// What stands between the brackets, on one line: `fillfactor=80, fastupdate=off`, as PostgreSQL lists them.
+fn inner(params: &ast::RawParens) -> String {
+    let text = params.text();
+    let all: Vec<_> = pql_schema::tokens(&text).map(|token| token.text).collect();
+    let inside = all.get(1..all.len() - 1).unwrap_or_default();
+    inside.iter().fold(String::new(), |out, token| out + token + if *token == "," { " " } else { "" })
 }

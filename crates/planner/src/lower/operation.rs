@@ -4,6 +4,7 @@ use pql_schema::MigrationOp;
 use pql_syntax::ast::{self, AstNode as _, Operation};
 
 use super::Lowering;
+use super::column::resolution;
 
 impl Lowering<'_> {
     /// Lowers one operation. What the grammar requires is there: a part that is missing belongs to a statement that
@@ -13,6 +14,7 @@ impl Lowering<'_> {
         let _ = self.try_operation(operation);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm per operation, each of a few lines")]
     fn try_operation(&mut self, operation: &Operation) -> Option<()> {
         let span = operation.span();
         match operation {
@@ -70,6 +72,22 @@ impl Lowering<'_> {
                 let column = self.column_of(&table, &column);
                 self.push(MigrationOp::DropDefault { table, column }, span);
             }
+            Operation::SetTableOptions(op) => {
+                let table = self.table(&op.target()?)?;
+                let options = self.table_options(op.options())?;
+                self.push(MigrationOp::SetTableOptions { table, options }, span);
+            }
+            Operation::SetColumnOptions(op) => {
+                let (table, column) = self.path(&op.target()?)?;
+                let column = self.column_of(&table, &column);
+                let identity = match op.identity() {
+                    Some(identity) => Some(self.identity(&identity)?),
+                    None => None,
+                };
+                let not_null_conflict = op.conflict().and_then(|conflict| resolution(&conflict));
+                let op = MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict };
+                self.push(op, span);
+            }
             Operation::AddIndex(op) => {
                 self.add_index(op.definition(), op.is_unique(), op.is_if_not_exists(), span);
             }
@@ -81,8 +99,14 @@ impl Lowering<'_> {
                 self.push(MigrationOp::RenameIndex { from, to }, span);
             }
             Operation::AddConstraint(op) => {
-                let (table, name) = self.path(&op.target()?)?;
-                self.add_constraint(table, op, Some(name), span);
+                let target = op.target()?;
+                let (table, name) = if op.is_unnamed() {
+                    (self.table(&target)?, None)
+                } else {
+                    let (table, name) = self.path(&target)?;
+                    (table, Some(name))
+                };
+                self.add_constraint(table, op, name, span);
             }
             Operation::DropConstraint(op) => {
                 let (table, name) = self.path(&op.target()?)?;
@@ -94,10 +118,13 @@ impl Lowering<'_> {
                 self.push(MigrationOp::RenameConstraint { table, from, to }, span);
             }
             Operation::CreateView(op) => {
-                let view = self.view(&op.target()?, op.columns().as_ref(), op.query())?;
+                let view =
+                    self.view(&op.target()?, op.columns().as_ref(), op.query(), op.is_materialized())?;
                 self.add_view(view, op.is_or_replace(), span);
             }
-            Operation::DropView(op) => self.drop_view(&op.target()?, op.is_if_exists(), span),
+            Operation::DropView(op) => {
+                self.drop_view(&op.target()?, op.is_if_exists(), op.is_materialized(), span);
+            }
             Operation::Execute(op) => self.execute(op)?,
         }
         Some(())
@@ -109,9 +136,10 @@ impl Lowering<'_> {
             Some(revert) => Some(self.text_of(&revert, op.span())?),
             None => None,
         };
-        let outside_transaction = pql_schema::tokens(&sql).next().is_some_and(|first| {
+        let by_itself = pql_schema::tokens(&sql).next().is_some_and(|first| {
             ["VACUUM", "PRAGMA", "ATTACH", "DETACH"].contains(&&*first.text.to_uppercase())
         });
+        let outside_transaction = op.is_outside_transaction() || by_itself;
         self.push(MigrationOp::Execute { sql, revert, outside_transaction }, op.span());
         Some(())
     }

@@ -139,7 +139,11 @@ impl Reader<'_> {
     fn view(&mut self, create: &ast::CreateView) {
         let lowering = &mut self.lowering;
         let Some(name) = create.name() else { return };
-        let Some(view) = lowering.view(&name, create.columns().as_ref(), create.query()) else { return };
+        let Some(view) =
+            lowering.view(&name, create.columns().as_ref(), create.query(), create.is_materialized())
+        else {
+            return;
+        };
         if lowering.schema.view(&view.name).is_some() || lowering.schema.table(&view.name).is_some() {
             self.twice(&view.name, create.span());
         } else {

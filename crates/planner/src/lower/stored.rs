@@ -34,9 +34,12 @@ pub fn stored_index(sql: &str, schema: &Schema) -> Result<Index, Diagnostic> {
 /// A view from its stored CREATE VIEW.
 pub fn stored_view(sql: &str) -> Result<View, Diagnostic> {
     stored(sql, None, |lowering, statement| match statement {
-        ast::Statement::CreateView(create) => {
-            lowering.view(&create.name()?, create.columns().as_ref(), create.query())
-        }
+        ast::Statement::CreateView(create) => lowering.view(
+            &create.name()?,
+            create.columns().as_ref(),
+            create.query(),
+            create.is_materialized(),
+        ),
         _ => None,
     })
 }

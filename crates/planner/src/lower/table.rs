@@ -61,7 +61,10 @@ impl Lowering<'_> {
         Some(LoweredTable { table, renamed })
     }
 
-    fn table_options(&mut self, options: impl Iterator<Item = TableOption>) -> Option<TableOptions> {
+    pub(super) fn table_options(
+        &mut self,
+        options: impl Iterator<Item = TableOption>,
+    ) -> Option<TableOptions> {
         let mut found = TableOptions::default();
         let mut native: Vec<String> = Vec::new();
         for option in options {

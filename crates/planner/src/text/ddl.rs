@@ -137,7 +137,8 @@ impl Style {
     pub fn constraint_body(&self, constraint: &Constraint) -> String {
         let mut text = match &constraint.kind {
             ConstraintKind::PrimaryKey(key) => {
-                let mut text = format!("PRIMARY KEY ({})", key_parts(&key.columns));
+                let counts = if key.autoincrement { " AUTOINCREMENT" } else { "" };
+                let mut text = format!("PRIMARY KEY ({}{counts})", key_parts(&key.columns));
                 push_conflict(&mut text, key.on_conflict);
                 text
             }

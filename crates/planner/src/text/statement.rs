@@ -16,13 +16,13 @@ pub fn statement(op: &MigrationOp) -> String {
         }
         MigrationOp::DropTable { table } => format!("DROP TABLE {}", object(table)),
         MigrationOp::SetTableOptions { table, options } => {
-            format!("SET TABLE OPTIONS {} ({})", object(table), table_options(options).join(", "))
+            format!("SET TABLE OPTIONS {} = ({})", object(table), table_options(options).join(", "))
         }
         MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict } => {
             let mut words: Vec<String> =
                 identity.map(|kind| identity_words(kind).to_owned()).into_iter().collect();
             words.extend(not_null_conflict.map(|conflict| format!("ON CONFLICT {}", conflict.keyword())));
-            format!("SET COLUMN OPTIONS {} ({})", member(table, column), words.join(", "))
+            format!("SET COLUMN OPTIONS {} = ({})", member(table, column), words.join(", "))
         }
         MigrationOp::RenameTable { from, to } => {
             format!("RENAME TABLE {} TO {}", object(from), ident(&to.name))
@@ -58,21 +58,26 @@ pub fn statement(op: &MigrationOp) -> String {
         MigrationOp::RenameIndex { from, to } => {
             format!("RENAME INDEX {} TO {}", object(from), ident(&to.name))
         }
-        MigrationOp::AddConstraint { table, constraint } => format!(
-            "ADD CONSTRAINT {} {}",
-            member(table, &constraint.effective_name(&table.name)),
-            PQL.constraint_body(constraint)
-        ),
+        MigrationOp::AddConstraint { table, constraint } => {
+            let target = match &constraint.name {
+                Some(name) => member(table, name),
+                None => format!("ON {}", object(table)),
+            };
+            format!("ADD CONSTRAINT {target} {}", PQL.constraint_body(constraint))
+        }
         MigrationOp::DropConstraint { table, name } => format!("DROP CONSTRAINT {}", member(table, name)),
         MigrationOp::RenameConstraint { table, from, to } => {
             format!("RENAME CONSTRAINT {} TO {}", member(table, from), ident(to))
         }
         MigrationOp::CreateView { view } => PQL.create_view(view),
         MigrationOp::DropView { view } => format!("DROP VIEW {}", object(view)),
-        MigrationOp::Execute { sql, revert, outside_transaction: _ } => {
+        MigrationOp::Execute { sql, revert, outside_transaction } => {
             let mut text = format!("EXECUTE {}", string(sql));
             if let Some(revert) = revert {
                 let _ = write!(text, " REVERT {}", string(revert));
+            }
+            if *outside_transaction {
+                text.push_str(" OUTSIDE TRANSACTION");
             }
             text
         }
@@ -173,7 +178,7 @@ mod tests {
             table: "t".into(),
             constraint: Constraint::unnamed(ConstraintKind::Unique(unique)),
         };
-        assert_eq!(statement(&op), "ADD CONSTRAINT t.t_a_b_key UNIQUE (a, b)");
+        assert_eq!(statement(&op), "ADD CONSTRAINT ON t UNIQUE (a, b)");
         let op = MigrationOp::Execute {
             sql: "INSERT INTO t VALUES ('x')".to_owned(),
             revert: Some("DELETE FROM t".to_owned()),

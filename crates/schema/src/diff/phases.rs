@@ -15,6 +15,8 @@ pub(super) struct Phases {
     pub(super) drop_indexes: Vec<MigrationOp>,
     pub(super) drop_constraints: Vec<MigrationOp>,
     pub(super) rename_constraints: Vec<MigrationOp>,
+    /// Before columns come that a STRICT table cannot have.
+    pub(super) leave_strict: Vec<MigrationOp>,
     /// Before columns go: a table is never without one that is not generated.
     pub(super) add_columns: Vec<MigrationOp>,
     /// Before what they are computed from.
@@ -48,6 +50,7 @@ impl Phases {
             self.drop_indexes,
             self.drop_constraints,
             self.rename_constraints,
+            self.leave_strict,
             self.add_columns,
             self.drop_generated_columns,
             self.add_former_generated_columns,

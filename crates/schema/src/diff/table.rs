@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::{Within, aligned_table, same_constraint};
 use super::phases::Phases;
-use crate::{Column, Constraint, ConstraintKind, Expr, MigrationOp, Schema, Table};
+use crate::{Column, Constraint, ConstraintKind, Expr, MigrationOp, Schema, Table, TableOptions};
 
 /// What happens to a table.
 pub(super) struct TableChange<'a> {
@@ -191,10 +191,17 @@ impl<'a> TableChange<'a> {
     pub(super) fn emit(&self, phases: &mut Phases) {
         self.emit_constraints(phases);
         self.emit_columns(phases);
-        let table = || self.now.name.clone();
-        if self.now.options != self.then.options {
-            let options = self.then.options.clone();
-            phases.set_table_options.push(MigrationOp::SetTableOptions { table: table(), options });
+        let set = |options: &TableOptions| MigrationOp::SetTableOptions {
+            table: self.now.name.clone(),
+            options: options.clone(),
+        };
+        let mut between = self.now.options.clone();
+        if between.strict && !self.then.options.strict {
+            between.strict = false;
+            phases.leave_strict.push(set(&between));
+        }
+        if between != self.then.options {
+            phases.set_table_options.push(set(&self.then.options));
         }
     }
 

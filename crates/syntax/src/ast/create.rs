@@ -126,6 +126,11 @@ impl DropTable {
 }
 
 impl CreateView {
+    /// MATERIALIZED.
+    pub fn is_materialized(&self) -> bool {
+        has(self.syntax(), SyntaxKind::kw_materialized)
+    }
+
     /// OR REPLACE.
     pub fn is_or_replace(&self) -> bool {
         has(self.syntax(), SyntaxKind::kw_replace)
@@ -158,6 +163,11 @@ impl CreateView {
 }
 
 impl DropView {
+    /// MATERIALIZED.
+    pub fn is_materialized(&self) -> bool {
+        has(self.syntax(), SyntaxKind::kw_materialized)
+    }
+
     /// IF EXISTS.
     pub fn is_if_exists(&self) -> bool {
         has(self.syntax(), SyntaxKind::if_exists)

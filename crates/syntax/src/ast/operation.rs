@@ -1,9 +1,9 @@
 //! The operations of MIGRATE GENERATE.
 
 use super::{
-    AstNode, Backfill, Collate, ColumnDef, ColumnList, ConstraintOptions, Expr, IndexDef, Name, Operand,
-    QualifiedName, Query, RevertUsing, TableBody, TableOption, TypeName, Using, child, children, choice, has,
-    nodes, operand,
+    AstNode, Backfill, Collate, ColumnDef, ColumnList, Conflict, ConstraintOptions, Expr, Identity, IndexDef,
+    Name, Operand, QualifiedName, Query, RevertUsing, TableBody, TableOption, TypeName, Using, child,
+    children, choice, has, nodes, operand,
 };
 use crate::SyntaxKind;
 
@@ -30,13 +30,17 @@ nodes! {
     SetDefault(op_set_default);
     /// `DROP DEFAULT t.c`.
     DropDefault(op_drop_default);
+    /// `SET TABLE OPTIONS t = (…)`.
+    SetTableOptions(op_set_table_options);
+    /// `SET COLUMN OPTIONS t.c = (…)`.
+    SetColumnOptions(op_set_column_options);
     /// `ADD INDEX i ON t (…)`.
     AddIndex(op_add_index);
     /// `DROP INDEX i`.
     OpDropIndex(op_drop_index);
     /// `RENAME INDEX i TO j`.
     RenameIndex(op_rename_index);
-    /// `ADD CONSTRAINT t.k …`.
+    /// `ADD CONSTRAINT t.k …` or `ADD CONSTRAINT ON t …`.
     AddConstraint(op_add_constraint);
     /// `DROP CONSTRAINT t.k`.
     DropConstraint(op_drop_constraint);
@@ -77,6 +81,10 @@ choice! {
         SetDefault(SetDefault),
         /// `DROP DEFAULT`.
         DropDefault(DropDefault),
+        /// `SET TABLE OPTIONS`.
+        SetTableOptions(SetTableOptions),
+        /// `SET COLUMN OPTIONS`.
+        SetColumnOptions(SetColumnOptions),
         /// `ADD INDEX`.
         AddIndex(AddIndex),
         /// `DROP INDEX`.
@@ -139,6 +147,8 @@ accessors! {
     DropNotNull { target }
     SetDefault { target }
     DropDefault { target }
+    SetTableOptions { target }
+    SetColumnOptions { target }
     AddIndex { if_not_exists }
     OpDropIndex { target, if_exists }
     RenameIndex { target, new_name }
@@ -209,6 +219,25 @@ impl SetDefault {
     }
 }
 
+impl SetTableOptions {
+    /// All that the table has from now on.
+    pub fn options(&self) -> impl Iterator<Item = TableOption> + use<> {
+        children(self.syntax())
+    }
+}
+
+impl SetColumnOptions {
+    /// `GENERATED … AS IDENTITY`.
+    pub fn identity(&self) -> Option<Identity> {
+        child(self.syntax())
+    }
+
+    /// `ON CONFLICT …` of the column's NOT NULL.
+    pub fn conflict(&self) -> Option<Conflict> {
+        child(self.syntax())
+    }
+}
+
 impl AddIndex {
     /// UNIQUE.
     pub fn is_unique(&self) -> bool {
@@ -223,7 +252,19 @@ impl AddIndex {
 
 impl ConstraintOptions for AddConstraint {}
 
+impl AddConstraint {
+    /// `ON t`: the target is the table alone, and the database names the constraint.
+    pub fn is_unnamed(&self) -> bool {
+        has(self.syntax(), SyntaxKind::kw_on)
+    }
+}
+
 impl OpCreateView {
+    /// MATERIALIZED.
+    pub fn is_materialized(&self) -> bool {
+        has(self.syntax(), SyntaxKind::kw_materialized)
+    }
+
     /// OR REPLACE.
     pub fn is_or_replace(&self) -> bool {
         has(self.syntax(), SyntaxKind::kw_replace)
@@ -240,6 +281,13 @@ impl OpCreateView {
     }
 }
 
+impl OpDropView {
+    /// MATERIALIZED.
+    pub fn is_materialized(&self) -> bool {
+        has(self.syntax(), SyntaxKind::kw_materialized)
+    }
+}
+
 impl Execute {
     /// The SQL to run.
     pub fn sql(&self) -> Option<Operand> {
@@ -249,5 +297,10 @@ impl Execute {
     /// The SQL that undoes it.
     pub fn revert(&self) -> Option<Operand> {
         child::<Revert>(self.syntax()).and_then(|revert| operand(revert.syntax()))
+    }
+
+    /// `OUTSIDE TRANSACTION`.
+    pub fn is_outside_transaction(&self) -> bool {
+        has(self.syntax(), SyntaxKind::outside)
     }
 }
