@@ -136,7 +136,7 @@ pub(super) fn column_renamed(db: &Db, table: &str, from: &str, to: &str) -> Resu
 }
 
 /// Adds the keys of rows that a batch of ours is changing (triggers are off then) to every capture of the table but
-/// one. The condition is over the table's columns, unqualified.
+/// one. The condition is over the table, by its own name.
 pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Cell]) -> Result<()> {
     for (memory, capture) in running(db)? {
         let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
@@ -146,14 +146,15 @@ pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, par
         }
         let key = Key::resolved(db, table, &capture.key)?;
         let log = ident(&memory.name);
-        let present: Vec<String> = key.names().map(|name| format!("t.{} IS NOT NULL", ident(name))).collect();
+        let of = ident(table);
+        let present: Vec<String> =
+            key.names().map(|name| format!("{} IS NOT NULL", qualified(&of, name))).collect();
         let sql = format!(
-            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{} AS t WHERE ({condition}) AND {} \
+            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{of} WHERE ({condition}) AND {} \
              AND NOT EXISTS (SELECT 1 FROM main.{log} AS _pql_l WHERE {})",
-            key.columns("t"),
-            ident(table),
+            key.columns(&of),
             present.join(" AND "),
-            key.is_logged("t", "_pql_l"),
+            key.is_logged(&of, "_pql_l"),
         );
         db.prepare_cached(&sql)?.execute(params_from_iter(params))?;
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use pql_planner::text::{SQLITE, ident};
 use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
-use pql_schema::{Expr, KeyPart, ObjectName};
+use pql_schema::{Expr, KeyPart, NameRule, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
 use self::flow::Flow;
@@ -290,10 +290,14 @@ fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
+    let mut known = Schema::new(NameRule::AsciiInsensitive);
+    known.tables.insert(rebuild.after.name.clone(), rebuild.after.clone());
     for index in &rebuild.indexes {
         let sql = SQLITE.create_index(index);
+        let means = |sql: &str| model::index(sql, &known).ok();
         let old = catalog::find(db, "index", &index.name.name)?.and_then(|entry| entry.sql);
-        let sql = old.filter(|old| texts::same_meaning(old, &sql)).unwrap_or(sql);
+        // Its author's words, as long as they say the same.
+        let sql = old.filter(|old| means(old).is_some_and(|old| Some(old) == means(&sql))).unwrap_or(sql);
         indexes.insert(index.name.name.clone(), sql);
     }
     let swap = Swap {
@@ -319,8 +323,10 @@ fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
+    // A hidden table has no foreign keys: which they were, the plan tells.
     let original = known_text(db, table, |sql| {
         without_references(sql, retained).is_ok_and(|form| texts::same_meaning(&form, &kept))
+            && model::table(sql).is_ok_and(|known| means(&known, &rebuild.before))
     })?;
     let swap = Swap {
         table,
