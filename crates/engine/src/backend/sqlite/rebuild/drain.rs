@@ -20,7 +20,7 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
         if capture::pending(run.db, flow.log, FEW + 1)? <= FEW {
             return Ok(());
         }
-        if pass(run, flow)? > 0 && flow.kept.is_empty() {
+        if pass(run, flow)? > 0 && flow.restore.is_empty() {
             // Rows are in each other's way: first all of the target's that are out of date go, then they come again.
             clear(run, flow)?;
             pass(run, flow)?;

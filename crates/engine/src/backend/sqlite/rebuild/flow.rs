@@ -3,7 +3,6 @@
 
 use pql_planner::text::ident;
 use pql_planner::{ColumnMapping, Rebuild};
-use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
 use super::super::cell::Cell;
@@ -11,6 +10,7 @@ use super::super::errors;
 use super::super::keys::{Key, Range, log_column};
 use super::super::report::{NAMED, Rows};
 use super::pairs::{Tie, equal, tie};
+use super::restore::{Kept, Restore};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -30,14 +30,11 @@ pub(super) struct Flow<'a> {
     pub(super) log: &'a str,
     /// How the two keys belong together.
     pub(super) tie: Tie,
-    /// The target's columns that nothing is mapped to: a row that was there keeps what it had.
-    pub(super) kept: Vec<String>,
+    /// What a row that was there gets back.
+    pub(super) restore: Restore,
     /// The target's rows have rowids.
     pub(super) target_is_rowid: bool,
 }
-
-/// What a row had in the columns that are kept.
-pub(super) type Kept = Vec<Cell>;
 
 /// From the original to the shadow.
 pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
@@ -59,7 +56,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         mapping: &rebuild.mapping,
         log: &rebuild.forward.log.name,
         tie,
-        kept: Vec::new(),
+        restore: Restore::default(),
         target_is_rowid: !rebuild.after.options.without_rowid,
     })
 }
@@ -86,6 +83,8 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
     )?;
     // Pairs that were made on the way there are needed on the way back.
     let tie = if matches!(there, Tie::Pairs(_)) { there } else { back };
+    let is_key = |column: &str| target_key.names().any(|name| name.eq_ignore_ascii_case(column));
+    let restore = Restore::of(rebuild, is_key);
     Ok(Flow {
         source: &rebuild.after.name.name,
         source_key,
@@ -94,23 +93,16 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         mapping: &rebuild.mapping_back,
         log: &rebuild.reverse.log.name,
         tie,
-        kept: unmapped(&rebuild.before, &rebuild.mapping_back),
+        restore,
         target_is_rowid: !rebuild.before.options.without_rowid,
     })
 }
 
-fn unmapped(table: &Table, mapping: &[ColumnMapping]) -> Vec<String> {
-    (table.columns.iter())
-        .filter(|column| column.generated.is_none())
-        .filter(|column| !mapping.iter().any(|map| map.column.eq_ignore_ascii_case(&column.name)))
-        .map(|column| column.name.clone())
-        .collect()
-}
-
 impl Flow<'_> {
-    /// `INSERT INTO target (…) SELECT … FROM source WHERE <condition>`; kept columns get the last parameters.
-    fn insert(&self, condition: &str, kept: &[String]) -> String {
+    /// `INSERT INTO target (…) SELECT … FROM source WHERE <condition>`; what was kept are the last parameters.
+    fn insert(&self, condition: &str, kept: bool) -> String {
         let source = ident(self.source);
+        let first = self.source_key.len() + 1;
         let mut columns = Vec::new();
         let mut values = Vec::new();
         if let Tie::Same { rowid: Some(name) } = &self.tie {
@@ -119,11 +111,15 @@ impl Flow<'_> {
         }
         for map in self.mapping {
             columns.push(ident(&map.column));
-            values.push(map.from.to_string());
+            values.push(if kept {
+                self.restore.value(&map.column, &map.from, &source, first)
+            } else {
+                map.from.to_string()
+            });
         }
-        for (at, name) in kept.iter().enumerate() {
+        for (name, param) in self.restore.unmapped(first).filter(|_| kept) {
             columns.push(ident(name));
-            values.push(format!("?{}", self.source_key.len() + at + 1));
+            values.push(param);
         }
         format!(
             "INSERT INTO main.{} ({}) SELECT {} FROM main.{source} WHERE {condition} ORDER BY {}",
@@ -140,7 +136,7 @@ impl Flow<'_> {
         let source = ident(self.source);
         let (condition, params) = self.source_key.within(&source, piece, 1);
         self.refuse_misfits(db, &condition, &params)?;
-        let outcome = db.prepare_cached(&self.insert(&condition, &[]))?.execute(params_from_iter(&params));
+        let outcome = db.prepare_cached(&self.insert(&condition, false))?.execute(params_from_iter(&params));
         let copied = match outcome {
             Ok(copied) => copied as u64,
             Err(error) if errors::is_about_a_row(&error) => return self.copy_singly(db, piece),
@@ -217,7 +213,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Removes the target's row of a key of the source; gives what it had in the columns that nothing is mapped to.
+    /// Removes the target's row of a key of the source; gives what it had that may come back.
     pub(super) fn remove(&self, db: &Db, key: &[Cell]) -> Result<Option<Kept>> {
         let target = ident(self.target);
         let there = match &self.tie {
@@ -233,13 +229,13 @@ impl Flow<'_> {
         };
         let Some(there) = there else { return Ok(None) };
         let mut sql = format!("DELETE FROM main.{target} WHERE {}", self.target_key.is_param(&target, 1));
-        if self.kept.is_empty() {
+        if self.restore.is_empty() {
             db.prepare_cached(&sql)?.execute(params_from_iter(there))?;
             return Ok(None);
         }
-        let names: Vec<String> = self.kept.iter().map(|name| ident(name)).collect();
-        sql = format!("{sql} RETURNING {}", names.join(", "));
-        Ok(keys(db, &sql, &there, names.len())?.into_iter().next())
+        let questions = self.restore.questions();
+        sql = format!("{sql} RETURNING {}", questions.join(", "));
+        Ok(keys(db, &sql, &there, questions.len())?.into_iter().next())
     }
 
     /// Copies the row of one key, if there is one. The target's own must have been removed.
@@ -249,10 +245,9 @@ impl Flow<'_> {
         }
         let source = ident(self.source);
         let condition = self.source_key.is_param(&source, 1);
-        let (names, values) = kept.map_or((&[][..], &[][..]), |kept| (&self.kept[..], &kept[..]));
         let outcome = db
-            .prepare_cached(&self.insert(&condition, names))?
-            .execute(params_from_iter(key.iter().chain(values)));
+            .prepare_cached(&self.insert(&condition, kept.is_some()))?
+            .execute(params_from_iter(key.iter().chain(kept.into_iter().flatten())));
         match outcome {
             Ok(0) => return Ok(Placed::Done),
             Ok(_) => {}

@@ -10,6 +10,7 @@
 mod drain;
 mod flow;
 mod pairs;
+mod restore;
 mod shadow;
 mod swap;
 mod verify;
