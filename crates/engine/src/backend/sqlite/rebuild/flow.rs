@@ -136,6 +136,10 @@ impl Flow<'_> {
         let source = ident(self.source);
         let (condition, params) = self.source_key.within(&source, piece, 1);
         self.refuse_misfits(db, &condition, &params)?;
+        if matches!(self.tie, Tie::Pairs(_)) && self.target_key_values().is_err() {
+            // Which rowid a row gets is known when it has it.
+            return self.copy_singly(db, piece);
+        }
         let outcome = db.prepare_cached(&self.insert(&condition, false))?.execute(params_from_iter(&params));
         let copied = match outcome {
             Ok(copied) => copied as u64,
