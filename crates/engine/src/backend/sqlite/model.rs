@@ -19,6 +19,8 @@ pub(super) struct Cache {
     pub(super) tables: HashMap<String, Arc<Table>>,
     pub(super) indexes: HashMap<String, Arc<Index>>,
     pub(super) views: HashMap<String, Arc<View>>,
+    /// The whole schema and SQLite's count of its changes when it was read.
+    pub(super) whole: Option<(i64, Schema)>,
 }
 
 impl Cache {
