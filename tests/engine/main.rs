@@ -12,6 +12,7 @@
 
 mod lifecycle;
 mod support;
+mod traps;
 
 use std::fmt::Write as _;
 use std::fs;

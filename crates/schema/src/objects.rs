@@ -1,8 +1,8 @@
 //! The objects of one kind in a schema, by name.
 //!
 //! A map whose copies share what they hold: a planner keeps several versions of a schema beside each other, and each
-//! differs from the last in an object or two. Copying is a count per object, comparing what is shared a comparison of
-//! addresses; an object that is changed becomes this map's own first.
+//! differs from the last in an object or two. Copying is one count, comparing what is shared a comparison of addresses;
+//! the map, and an object in it, becomes this copy's own when it is changed.
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::{Index, RangeBounds};
@@ -14,8 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::{NameRule, ObjectName};
 
 /// Objects by name, in the names' order; in JSON a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Objects<T>(BTreeMap<ObjectName, Arc<T>>);
+#[derive(Debug, PartialEq, Eq)]
+pub struct Objects<T>(Arc<Map<T>>);
+
+type Map<T> = BTreeMap<ObjectName, Arc<T>>;
 
 /// Anything kept under its own name.
 pub trait Named {
@@ -76,12 +78,14 @@ impl<T> Objects<T> {
 
     /// Keeps only some.
     pub fn retain(&mut self, mut keep: impl FnMut(&ObjectName, &T) -> bool) {
-        self.0.retain(|name, object| keep(name, object));
+        if self.0.iter().any(|(name, object)| !keep(name, object)) {
+            self.map().retain(|name, object| keep(name, object));
+        }
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.0 = Arc::default();
     }
 
     /// Whether both maps have the same under a name.
@@ -97,7 +101,11 @@ impl<T> Objects<T> {
     where
         T: Eq,
     {
-        for (name, object) in &mut self.0 {
+        if self.0 == other.0 {
+            self.0 = Arc::clone(&other.0);
+            return;
+        }
+        for (name, object) in self.map() {
             if let Some(same) = other.0.get(name).filter(|same| *same == object) {
                 *object = Arc::clone(same);
             }
@@ -112,51 +120,60 @@ impl<T> Objects<T> {
     /// Puts in what another map holds and shares it with that map.
     pub fn share(&mut self, from: &Self, name: &ObjectName) {
         if let Some((name, object)) = from.0.get_key_value(name) {
-            self.0.insert(name.clone(), Arc::clone(object));
+            self.map().insert(name.clone(), Arc::clone(object));
         }
     }
 
     /// Puts in what is shared already.
     pub fn insert_shared(&mut self, name: ObjectName, object: Arc<T>) {
-        self.0.insert(name, object);
+        self.map().insert(name, object);
+    }
+}
+
+impl<T> Objects<T> {
+    /// The map, as this copy's own.
+    fn map(&mut self) -> &mut Map<T> {
+        Arc::make_mut(&mut self.0)
     }
 }
 
 impl<T: Clone> Objects<T> {
     /// The object of exactly that name, to be changed.
     pub fn get_mut(&mut self, name: &ObjectName) -> Option<&mut T> {
-        self.0.get_mut(name).map(Arc::make_mut)
+        self.map().get_mut(name).map(Arc::make_mut)
     }
 
     /// Every object, to be changed: each becomes this map's own. For few of many see [`Objects::change`].
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.0.values_mut().map(Arc::make_mut)
+        self.map().values_mut().map(Arc::make_mut)
     }
 
     /// Changes those that a condition holds for; the others stay shared.
     pub fn change(&mut self, which: impl Fn(&T) -> bool, mut change: impl FnMut(&mut T)) {
-        let chosen = self.0.values_mut().filter(|object| which(object));
-        chosen.for_each(|object| change(Arc::make_mut(object)));
+        if self.values().any(&which) {
+            let chosen = self.map().values_mut().filter(|object| which(object));
+            chosen.for_each(|object| change(Arc::make_mut(object)));
+        }
     }
 
     /// Puts an object in and gives back the one that was there.
     pub fn insert(&mut self, name: ObjectName, object: T) -> Option<T> {
-        self.0.insert(name, Arc::new(object)).map(Arc::unwrap_or_clone)
+        self.map().insert(name, Arc::new(object)).map(Arc::unwrap_or_clone)
     }
 
     /// Takes an object out.
     pub fn remove(&mut self, name: &ObjectName) -> Option<T> {
-        self.0.remove(name).map(Arc::unwrap_or_clone)
+        self.map().remove(name).map(Arc::unwrap_or_clone)
     }
 
     /// A name's place.
     pub fn entry(&mut self, name: ObjectName) -> Entry<'_, T> {
-        Entry(self.0.entry(name))
+        Entry(self.map().entry(name))
     }
 
     /// All objects, taken out.
     pub fn into_values(self) -> impl Iterator<Item = T> {
-        self.0.into_values().map(Arc::unwrap_or_clone)
+        Arc::unwrap_or_clone(self.0).into_values().map(Arc::unwrap_or_clone)
     }
 }
 
@@ -217,25 +234,32 @@ impl<T: Clone> IntoIterator for Objects<T> {
         std::iter::Map<btree_map::IntoIter<ObjectName, Arc<T>>, fn((ObjectName, Arc<T>)) -> (ObjectName, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().map(|(name, object)| (name, Arc::unwrap_or_clone(object)))
+        Arc::unwrap_or_clone(self.0).into_iter().map(|(name, object)| (name, Arc::unwrap_or_clone(object)))
+    }
+}
+
+impl<T> Clone for Objects<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<T> Default for Objects<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Arc::default())
     }
 }
 
 impl<T> FromIterator<(ObjectName, T)> for Objects<T> {
     fn from_iter<I: IntoIterator<Item = (ObjectName, T)>>(items: I) -> Self {
-        Self(items.into_iter().map(|(name, object)| (name, Arc::new(object))).collect())
+        let map: Map<T> = items.into_iter().map(|(name, object)| (name, Arc::new(object))).collect();
+        Self(Arc::new(map))
     }
 }
 
 impl<T> Extend<(ObjectName, T)> for Objects<T> {
     fn extend<I: IntoIterator<Item = (ObjectName, T)>>(&mut self, items: I) {
-        self.0.extend(items.into_iter().map(|(name, object)| (name, Arc::new(object))));
+        self.map().extend(items.into_iter().map(|(name, object)| (name, Arc::new(object))));
     }
 }
 
@@ -262,6 +286,35 @@ impl<'de, T: Deserialize<'de> + Named> Deserialize<'de> for Objects<T> {
                 return Err(D::Error::custom(format_args!("{name} is listed twice")));
             }
         }
-        Ok(Self(objects))
+        Ok(Self(Arc::new(objects)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Table;
+
+    fn tables(names: &[&str]) -> Objects<Table> {
+        names.iter().map(|name| (ObjectName::new(*name), Table::new(*name))).collect()
+    }
+
+    #[test]
+    fn a_change_is_seen_by_its_own_copy_alone() {
+        let first = tables(&["a", "b"]);
+        let mut second = first.clone();
+        second.change(|table| table.name.name == "a", |table| table.options.strict = true);
+        assert!(!first[&"a".into()].options.strict && second[&"a".into()].options.strict);
+        assert!(second.shares(&"b".into(), &first[&"b".into()]), "what did not change stays shared");
+        second.remove(&"b".into());
+        assert_eq!((first.len(), second.len()), (2, 1));
+    }
+
+    #[test]
+    fn equal_objects_of_different_origin_can_be_shared() {
+        let (mut first, second) = (tables(&["a", "b"]), tables(&["b", "c"]));
+        first.adopt(&second);
+        assert!(second.shares(&"b".into(), &first[&"b".into()]));
+        assert!(!first.contains_key(&"c".into()) && first.agrees(&second, &"b".into()));
     }
 }

@@ -54,6 +54,9 @@ impl Delta {
 }
 
 fn compare<T: Eq>(from: &Objects<T>, to: &Objects<T>, set: &mut Objects<T>, gone: &mut BTreeSet<ObjectName>) {
+    if from == to {
+        return;
+    }
     gone.extend(from.keys().filter(|name| !to.contains_key(name)).cloned());
     for name in to.keys().filter(|name| !from.agrees(to, name)) {
         set.share(to, name);
