@@ -26,8 +26,7 @@ pub(crate) fn connect(file: &Path) -> Connection {
 
 /// The lines that are possible in all these databases and leave nothing behind in them, for a case's statement.
 pub(crate) fn script(statement: &str, databases: [&Path; 2]) -> Script {
-    // What a computed value was made from depends on the moment at which it was computed; and a row whose key changes
-    // while a column is filled counts as one that the application has written itself.
+    // What a computed value was made from depends on the moment at which it was computed.
     let computed =
         statement.split_once("BACKFILL").or(statement.split_once("DEFAULT (")).map_or("", |(_, rest)| rest);
     // Between two renames that exchange names there is a moment without one of them.
@@ -35,7 +34,7 @@ pub(crate) fn script(statement: &str, databases: [&Path; 2]) -> Script {
     let exchanged = |line: &str| words(renamed).any(|word| words(line).any(|other| other == word));
     // What a dropped column of a rebuilt table held stays with the row that had it: one that moves leaves it behind.
     let left = statement.contains("DROP COLUMN") && statement.contains("CHANGE COLUMN");
-    let moves = |column: &str| (left || !computed.is_empty()) && column == "id";
+    let moves = |column: &str| left && column == "id";
     let steady = |line: &str| {
         let column = line.split_once(" SET ").and_then(|(_, rest)| rest.split(' ').next());
         column.is_none_or(|column| !moves(column) && !words(computed).any(|word| word == column))

@@ -117,6 +117,27 @@ fn there_and_back() {
     });
 }
 
+/// What older migrations retain follows: logs on the same tables, originals that nobody has given up yet.
+#[test]
+fn on_top_of_tables_that_were_rebuilt() {
+    let variant = Variant::NoStall;
+    for_each_case(|case, _| {
+        let start = Start::new(case);
+        let mut run = start.open();
+        let before = run.rebuild(case, variant);
+        assert_eq!(start.state, run.state(), "{}: two rebuilds come to nothing", case.name);
+        let id = run.generate(case);
+        run.apply(id, variant);
+        run.assert_target_reached(case);
+        run.assert_sound();
+        run.rollback(id);
+        assert_eq!(start.state, run.state(), "{} comes back changed", case.name);
+        before.into_iter().rev().for_each(|id| run.rollback(id));
+        run.assert_sound();
+        assert_eq!(start.state, run.state(), "{}: not the start", case.name);
+    });
+}
+
 #[test]
 fn an_error_at_any_transaction_is_taken_back() {
     for_each_case(|case, _| {

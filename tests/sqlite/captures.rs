@@ -12,6 +12,7 @@ fn start(place: &Place, table: &str, key: RowKey, columns: Option<&[&str]>) {
         log: "_pql_log".into(),
         key,
         columns: columns.map(|list| list.iter().map(ToString::to_string).collect()),
+        follows: false,
     };
     run_all(place, &online(), &[Action::StartCapture { capture }]);
 }

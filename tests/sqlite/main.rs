@@ -5,6 +5,7 @@
 
 mod support;
 
+mod backfills;
 mod captures;
 mod definitions;
 mod files;

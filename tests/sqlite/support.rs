@@ -248,6 +248,7 @@ pub(crate) fn rebuild(
         log: format!("_pql_{suffix}_{name}").as_str().into(),
         key,
         columns: None,
+        follows: false,
     };
     Rebuild {
         forward: capture("log", key(&before)),

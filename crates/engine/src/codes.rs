@@ -162,6 +162,9 @@ codes! {
     VERIFY = "PQL0450", "Rows are not what they should be.",
         "Before new data takes the place of old, every row is compared. Some differ, so the migration was taken back. \
          An expression that gives another value each time is one cause; the message names the rows by key.";
+    TIMED_OUT = "PQL0451", "A statement took too long.",
+        "A statement ran for longer than the setting statement_timeout allows and was stopped; its transaction was \
+         rolled back. Allow more time, or RESET statement_timeout.";
     INJECTED = "PQL0499", "A failure that a test asked for.",
         "Raised only by programs built with the feature `testing` and told to fail by PQL_FAULT.";
 }

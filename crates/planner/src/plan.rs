@@ -354,6 +354,11 @@ pub struct Capture {
     /// Only updates of these columns (and of the key) count; `None`: all do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+    /// An entry says that a row which is there was written: it goes along when its row's key changes, and goes away
+    /// with the row. A row whose key changed before it was written has an entry too, marked as moved, so that a walk
+    /// over the keys, which may have missed it, can come back to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
 }
 
 /// A computed fill of columns.

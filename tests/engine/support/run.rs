@@ -10,7 +10,10 @@ use pql_engine::{
 };
 use pql_planner::lower::{self, Context};
 use pql_planner::{Dialect, text};
-use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
+use pql_schema::{
+    Answers, Constraint, ConstraintKind, KeyPart, MigrationId, MigrationOp, MigrationStatus,
+    MigrationStrategy, Schema, Unique,
+};
 use pql_syntax::ast::Statement;
 
 use super::case::Case;
@@ -185,6 +188,34 @@ impl Run {
         observer: &mut dyn Observer,
     ) -> Result<Report, Error> {
         self.engine.apply(id, &variant.options(), observer)
+    }
+
+    /// Rebuilds the tables that a case is about twice, so that they are as they were before: a unique key over all
+    /// columns comes and goes.
+    pub(crate) fn rebuild(&mut self, case: &Case, variant: Variant) -> Vec<MigrationId> {
+        let schema = self.engine.schema().expect("a schema");
+        let touched: Vec<_> = self.operations(case).iter().flat_map(|op| op.tables(&schema)).collect();
+        let mut made = Vec::new();
+        for table in schema.tables.values().filter(|table| touched.contains(&table.name)) {
+            let columns = table.columns.iter().filter(|column| column.generated.is_none());
+            let columns = columns.map(|column| KeyPart::new(&column.name)).collect();
+            let name = format!("all_of_{}", table.name.name);
+            let unique = Unique { columns, nulls_not_distinct: false, on_conflict: None, deferrable: None };
+            let constraint = Constraint {
+                name: Some(name.clone()),
+                kind: ConstraintKind::Unique(unique),
+                not_valid: false,
+            };
+            let table = table.name.clone();
+            let there = MigrationOp::AddConstraint { table: table.clone(), constraint };
+            let back = MigrationOp::DropConstraint { table, name };
+            for op in [there, back] {
+                let id = self.engine.generate(vec![op], None).expect("a migration").id;
+                self.apply(id, variant);
+                made.push(id);
+            }
+        }
+        made
     }
 
     /// Rolls it back.

@@ -145,7 +145,7 @@ fn fill_rows(
     let running = if ladder.is_offline() {
         None
     } else {
-        Some(ladder.start(table, vec![column.name.clone()], Phase::Expand)?)
+        Some(ladder.start_following(table, &column.name, Phase::Expand)?)
     };
     let fill = Backfill {
         filter: Some(Expr::statement(filter)),

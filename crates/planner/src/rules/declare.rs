@@ -79,9 +79,25 @@ impl Ladder<'_> {
         phase: Phase,
     ) -> Result<Capture, PlanError> {
         let capture = self.capture(table, Some(columns))?;
-        let stop = Action::StopCapture { capture: capture.clone() };
-        self.short(phase, Action::StartCapture { capture: capture.clone() }, vec![stop]);
+        self.start_as(capture.clone(), phase);
         Ok(capture)
+    }
+
+    /// Starts a log of the rows that were written in one column, wherever they go.
+    pub(super) fn start_following(
+        &mut self,
+        table: &Table,
+        column: &str,
+        phase: Phase,
+    ) -> Result<Capture, PlanError> {
+        let capture = Capture { follows: true, ..self.capture(table, Some(vec![column.to_owned()]))? };
+        self.start_as(capture.clone(), phase);
+        Ok(capture)
+    }
+
+    fn start_as(&mut self, capture: Capture, phase: Phase) {
+        let stop = Action::StopCapture { capture: capture.clone() };
+        self.short(phase, Action::StartCapture { capture }, vec![stop]);
     }
 
     /// Ends a log, if there is one.
@@ -139,7 +155,8 @@ impl Ladder<'_> {
         columns: Option<Vec<String>>,
     ) -> Result<Capture, PlanError> {
         let key = row_key(table)?;
-        Ok(Capture { table: table.name.clone(), log: self.names.beside("log", &table.name), key, columns })
+        let log = self.names.beside("log", &table.name);
+        Ok(Capture { table: table.name.clone(), log, key, columns, follows: false })
     }
 }
 

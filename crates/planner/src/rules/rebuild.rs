@@ -342,12 +342,14 @@ impl Track {
             log: ladder.names.beside("log", &before.name),
             key: row_key(&before)?,
             columns: None,
+            follows: false,
         };
         let reverse = Capture {
             table: after.name.clone(),
             log: ladder.names.beside("back", &after.name),
             key: row_key(&after)?,
             columns: None,
+            follows: false,
         };
         let indexes = ladder.schema.indexes_of(&after.name).cloned().collect();
         Ok(Rebuild { before, after, shadow, retained, forward, reverse, mapping, mapping_back, indexes })

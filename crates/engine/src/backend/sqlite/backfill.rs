@@ -7,13 +7,16 @@ use pql_planner::Backfill;
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::errors;
-use super::keys::{Key, Range, literal};
+use super::following::MOVED;
+use super::keys::{Key, Range, log_column};
 use super::run::Run;
 use super::walk::{Walk, culprit};
-use super::{capture, link, record};
+use super::{capture, record};
+use crate::backend::Progress;
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Runs it, from the cursor on.
 pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
@@ -30,28 +33,33 @@ pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
             Ok(((), first.progress(false)?))
         })?;
     }
-    if walk.over {
-        return run.finish();
-    }
-    while !walk.over {
+    loop {
         let rows = run.batch();
         let current = &mut walk;
-        run.write(|db| {
-            let piece = current.next(db, table, &key, rows)?;
-            let changed = work.piece(db, &piece)?;
-            current.done(&piece, changed);
-            Ok(((), current.progress(true)?))
+        let done = run.write(|db| {
+            if !current.over {
+                let piece = current.next(db, table, &key, rows)?;
+                let changed = work.piece(db, &piece)?;
+                current.done(&piece, changed);
+            }
+            // Only rows that moved before the walk was over can have been missed: once these are done, all are.
+            let done = current.over && work.missed(db, rows)?;
+            Ok((done, Progress { done, ..current.progress(false)? }))
         })?;
+        if done {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// The statement of a batch, for showing.
 pub(super) fn shown(db: &Db, backfill: &Backfill) -> Result<String> {
     let key = Key::resolved(db, &backfill.table.name, &backfill.key)?;
-    let names: Vec<Value> = key.names().map(|name| Value::from(format!(":{name}"))).collect();
+    let names: Vec<Cell> = key.names().map(|name| Cell::from(format!(":{name}"))).collect();
     let range = Range { after: Some(names.clone()), upto: Some(names) };
-    Ok(Work { backfill, key: &key }.statement(&range).0)
+    let work = Work { backfill, key: &key };
+    let (condition, _) = work.within(&range, true);
+    Ok(work.statement(&condition))
 }
 
 struct Work<'a> {
@@ -59,63 +67,118 @@ struct Work<'a> {
     key: &'a Key,
 }
 
+/// Some of the rows: a condition, and its parameters.
+type Rows = (String, Vec<Cell>);
+
 impl Work<'_> {
     fn piece(&self, db: &Db, piece: &Range) -> Result<u64> {
-        let table = &self.backfill.table.name;
-        let own = self.backfill.capture.as_ref().map(|capture| capture.log.name.as_str());
-        let (condition, params) = self.condition(piece);
-        capture::note(db, table, own, &condition, &params)?;
-        match self.update(db, piece) {
+        let logged = self.has_logged(db)?;
+        match self.change(db, &self.within(piece, logged))? {
             Ok(changed) => Ok(changed),
-            Err(error) if errors::is_about_a_row(&error) => Err(self.blame(db, piece, error)?),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let attempt = |row: &Range| Ok(self.update(db, &self.within(row, logged)).map(|_| ())?);
+                let found = culprit(db, &self.backfill.table.name, self.key, piece, attempt)?;
+                Err(match found {
+                    Some((key, cause)) => self.blame(db, &key, cause)?,
+                    None => error.into(),
+                })
+            }
         }
     }
 
-    fn update(&self, db: &Db, piece: &Range) -> rusqlite::Result<u64> {
-        let (sql, params) = self.statement(piece);
+    fn row(&self, db: &Db, key: &[Cell]) -> Result<u64> {
+        match self.change(db, &self.only(key))? {
+            Ok(changed) => Ok(changed),
+            Err(error) => Err(self.blame(db, key, error.into())?),
+        }
+    }
+
+    /// Whether the application has written any row: where it has not, no row needs to be looked for in the log.
+    fn has_logged(&self, db: &Db) -> Result<bool> {
+        match &self.backfill.capture {
+            Some(capture) => Ok(capture::pending(db, &capture.log.name, 1)? > 0),
+            None => Ok(false),
+        }
+    }
+
+    /// The inner error is about a row.
+    fn change(&self, db: &Db, rows: &Rows) -> Result<rusqlite::Result<u64>> {
+        let own = self.backfill.capture.as_ref().map(|capture| capture.log.name.as_str());
+        let (condition, params) = rows;
+        capture::note(db, &self.backfill.table.name, own, condition, params)?;
+        match self.update(db, rows) {
+            Err(error) if !errors::is_about_a_row(&error) => Err(error.into()),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Comes back to rows whose key changed before they were filled; tells whether none is left.
+    fn missed(&self, db: &Db, limit: u64) -> Result<bool> {
+        let Some(capture) = self.backfill.capture.as_ref().filter(|capture| capture.follows) else {
+            return Ok(true);
+        };
+        let log = ident(&capture.log.name);
+        let keys: Vec<String> = (0..self.key.len()).map(log_column).collect();
+        let select = format!("SELECT {} FROM main.{log} WHERE {MOVED} = 1 LIMIT {limit}", keys.join(", "));
+        let mut statement = db.prepare_cached(&select)?;
+        let rows = statement.query_map([], |row| {
+            (0..keys.len()).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let moved = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let same: Vec<String> =
+            (keys.iter().enumerate()).map(|(at, key)| format!("{key} = ?{}", at + 1)).collect();
+        let forget = format!("DELETE FROM main.{log} WHERE {}", same.join(" AND "));
+        for key in &moved {
+            self.row(db, key)?;
+            db.prepare_cached(&forget)?.execute(params_from_iter(key))?;
+        }
+        Ok((moved.len() as u64) < limit)
+    }
+
+    fn update(&self, db: &Db, (condition, params): &Rows) -> rusqlite::Result<u64> {
+        let sql = self.statement(condition);
         match &self.backfill.record {
             None => db.prepare_cached(&sql)?.execute(params_from_iter(params)).map(|changed| changed as u64),
-            Some(name) => record::changed(db, self.backfill, &name.name, self.key, &sql, &params),
+            Some(name) => record::changed(db, self.backfill, &name.name, self.key, &sql, params),
         }
     }
 
-    fn statement(&self, piece: &Range) -> (String, Vec<Value>) {
-        let (condition, params) = self.condition(piece);
+    fn statement(&self, condition: &str) -> String {
         let set: Vec<String> = (self.backfill.assignments.iter())
             .map(|(column, expr)| format!("{} = ({expr})", ident(column)))
             .collect();
-        let sql = format!(
-            "UPDATE main.{} SET {} WHERE {condition}",
-            ident(&self.backfill.table.name),
-            set.join(", ")
-        );
-        (sql, params)
+        format!("UPDATE main.{} SET {} WHERE {condition}", ident(&self.backfill.table.name), set.join(", "))
     }
 
-    fn condition(&self, piece: &Range) -> (String, Vec<Value>) {
+    fn within(&self, piece: &Range, logged: bool) -> Rows {
+        let (condition, params) = self.key.within(&ident(&self.backfill.table.name), piece, 1);
+        (self.to_fill(condition, logged), params)
+    }
+
+    fn only(&self, key: &[Cell]) -> Rows {
+        (self.to_fill(self.key.is_param(&ident(&self.backfill.table.name), 1), true), key.to_vec())
+    }
+
+    /// Those of the rows that have not got their value.
+    fn to_fill(&self, mut condition: String, logged: bool) -> String {
         let table = ident(&self.backfill.table.name);
-        let (mut condition, params) = self.key.within(&table, piece, 1);
         if let Some(filter) = &self.backfill.filter {
             condition = format!("{condition} AND ({filter})");
         }
-        if let Some(capture) = &self.backfill.capture {
+        if let Some(capture) = self.backfill.capture.as_ref().filter(|_| logged) {
+            let moved = if capture.follows { format!(" AND {MOVED} <> 1") } else { String::new() };
             condition = format!(
-                "{condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})",
+                "{condition} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {}{moved})",
                 ident(&capture.log.name),
                 self.key.is_logged(&table, "_pql_l")
             );
         }
-        (condition, params)
+        condition
     }
 
-    /// Names the row on which the batch failed.
-    fn blame(&self, db: &Db, piece: &Range, error: rusqlite::Error) -> Result<Error> {
+    /// Names the row that cannot be filled.
+    fn blame(&self, db: &Db, key: &[Cell], cause: Error) -> Result<Error> {
         let table = &self.backfill.table.name;
-        let found = culprit(db, table, self.key, piece, |row| Ok(self.update(db, row).map(|_| ())?))?;
-        let Some((key, cause)) = found else { return Ok(error.into()) };
-        let row = Range { after: None, upto: Some(key.clone()) };
-        let (_, params) = self.key.within("", &row, 1);
         let columns: Vec<String> =
             self.backfill.assignments.iter().map(|(column, _)| ident(column)).collect();
         let sql = format!(
@@ -124,11 +187,10 @@ impl Work<'_> {
             ident(table),
             self.key.is_param("", 1)
         );
-        let values: Vec<String> = db.query_row(&sql, params_from_iter(params), |row| {
+        let values: Vec<String> = db.query_row(&sql, params_from_iter(key), |row| {
             (0..columns.len())
                 .map(|at| {
-                    row.get_ref(at)
-                        .map(|value| format!("{} is {}", columns[at], literal(&link::value(value))))
+                    row.get_ref(at).map(|value| format!("{} is {}", columns[at], Cell::read(value).literal()))
                 })
                 .collect()
         })?;
@@ -137,12 +199,12 @@ impl Work<'_> {
             format!(
                 "The row of {} with {} cannot be filled ({}): {}",
                 ident(table),
-                self.key.describe(&key),
+                self.key.describe(key),
                 values.join(", "),
                 cause.message()
             ),
         )
         .with_help("Change that row, or the expression.")
-        .with_source(error))
+        .with_source(cause))
     }
 }

@@ -10,11 +10,12 @@ use pql_planner::{Capture, RowKey};
 use pql_schema::{ConstraintKind, Expr, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
-use super::{catalog, exprs, model, rates};
+use super::{catalog, exprs, following, model, rates};
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Creates the log and its triggers.
 pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>) -> Result<()> {
@@ -22,7 +23,7 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
     let table = &capture.table.name;
     let log = &capture.log.name;
     let key = Key::resolved(db, table, &capture.key)?;
-    db.execute_batch(&log_table(log, &key, &capture.key))?;
+    db.execute_batch(&log_table(capture, &key))?;
     for sql in triggers(db, capture, table, &key)? {
         db.execute_batch(&sql)?;
     }
@@ -55,7 +56,7 @@ pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
 /// The statements that [`start`] runs, for showing.
 pub(super) fn statements(db: &Db, capture: &Capture) -> Result<Vec<String>> {
     let key = Key::resolved(db, &capture.table.name, &capture.key)?;
-    let mut all = vec![log_table(&capture.log.name, &key, &capture.key)];
+    let mut all = vec![log_table(capture, &key)];
     all.extend(triggers(db, capture, &capture.table.name, &key)?);
     Ok(all)
 }
@@ -135,23 +136,25 @@ pub(super) fn column_renamed(db: &Db, table: &str, from: &str, to: &str) -> Resu
 }
 
 /// Adds the keys of rows that a batch of ours is changing (triggers are off then) to every capture of the table but
-/// one. The condition is over the table's columns, unqualified.
-pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Value]) -> Result<()> {
+/// one. The condition is over the table, by its own name.
+pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Cell]) -> Result<()> {
     for (memory, capture) in running(db)? {
         let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
-        if !here || but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name)) {
+        // A log that follows is about one column that none but its own batches writes.
+        if !here || capture.follows || but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name)) {
             continue;
         }
         let key = Key::resolved(db, table, &capture.key)?;
         let log = ident(&memory.name);
-        let present: Vec<String> = key.names().map(|name| format!("t.{} IS NOT NULL", ident(name))).collect();
+        let of = ident(table);
+        let present: Vec<String> =
+            key.names().map(|name| format!("{} IS NOT NULL", qualified(&of, name))).collect();
         let sql = format!(
-            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{} AS t WHERE ({condition}) AND {} \
+            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{of} WHERE ({condition}) AND {} \
              AND NOT EXISTS (SELECT 1 FROM main.{log} AS _pql_l WHERE {})",
-            key.columns("t"),
-            ident(table),
+            key.columns(&of),
             present.join(" AND "),
-            key.is_logged("t", "_pql_l"),
+            key.is_logged(&of, "_pql_l"),
         );
         db.prepare_cached(&sql)?.execute(params_from_iter(params))?;
     }
@@ -165,16 +168,18 @@ pub(super) fn pending(db: &Db, log: &str, limit: u64) -> Result<u64> {
 }
 
 fn drop_triggers(db: &Db, log: &str) -> Result<()> {
-    for suffix in ["ai", "ad", "au", "ak", "bi", "bu"] {
+    for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu"] {
         db.execute_batch(&format!("DROP TRIGGER IF EXISTS main.{}", ident(&format!("{log}_{suffix}"))))?;
     }
     Ok(())
 }
 
-fn log_table(log: &str, key: &Key, of: &RowKey) -> String {
-    match of {
-        RowKey::Rowid(_) => format!("CREATE TABLE {} (_pql_k0 INTEGER PRIMARY KEY)", ident(log)),
-        RowKey::Columns(_) => format!("CREATE TABLE {} ({}) WITHOUT ROWID", ident(log), key.log_definition()),
+fn log_table(capture: &Capture, key: &Key) -> String {
+    let log = ident(&capture.log.name);
+    let mark = if capture.follows { format!("{} INTEGER, ", following::MOVED) } else { String::new() };
+    match &capture.key {
+        RowKey::Rowid(_) => format!("CREATE TABLE {log} ({mark}_pql_k0 INTEGER PRIMARY KEY)"),
+        RowKey::Columns(_) => format!("CREATE TABLE {log} ({mark}{}) WITHOUT ROWID", key.log_definition()),
     }
 }
 
@@ -184,6 +189,10 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
     let create = |suffix: &str, event: &str, body: &str| {
         format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
     };
+    if capture.follows {
+        let all = following::triggers(capture, table, key);
+        return Ok(all.iter().map(|(suffix, event, body)| create(suffix, event, body)).collect());
+    }
     let old = add_key(log, key, "OLD", "");
     let new = add_key(log, key, "NEW", "");
     let moved: Vec<String> = key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
@@ -349,5 +358,6 @@ pub(super) fn transient(db: &Db, table: &str, columns: Option<Vec<String>>) -> R
         log: format!("_pql_recheck_{table}").as_str().into(),
         key: keys::of_table(db, table)?,
         columns,
+        follows: false,
     })
 }

@@ -7,11 +7,11 @@ use pql_planner::{Capture, Check, RowKey};
 use pql_schema::{ForeignKey, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::keys::{Key, log_column};
-use super::link;
 use super::report::{NAMED, Rows};
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Which rows are examined.
 #[derive(Debug, Clone, Copy)]
@@ -76,17 +76,16 @@ impl Subject {
         self.report(db, check, &sql, &[])
     }
 
-    fn report(&self, db: &Db, check: &Check, sql: &str, params: &[Value]) -> Result<()> {
+    fn report(&self, db: &Db, check: &Check, sql: &str, params: &[Cell]) -> Result<()> {
         let shown = shown_column(check);
         let mut statement = db.prepare(sql)?;
         let mut found = statement.query(params_from_iter(params))?;
         let mut rows = Rows::default();
         let width = self.key.len();
         while let Some(row) = found.next()? {
-            let key = (0..width)
-                .map(|at| row.get_ref(at).map(link::value))
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            let value = link::value(row.get_ref(width)?);
+            let key =
+                (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
+            let value = Cell::read(row.get_ref(width)?);
             rows.push(&self.key, &key, shown.as_deref().map(|column| (column, &value)));
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
@@ -118,7 +117,7 @@ impl Subject {
         rows.error(codes::ROWS, &what).with_help(help)
     }
 
-    fn query(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<(String, Vec<Value>)> {
+    fn query(&self, db: &Db, check: &Check, among: Among<'_>) -> Result<(String, Vec<Cell>)> {
         let t = ident(&self.table);
         let bad = match check {
             Check::NotNull { column, .. } => format!("{t}.{} IS NULL", ident(column)),
@@ -201,7 +200,7 @@ impl Subject {
         let mut rows = Rows::default();
         while let Some(row) = found.next()? {
             let values = (0..columns.len())
-                .map(|at| row.get_ref(at).map(link::value))
+                .map(|at| row.get_ref(at).map(Cell::read))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             rows.push(&by_value, &values, None);
         }
@@ -245,5 +244,6 @@ pub(super) fn parent_capture(db: &Db, child_log: &str, key: &ForeignKey) -> Resu
         log: format!("{child_log}_of_{}_{}", key.table.name, columns.join("_")).as_str().into(),
         key: RowKey::Columns(columns.into_iter().map(KeyPart::new).collect()),
         columns: None,
+        follows: false,
     })
 }

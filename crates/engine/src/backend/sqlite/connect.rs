@@ -27,13 +27,23 @@ const POLL: Duration = Duration::from_micros(200);
 /// How long a statement outside a run waits for a lock.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the busy handler of a connection waits, adjustable while the connection is in use elsewhere.
+/// How many of its steps SQLite takes between two looks at the clock.
+const STEPS: i32 = 20_000;
+
+/// How long a connection waits for a lock, and how long a statement of it may run; both can be changed while the
+/// connection is in use.
 #[derive(Debug, Clone)]
-pub(super) struct Patience(Arc<AtomicU64>);
+pub(super) struct Patience {
+    /// In microseconds.
+    wait: Arc<AtomicU64>,
+    /// In microseconds since `start`; 0: no limit.
+    deadline: Arc<AtomicU64>,
+    start: Instant,
+}
 
 impl Default for Patience {
     fn default() -> Self {
-        let patience = Self(Arc::default());
+        let patience = Self { wait: Arc::default(), deadline: Arc::default(), start: Instant::now() };
         patience.set(DEFAULT_PATIENCE);
         patience
     }
@@ -42,17 +52,33 @@ impl Default for Patience {
 impl Patience {
     /// Sets it.
     pub(super) fn set(&self, patience: Duration) {
-        self.0.store(u64::try_from(patience.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.wait.store(micros(patience), Ordering::Relaxed);
+    }
+
+    /// What is run from now on has this much time.
+    pub(super) fn limit(&self, time: Option<Duration>) {
+        let deadline = time.map_or(0, |time| micros(self.start.elapsed() + time).max(1));
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        deadline > 0 && micros(self.start.elapsed()) > deadline
     }
 
     /// Back to what a statement outside a run gets.
     pub(super) fn reset(&self) {
         self.set(DEFAULT_PATIENCE);
+        self.limit(None);
     }
 
     fn get(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
+        Duration::from_micros(self.wait.load(Ordering::Relaxed))
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Opens a file.
@@ -79,6 +105,8 @@ pub(super) fn memory(patience: &Patience) -> Result<Db> {
 
 fn prepare(db: &mut Db, patience: &Patience) -> Result<()> {
     vector::register(db)?;
+    let clock = patience.clone();
+    db.progress_handler(STEPS, Some(move || clock.is_over()))?;
     let patience = patience.clone();
     let mut since = Instant::now();
     db.busy_handler(Some(move |attempt| {

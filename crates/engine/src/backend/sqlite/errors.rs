@@ -28,7 +28,8 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DatabaseCorrupt) => new(codes::CORRUPT, format!("The database is damaged: {message}."))
                 .with_help("Run PRAGMA integrity_check; restore a backup or use the `.recover` command of the sqlite3 shell."),
             Some(ErrorCode::ConstraintViolation) => new(codes::CONSTRAINT, sentence(&message)),
-            Some(ErrorCode::OperationInterrupted) => new(codes::CANCELLED, "The statement was interrupted.".into()),
+            Some(ErrorCode::OperationInterrupted) => new(codes::TIMED_OUT, "A statement ran for longer than statement_timeout allows.".into())
+                    .with_help("Nothing of it was kept. Allow more time, or leave the limit out."),
             _ => new(codes::DATABASE, sentence(&message)),
         };
         translated.with_source(error)

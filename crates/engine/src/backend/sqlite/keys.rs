@@ -8,9 +8,10 @@ use pql_schema::SortOrder;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{link, model};
+use super::cell::Cell;
+use super::model;
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// A key, as SQL.
 #[derive(Debug, Clone)]
@@ -30,9 +31,9 @@ struct Part {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Range {
     /// Exclusive; `None`: from the start.
-    pub(super) after: Option<Vec<Value>>,
+    pub(super) after: Option<Vec<Cell>>,
     /// Inclusive; `None`: to the end.
-    pub(super) upto: Option<Vec<Value>>,
+    pub(super) upto: Option<Vec<Cell>>,
 }
 
 impl Key {
@@ -110,6 +111,17 @@ impl Key {
         self.equal(row, (0..self.len()).map(|at| qualified(log, &log_column(at))))
     }
 
+    /// `a._pql_k0 = l._pql_k0 AND …`: two that have the columns of a log.
+    pub(super) fn same_in_logs(&self, of: &str, log: &str) -> String {
+        let terms: Vec<String> = (self.parts.iter().enumerate())
+            .map(|(at, part)| {
+                let column = log_column(at);
+                format!("{} = {}", collated(&qualified(of, &column), part), qualified(log, &column))
+            })
+            .collect();
+        terms.join(" AND ")
+    }
+
     /// `a.x = b.x AND …`, the other's columns by its own key's names.
     pub(super) fn same(&self, row: &str, other: &str, other_key: &Self) -> String {
         self.equal(row, other_key.parts.iter().map(|part| qualified(other, &part.name)))
@@ -150,7 +162,7 @@ impl Key {
 
     /// The condition that a row is in the range; its bounds are the parameters from `first` on, `after`'s before
     /// `upto`'s. Gives the condition and its parameters.
-    pub(super) fn within(&self, of: &str, range: &Range, first: usize) -> (String, Vec<Value>) {
+    pub(super) fn within(&self, of: &str, range: &Range, first: usize) -> (String, Vec<Cell>) {
         let mut terms = Vec::new();
         let mut params = Vec::new();
         if let Some(after) = &range.after {
@@ -187,14 +199,14 @@ impl Key {
     }
 
     /// The first key in the order (`last`: the last one), if there is any row.
-    pub(super) fn edge(&self, db: &Db, table: &str, last: bool) -> Result<Option<Vec<Value>>> {
+    pub(super) fn edge(&self, db: &Db, table: &str, last: bool) -> Result<Option<Vec<Cell>>> {
         let order = if last { self.reverse_order("") } else { self.order("") };
         let sql = format!("SELECT {} FROM main.{} ORDER BY {order} LIMIT 1", self.columns(""), ident(table));
         self.one(db, &sql, &[])
     }
 
     /// The key of the last of the next `rows` rows of the range; `None`: fewer are left.
-    pub(super) fn nth(&self, db: &Db, table: &str, range: &Range, rows: u64) -> Result<Option<Vec<Value>>> {
+    pub(super) fn nth(&self, db: &Db, table: &str, range: &Range, rows: u64) -> Result<Option<Vec<Cell>>> {
         let (condition, params) = self.within("", range, 1);
         let sql = format!(
             "SELECT {} FROM main.{} WHERE {condition} ORDER BY {} LIMIT 1 OFFSET {}",
@@ -206,12 +218,12 @@ impl Key {
         self.one(db, &sql, &params)
     }
 
-    fn one(&self, db: &Db, sql: &str, params: &[Value]) -> Result<Option<Vec<Value>>> {
+    fn one(&self, db: &Db, sql: &str, params: &[Cell]) -> Result<Option<Vec<Cell>>> {
         let mut statement = db.prepare_cached(sql)?;
         let found = statement
             .query_row(params_from_iter(params), |row| {
                 (0..self.len())
-                    .map(|at| row.get_ref(at).map(link::value))
+                    .map(|at| row.get_ref(at).map(Cell::read))
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .optional()?;
@@ -219,12 +231,12 @@ impl Key {
     }
 
     /// A key for a message: `id = 7`.
-    pub(super) fn describe(&self, values: &[Value]) -> String {
+    pub(super) fn describe(&self, values: &[Cell]) -> String {
         let parts: Vec<String> = self
             .parts
             .iter()
             .zip(values)
-            .map(|(part, value)| format!("{} = {}", part.name, literal(value)))
+            .map(|(part, value)| format!("{} = {}", part.name, value.literal()))
             .collect();
         parts.join(", ")
     }
@@ -237,22 +249,6 @@ impl Key {
     /// Its columns' names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.name.as_str())
-    }
-}
-
-/// A value as it would be written, cut when it is long.
-pub(super) fn literal(value: &Value) -> String {
-    const SHOWN: usize = 60;
-    match value {
-        Value::Null => "NULL".to_owned(),
-        Value::Boolean(truth) => i64::from(*truth).to_string(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => format!("{number:?}"),
-        Value::Text(text) if text.chars().count() > SHOWN => {
-            format!("'{}…'", text.chars().take(SHOWN).collect::<String>().replace('\'', "''"))
-        }
-        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-        Value::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
     }
 }
 

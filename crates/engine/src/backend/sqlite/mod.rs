@@ -3,7 +3,7 @@
 //! - `connect`, `link`, `errors`, `vector`: connections and what they report;
 //! - `run`, `pacing`: transactions that keep nobody waiting;
 //! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
-//! - `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
+//! - `cell`, `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
 //! - `metadata`, `redefine`, `validate`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
@@ -13,6 +13,7 @@
 mod backfill;
 mod capture;
 mod catalog;
+mod cell;
 mod checks;
 mod connect;
 mod duplicates;
@@ -21,6 +22,7 @@ mod errors;
 mod execute;
 mod exprs;
 mod fits;
+mod following;
 mod foreign;
 mod index_build;
 mod introspect;
@@ -67,6 +69,7 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     read_only: bool,
     patience: Patience,
+    reading: Patience,
     capabilities: Capabilities,
     models: Cache,
 }
@@ -79,7 +82,9 @@ impl Sqlite {
         let mut writer = connect::file(path, create, read_only, &patience)?;
         #[cfg(feature = "testing")]
         crate::fault::attach(&mut writer)?;
-        let reader = connect::file(path, create, read_only, &patience)?;
+        // The reader waits on its own: what it meets without WAL is a COMMIT, not a writer's queue.
+        let reading = Patience::default();
+        let reader = connect::file(path, create, read_only, &reading)?;
         let capabilities = capabilities(&writer)?;
         Ok(Self {
             writer: Owned(writer),
@@ -87,6 +92,7 @@ impl Sqlite {
             path: Some(path.to_owned()),
             read_only,
             patience,
+            reading,
             capabilities,
             models: Cache::default(),
         })
@@ -102,6 +108,7 @@ impl Sqlite {
             reader: None,
             path: None,
             read_only: false,
+            reading: patience.clone(),
             patience,
             capabilities,
             models: Cache::default(),
@@ -126,8 +133,10 @@ impl Sqlite {
             step,
             pacer,
             patience: &self.patience,
+            reading: &self.reading,
             place,
             since_checkpoint: 0,
+            longest_log: run::LONG_LOG,
         };
         let outcome = work(&mut run);
         if place.wal && run.since_checkpoint > 0 && outcome.is_ok() {
@@ -162,7 +171,11 @@ impl Backend for Sqlite {
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
-        rates::statistics(&self.writer.0, tables)
+        let statistics = rates::statistics(&self.writer.0, tables)?;
+        if statistics.tables.values().any(|table| table.rows > rates::COUNTED) {
+            self.capabilities.rates = rates::measured();
+        }
+        Ok(statistics)
     }
 
     fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {
@@ -250,7 +263,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
             db.execute_batch(&pql_planner::text::SQLITE.create_index(index))
                 .map_err(|error| duplicates::explain(db, index, error.into()))
         }),
-        Action::DropIndex { index } => metadata::change(run, |db| metadata::drop_index(db, index)),
+        Action::DropIndex { index } => index_build::drop_index(run, &index.name, true),
         Action::HideIndex { index, hidden } => {
             metadata::change(run, |db| metadata::hide_index(db, index, hidden))
         }

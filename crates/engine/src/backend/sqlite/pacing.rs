@@ -14,8 +14,21 @@ const NAPS: [u32; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
 /// Left free beyond the nap, for the sleeper to wake and take the lock.
 const SLACK: Duration = Duration::from_micros(400);
 
-/// How long a batch should hold the lock when `max_stall` is at its default.
+/// How long a batch should hold the lock among many writers when `max_stall` is at its default.
 const TARGET: Duration = Duration::from_millis(1);
+
+/// How many times that where hardly anybody else writes: one writer does not starve between holds of this length,
+/// and more of the time goes into work than into gaps.
+const ALONE: f64 = 2.7;
+
+/// An attempt to take the lock that lasts this long has met another writer.
+const MET: Duration = Duration::from_micros(150);
+
+/// With more than this share of such attempts there is more than one writer, or a busy one.
+const CROWD: f64 = 0.08;
+
+/// The weight of one attempt in that share.
+const WEIGHT: f64 = 0.02;
 
 /// How many times the target the work of a batch may take when its COMMIT takes longer still.
 const WORTH: u32 = 20;
@@ -33,13 +46,32 @@ pub(super) struct Pacer {
     fixed: Option<u64>,
     target: Duration,
     throttle: f64,
+    /// The share of attempts to take the lock that met another writer, of late.
+    met: f64,
 }
 
 impl Pacer {
     /// For a run with these options.
     pub(super) fn new(options: &RunOptions) -> Self {
         let target = (options.max_stall / 10).clamp(TARGET / 4, TARGET * 4);
-        Self { rows: FIRST, fixed: options.batch_rows, target, throttle: options.throttle.clamp(0.0, 0.95) }
+        Self {
+            rows: FIRST,
+            fixed: options.batch_rows,
+            target,
+            throttle: options.throttle.clamp(0.0, 0.95),
+            met: CROWD,
+        }
+    }
+
+    /// Learns from how long it took to get the lock.
+    pub(super) fn waited(&mut self, wait: Duration) {
+        let met = if wait >= MET { 1.0 } else { 0.0 };
+        self.met += (met - self.met) * WEIGHT;
+    }
+
+    /// How long the next batch should hold the lock.
+    fn hold(&self) -> Duration {
+        if self.met < CROWD { self.target.mul_f64(ALONE) } else { self.target }
     }
 
     /// Rows for the next batch.
@@ -53,7 +85,8 @@ impl Pacer {
     /// Where COMMIT waits for a disk (a rollback journal, or `synchronous = FULL`) no batch is small enough to be short:
     /// then each does about as much work as its COMMIT costs, or most of the time would go into committing.
     pub(super) fn learn(&mut self, work: Duration, commit: Duration) {
-        let goal = self.target.saturating_sub(commit).max(commit.min(self.target * WORTH));
+        let target = self.hold();
+        let goal = target.saturating_sub(commit).max(commit.min(target * WORTH));
         let ratio = goal.as_secs_f64() * 0.9 / work.as_secs_f64().max(1e-6);
         // Slow growth, quick retreat: one row may be a thousand times larger than the next.
         self.rows = (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST);

@@ -7,12 +7,12 @@ use rusqlite::params_from_iter;
 use super::keys::{self, Key, Range};
 use super::retained::{self, Kind};
 use super::run::Run;
-use super::{capture, catalog, metadata, rates};
+use super::{capture, catalog, index_build, metadata, rates, rebuild};
 use crate::Result;
 use crate::backend::Progress;
 
 /// A table with at most so many rows is dropped as it is.
-const SMALL: u64 = 5_000;
+pub(super) const SMALL: u64 = 5_000;
 
 /// Drops a hidden table if there is one, emptied first when it is large. What is committed on the way is that it has
 /// fewer rows: nobody sees it.
@@ -41,10 +41,7 @@ fn empty(run: &mut Run<'_>, table: &str) -> Result<()> {
         .map(|entry| entry.name)
         .collect();
     for index in indexes {
-        run.write(|db| {
-            db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(&index)))?;
-            Ok(((), Progress::default()))
-        })?;
+        index_build::drop_index(run, &index, false)?;
     }
     let key = Key::resolved(run.db, table, &keys::of_table(run.db, table)?)?;
     let mut rows_done = 0;
@@ -71,7 +68,7 @@ pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
             Action::HideTable { hidden, .. } | Action::RetireTable { hidden, .. } => {
                 drop_hidden(run, &hidden.name)?;
             }
-            Action::HideIndex { hidden, .. } => drop_index(run, &hidden.name)?,
+            Action::HideIndex { hidden, .. } => index_build::drop_index(run, &hidden.name, false)?,
             Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name.name, hidden)?,
             Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {
                 let Some(rebuild) = plan.rebuilds.get(*rebuild) else { continue };
@@ -90,24 +87,16 @@ pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
             _ => {}
         }
     }
-    let garbage = retained::all(run.db, Kind::Garbage)?;
-    for memory in garbage {
+    // A large table that goes may leave its indexes for later.
+    while let Some(memory) = retained::all(run.db, Kind::Garbage)?.into_iter().next() {
         drop_hidden(run, &memory.name)?;
+        // There may have been no such table any more.
+        run.write(|db| Ok((retained::forget(db, memory.id)?, Progress::default())))?;
     }
     run.finish()
 }
 
-fn drop_index(run: &mut Run<'_>, index: &str) -> Result<()> {
-    if catalog::find(run.db, "index", index)?.is_none() {
-        return Ok(());
-    }
-    run.write(|db| {
-        db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?;
-        Ok(((), Progress::default()))
-    })
-}
-
-/// Removes a hidden column by the plain statement.
+/// Removes a hidden column: by the plain statement where that is short.
 fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
     let names: bool = run.db.query_row(
         "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE)",
@@ -116,6 +105,9 @@ fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
     )?;
     if !names {
         return Ok(());
+    }
+    if run.online() && rates::rows(run.reader, table)? > SMALL {
+        return rebuild::without_column(run, table, column);
     }
     run.write(|db| {
         metadata::within(db, |db| metadata::drop_column(db, &table.into(), column))?;

@@ -5,11 +5,12 @@ use pql_planner::Backfill;
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
+use super::cell::Cell;
 use super::keys::{Key, log_column};
 use super::run::Run;
-use super::{capture, catalog, link, purge};
+use super::{capture, catalog, purge};
+use crate::Result;
 use crate::backend::Progress;
-use crate::{Result, Value};
 
 /// Creates it, for rows of that key.
 pub(super) fn create(db: &Db, backfill: &Backfill, record: &str, key: &Key) -> Result<()> {
@@ -30,7 +31,7 @@ pub(super) fn changed(
     record: &str,
     key: &Key,
     update: &str,
-    params: &[Value],
+    params: &[Cell],
 ) -> rusqlite::Result<u64> {
     let assigned: Vec<String> = backfill.assignments.iter().map(|(column, _)| ident(column)).collect();
     let keys: Vec<String> = (0..key.len()).map(log_column).collect();
@@ -50,7 +51,7 @@ pub(super) fn changed(
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let row =
-            (0..width).map(|at| row.get_ref(at).map(link::value)).collect::<rusqlite::Result<Vec<_>>>()?;
+            (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
         insert.execute(params_from_iter(row))?;
         count += 1;
     }
@@ -74,7 +75,7 @@ pub(super) fn revert(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
             let mut statement = db.prepare(&format!("{select}{rows}"))?;
             let width = backfill.assignments.len() + key.len();
             let found = statement.query_map([], |row| {
-                (0..width).map(|at| row.get_ref(at).map(link::value)).collect::<rusqlite::Result<Vec<_>>>()
+                (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
             })?;
             let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
             for row in &found {

@@ -1,7 +1,8 @@
 //! Rows that stand in the way, by key and value.
 
-use super::keys::{Key, literal};
-use crate::{Error, Value};
+use super::cell::Cell;
+use super::keys::Key;
+use crate::Error;
 
 /// How many rows a message names.
 pub(super) const NAMED: usize = 10;
@@ -15,14 +16,14 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Adds one; `column` and `value` say what is wrong when that is a value.
-    pub(super) fn push(&mut self, key: &Key, values: &[Value], wrong: Option<(&str, &Value)>) {
+    pub(super) fn push(&mut self, key: &Key, values: &[Cell], wrong: Option<(&str, &Cell)>) {
         if self.named.len() == NAMED {
             self.more = true;
             return;
         }
         let mut text = key.describe(values);
         if let Some((column, value)) = wrong {
-            text = format!("{text} ({column} is {})", literal(value));
+            text = format!("{text} ({column} is {})", value.literal());
         }
         self.named.push(text);
     }

@@ -120,6 +120,11 @@ pub(super) fn forget_named(db: &Db, kind: Kind, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a table waits to be purged.
+pub(super) fn is_garbage(db: &Db, table: &str) -> Result<bool> {
+    Ok(all(db, Kind::Garbage)?.iter().any(|memory| memory.name.eq_ignore_ascii_case(table)))
+}
+
 /// What belonged to a table belongs to another name now.
 pub(super) fn change_owner(db: &Db, from: &str, to: &str) -> Result<()> {
     if exists(db)? {

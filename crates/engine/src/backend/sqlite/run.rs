@@ -21,6 +21,18 @@ const REPORT: Duration = Duration::from_millis(100);
 /// Every so many paced transactions the log is brought into the file, in the gap after them.
 const CHECKPOINT_EVERY: u32 = 4;
 
+/// A log of so many pages is started again (16 MB with pages of the usual size).
+pub(super) const LONG_LOG: i64 = 4_000;
+
+/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: 64 MiB.
+const LARGE_CACHE: i64 = -65_536;
+
+/// So few pages are brought into the file under the lock.
+const NEARLY: i64 = 200;
+
+/// How long that may wait for readers.
+const BRIEF: Duration = Duration::from_millis(2);
+
 /// What an action works with.
 pub(super) struct Run<'a> {
     /// The connection that writes.
@@ -35,10 +47,14 @@ pub(super) struct Run<'a> {
     pub(super) pacer: Pacer,
     /// How the writing connection waits.
     pub(super) patience: &'a Patience,
+    /// How the reading connection does.
+    pub(super) reading: &'a Patience,
     /// What kind of database it is.
     pub(super) place: Place,
     /// Transactions since the last checkpoint.
     pub(super) since_checkpoint: u32,
+    /// Pages from which on the log is started again.
+    pub(super) longest_log: i64,
 }
 
 /// Facts about the database that decide how to go about it.
@@ -63,8 +79,11 @@ impl Run<'_> {
 
     /// One write transaction, journalled. Afterwards the file is left alone for a while.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Db) -> Result<(T, Progress)>) -> Result<T> {
+        let asked = Instant::now();
         self.begin()?;
+        self.pacer.waited(asked.elapsed());
         let start = Instant::now();
+        self.patience.limit(self.step.options().statement_timeout);
         let outcome = work(self.db).and_then(|(value, progress)| {
             self.step.commit(&mut Link(self.db), &progress)?;
             Ok((value, progress))
@@ -72,10 +91,12 @@ impl Run<'_> {
         let (value, progress) = match outcome {
             Ok(done) => done,
             Err(error) => {
+                self.patience.limit(None);
                 roll_back(self.db);
                 return Err(error);
             }
         };
+        self.patience.limit(None);
         let work = start.elapsed();
         self.commit()?;
         let hold = start.elapsed();
@@ -99,8 +120,20 @@ impl Run<'_> {
             return work(self.reader);
         }
         self.reader.execute_batch("BEGIN")?;
+        self.reading.limit(self.step.options().statement_timeout);
         let outcome = work(self.reader);
+        self.reading.limit(None);
         roll_back(self.reader);
+        outcome
+    }
+
+    /// Reads a snapshot, again and again the same pages of it: with a larger cache.
+    pub(super) fn read_at_random<T>(&mut self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
+        let usual: i64 = self.reader.query_row("PRAGMA main.cache_size", [], |row| row.get(0))?;
+        self.reader.pragma_update(None, "cache_size", LARGE_CACHE)?;
+        let outcome = self.read(work);
+        self.reader.pragma_update(None, "cache_size", usual)?;
+        self.reader.execute_batch("PRAGMA shrink_memory")?;
         outcome
     }
 
@@ -161,14 +194,42 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Brings what it can of the log into the file; it neither waits nor makes anyone wait.
+    /// Brings what it can of the log into the file, which makes nobody wait. A log that has become long is started
+    /// again, which takes the lock for a moment, and waits for readers: not for those who read for long.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         self.since_checkpoint = 0;
-        match self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Err(error) if !is_busy(&error) => Err(error.into()),
-            _ => Ok(()),
+        let seen = self.checkpoint_as("PASSIVE")?;
+        if seen.pages < self.longest_log || seen.pages - seen.done > NEARLY {
+            return Ok(());
+        }
+        self.patience.set(BRIEF);
+        if self.checkpoint_as("RESTART")?.hindered {
+            self.step.waiting("a reader keeps the log of the database from being started again");
+            self.longest_log *= 2;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_as(&self, mode: &str) -> Result<Checkpoint> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let outcome = self.db.query_row(&sql, [], |row| {
+            Ok(Checkpoint { hindered: row.get(0)?, pages: row.get(1)?, done: row.get(2)? })
+        });
+        match outcome {
+            Err(error) if is_busy(&error) => Ok(Checkpoint { hindered: true, pages: 0, done: 0 }),
+            outcome => Ok(outcome?),
         }
     }
+}
+
+/// What a checkpoint came to.
+struct Checkpoint {
+    /// Somebody kept it from finishing.
+    hindered: bool,
+    /// Pages in the log.
+    pages: i64,
+    /// Of them, in the file as well.
+    done: i64,
 }
 
 /// The progress of an action that is complete.

@@ -3,11 +3,12 @@
 use rusqlite::Connection as Db;
 use serde::{Deserialize, Serialize};
 
+use super::cell::Cell;
 use super::keys::{Key, Range};
 use super::rates;
 use crate::backend::{Progress, Step};
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// Where a walk is: the rows after `after`, up to `upto`, are left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +33,11 @@ impl Walk {
                     .with_source(error)
             });
         }
+        Self::fresh(db, table, key)
+    }
+
+    /// Starts from the beginning, whatever the cursor says.
+    pub(super) fn fresh(db: &Db, table: &str, key: &Key) -> Result<Self> {
         let last = key.edge(db, table, true)?;
         let over = last.is_none();
         Ok(Self { left: Range { after: None, upto: last }, rows: 0, total: rates::rows(db, table)?, over })
@@ -73,7 +79,7 @@ pub(super) fn culprit(
     key: &Key,
     piece: &Range,
     mut attempt: impl FnMut(&Range) -> Result<()>,
-) -> Result<Option<(Vec<Value>, Error)>> {
+) -> Result<Option<(Vec<Cell>, Error)>> {
     db.execute_batch("SAVEPOINT culprit")?;
     let mut left = piece.clone();
     let mut found = None;

@@ -11,11 +11,12 @@ use pql_schema::{Index, SortOrder};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::super::catalog::{self, Entry};
-use super::super::keys::literal;
-use super::super::{edit, errors, link};
+use super::super::cell::Cell;
+use super::super::{edit, errors};
 use super::layout::{Layout, Names, declaration, list, place_names};
+use super::run_file::SORTED;
 use crate::error::codes;
-use crate::{Error, Result, Value};
+use crate::{Error, Result};
 
 /// A build.
 pub(super) struct Job<'a> {
@@ -34,23 +35,12 @@ pub(super) enum State {
 }
 
 /// An entry.
-pub(super) type Row = Vec<Value>;
+pub(super) type Row = Vec<Cell>;
 
 impl Job<'_> {
     /// Creates the table to fill and the stand-in.
     pub(super) fn create(&self, db: &Db) -> Result<()> {
-        let columns = &self.layout.columns;
-        let places = place_names(columns.len());
-        let declared = columns.iter().zip(&places).map(|(column, name)| declaration(name, column));
-        let key = (columns.iter().zip(&places))
-            .filter(|(column, _)| column.key || !self.layout.unique)
-            .map(|(column, name)| format!("{name}{}", if column.descending { " DESC" } else { "" }));
-        db.execute_batch(&format!(
-            "CREATE TABLE main.{} ({}, PRIMARY KEY ({})) WITHOUT ROWID",
-            ident(&self.names.fill),
-            list(declared),
-            list(key)
-        ))?;
+        db.execute_batch(&self.layout.as_table(&self.names.fill))?;
         db.execute_batch(&self.beside(&self.names.stand_in))?;
         Ok(db.execute_batch(&self.beside(&self.names.nulls))?)
     }
@@ -147,8 +137,8 @@ impl Job<'_> {
     }
 
     /// Whether the entry has a NULL in its key.
-    pub(super) fn has_null(&self, row: &[Value]) -> bool {
-        self.layout.columns.iter().zip(row).any(|(column, value)| column.key && *value == Value::Null)
+    pub(super) fn has_null(&self, row: &[Cell]) -> bool {
+        self.layout.columns.iter().zip(row).any(|(column, value)| column.key && *value == Cell::Null)
     }
 
     /// Adds entries to the table; gives those that met another one with the same unique key.
@@ -168,6 +158,42 @@ impl Job<'_> {
         Ok(refused)
     }
 
+    /// Adds a stretch of the sorted entries, after the first position up to the second; gives those that met another
+    /// one with the same unique key.
+    pub(super) fn fill_piece(&self, db: &Db, after: u64, upto: u64) -> Result<Vec<Row>> {
+        let fill = ident(&self.names.fill);
+        let places = place_names(self.layout.columns.len());
+        let stretch = [after.cast_signed(), upto.cast_signed()];
+        let from = format!("FROM {SORTED} AS _pql_s WHERE rowid > ?1 AND rowid <= ?2");
+        let sql = format!("INSERT OR IGNORE INTO main.{fill} SELECT {} {from}", list(places.iter().cloned()));
+        let added = db.prepare_cached(&sql)?.execute(stretch)? as u64;
+        if added == upto - after {
+            return Ok(Vec::new());
+        }
+        let same = places.iter().map(|name| format!("_pql_f.{name} COLLATE BINARY IS _pql_s.{name}"));
+        let sql = format!(
+            "SELECT {} {from} AND NOT EXISTS (SELECT 1 FROM main.{fill} AS _pql_f WHERE {} AND {})",
+            list(places.iter().cloned()),
+            self.same_key("_pql_f", "_pql_s"),
+            same.collect::<Vec<_>>().join(" AND ")
+        );
+        let mut statement = db.prepare_cached(&sql)?;
+        let refused = statement.query_map(stretch, |row| read(row, places.len()))?;
+        Ok(refused.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The condition that two entries have the same key, for SQLite to find one by.
+    fn same_key(&self, of: &str, other: &str) -> String {
+        let places = place_names(self.layout.columns.len());
+        let terms: Vec<String> = (self.layout.columns.iter().zip(&places))
+            .filter(|(column, _)| column.key)
+            .map(|(column, name)| {
+                format!("{of}.{name} = {other}.{name} COLLATE {}", ident(&column.collation))
+            })
+            .collect();
+        terms.join(" AND ")
+    }
+
     /// Notes entries in the log, to be looked at again.
     pub(super) fn note(&self, db: &Db, rows: &[Row]) -> Result<()> {
         let Some(log) = &self.names.log else {
@@ -184,7 +210,7 @@ impl Job<'_> {
     }
 
     /// Adds an entry.
-    pub(super) fn add(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+    pub(super) fn add(&self, db: &Db, state: State, row: &[Cell]) -> Result<()> {
         match state {
             State::Index => self.insert_beside(db, &self.names.stand_in, row),
             State::Table if self.has_null(row) => self.insert_beside(db, &self.names.nulls, row),
@@ -193,7 +219,7 @@ impl Job<'_> {
     }
 
     /// Adds a row to the stand-in, and with it its entry, or to the rows that wait.
-    pub(super) fn insert_beside(&self, db: &Db, table: &str, row: &[Value]) -> Result<()> {
+    pub(super) fn insert_beside(&self, db: &Db, table: &str, row: &[Cell]) -> Result<()> {
         let positions = self.distinct_positions();
         let names = positions.iter().map(|at| ident(&self.layout.columns[*at].name));
         let params = (1..=positions.len()).map(|at| format!("?{at}"));
@@ -208,7 +234,7 @@ impl Job<'_> {
     }
 
     /// Removes an entry if it is there.
-    pub(super) fn remove(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+    pub(super) fn remove(&self, db: &Db, state: State, row: &[Cell]) -> Result<()> {
         self.delete_beside(db, &self.names.nulls, row)?;
         match state {
             State::Table if self.has_null(row) => Ok(()),
@@ -234,14 +260,14 @@ impl Job<'_> {
     }
 
     /// Forgets that a row's entry was added a moment ago.
-    pub(super) fn forget(&self, db: &Db, state: State, row: &[Value]) -> Result<()> {
+    pub(super) fn forget(&self, db: &Db, state: State, row: &[Cell]) -> Result<()> {
         match state {
             State::Table => self.remove(db, state, row),
             State::Index => self.delete_beside(db, &self.names.stand_in, row),
         }
     }
 
-    fn delete_beside(&self, db: &Db, table: &str, row: &[Value]) -> Result<()> {
+    fn delete_beside(&self, db: &Db, table: &str, row: &[Cell]) -> Result<()> {
         let key = self.layout.key_positions();
         let terms: Vec<String> = (key.iter().enumerate())
             .map(|(at, position)| format!("{} = ?{}", ident(&self.layout.columns[*position].name), at + 1))
@@ -267,7 +293,7 @@ impl Job<'_> {
     }
 
     /// Whether another row's entry has the same unique key.
-    pub(super) fn is_taken(&self, db: &Db, state: State, row: &[Value]) -> Result<bool> {
+    pub(super) fn is_taken(&self, db: &Db, state: State, row: &[Cell]) -> Result<bool> {
         if !self.layout.unique || self.has_null(row) {
             return Ok(false);
         }
@@ -279,7 +305,7 @@ impl Job<'_> {
                 columns.iter().map(|column| ident(&column.name)).collect(),
             ),
         };
-        let mut params: Vec<&Value> = Vec::new();
+        let mut params: Vec<&Cell> = Vec::new();
         let mut terms = Vec::new();
         for ((column, name), value) in
             columns.iter().zip(&names).zip(row).filter(|((column, _), _)| column.key)
@@ -298,7 +324,7 @@ impl Job<'_> {
     }
 
     /// The entry that a row of the table has now, told by the key of another entry of it.
-    pub(super) fn current(&self, db: &Db, row: &[Value]) -> Result<Option<Row>> {
+    pub(super) fn current(&self, db: &Db, row: &[Cell]) -> Result<Option<Row>> {
         let table = ident(&self.names.table);
         let key = self.layout.key_positions();
         let terms: Vec<String> = (key.iter().enumerate())
@@ -328,10 +354,10 @@ impl Job<'_> {
     }
 
     /// Two rows have the same unique key.
-    pub(super) fn duplicate(&self, row: &[Value]) -> Error {
+    pub(super) fn duplicate(&self, row: &[Cell]) -> Error {
         let values: Vec<String> = (self.layout.columns.iter().zip(row))
             .filter(|(column, _)| column.key)
-            .map(|(column, value)| format!("{} = {}", column.name, literal(value)))
+            .map(|(column, value)| format!("{} = {}", column.name, value.literal()))
             .collect();
         Error::new(
             codes::ROWS,
@@ -347,5 +373,5 @@ impl Job<'_> {
 
 /// A row's values.
 pub(super) fn read(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {
-    (0..width).map(|at| row.get_ref(at).map(link::value)).collect()
+    (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect()
 }

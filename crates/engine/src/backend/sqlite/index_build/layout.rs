@@ -105,7 +105,29 @@ fn columns(scratch: &Db, index: &Index, table: &Table, key: &RowKey) -> Result<V
     Ok(columns)
 }
 
+impl Column {
+    /// Its value is not a column of the table.
+    pub(super) fn is_expression(&self) -> bool {
+        matches!(self.value, Value::Expr(_))
+    }
+}
+
 impl Layout {
+    /// The table whose b-tree is that of the index.
+    pub(super) fn as_table(&self, name: &str) -> String {
+        let places = place_names(self.columns.len());
+        let declared = self.columns.iter().zip(&places).map(|(column, name)| declaration(name, column));
+        let key = (self.columns.iter().zip(&places))
+            .filter(|(column, _)| column.key || !self.unique)
+            .map(|(column, name)| format!("{name}{}", if column.descending { " DESC" } else { "" }));
+        format!(
+            "CREATE TABLE {} ({}, PRIMARY KEY ({})) WITHOUT ROWID",
+            ident(name),
+            list(declared),
+            list(key)
+        )
+    }
+
     /// The entry of a row, its columns qualified.
     pub(super) fn values(&self, of: &str) -> Vec<String> {
         (self.columns.iter())

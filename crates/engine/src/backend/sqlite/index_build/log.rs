@@ -137,17 +137,20 @@ fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Vec<Row>> {
 /// The keys of logged rows, as a condition that a row is not one of them.
 pub(super) fn unlogged(job: &Job<'_>, log: &str, of: &str) -> String {
     let places = place_names(job.layout.columns.len());
-    let terms: Vec<String> = (job.layout.key_positions().into_iter())
-        .map(|at| format!("_pql_l.{} = {of}.{}", places[at], ident(&job.layout.columns[at].name)))
-        .collect();
-    format!("NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})", ident(log), terms.join(" AND "))
+    let key = job.layout.key_positions();
+    let own = key.iter().map(|at| format!("{of}.{}", ident(&job.layout.columns[*at].name)));
+    not_among(&list(own), &list(key.iter().map(|at| places[*at].clone())), log)
 }
 
 /// The same for the table that is filled.
 pub(super) fn unlogged_entries(job: &Job<'_>, log: &str, of: &str) -> String {
     let places = place_names(job.layout.columns.len());
-    let terms: Vec<String> = (job.layout.key_positions().into_iter())
-        .map(|at| format!("_pql_l.{0} = {of}.{0}", places[at]))
-        .collect();
-    format!("NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})", ident(log), terms.join(" AND "))
+    let key = job.layout.key_positions();
+    let own = key.iter().map(|at| format!("{of}.{}", places[*at]));
+    not_among(&list(own), &list(key.iter().map(|at| places[*at].clone())), log)
+}
+
+/// The log has no index; asked in this way, SQLite sorts it once and not for each row.
+fn not_among(own: &str, logged: &str, log: &str) -> String {
+    format!("({own}) NOT IN (SELECT {logged} FROM main.{})", ident(log))
 }

@@ -4,6 +4,7 @@
 //! Where a precondition is not met (an expression that may fail, a function only the application has, a database in
 //! memory) nothing is prepared, and publishing it is the plain statement.
 
+mod discard;
 mod job;
 mod layout;
 mod log;
@@ -15,8 +16,10 @@ use pql_planner::{Capture, IndexBuild};
 use pql_schema::Index;
 use rusqlite::Connection as Db;
 
+pub(super) use self::discard::drop_index;
 use self::job::{Job, Row, State};
 use self::layout::Names;
+use self::run_file::Entries;
 use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::{capture, catalog, metadata, purge, rates};
@@ -201,50 +204,45 @@ fn drop_tables(run: &mut Run<'_>, helper: &str) -> Result<()> {
 
 /// Fills from the cursor on; rows with a NULL in their key are put aside.
 fn fill_all(run: &mut Run<'_>, job: &Job<'_>) -> Result<()> {
-    let outcome = run_file::collect(run, job).and_then(|total| fill_sorted(run, job, total));
-    run_file::discard(run.reader)?;
-    outcome
-}
-
-fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, total: u64) -> Result<()> {
-    let reader = run.reader;
-    let mut done = 0;
     let after: Option<Row> = (job.names.log.as_ref())
         .and_then(|_| run.step.cursor())
         .map(|cursor| serde_json::from_str(cursor).map_err(unreadable))
         .transpose()?;
-    let mut sorted = run_file::sorted(reader, job, false, after.as_ref())?;
-    let (mut rows, width) = sorted.rows()?;
-    loop {
-        let batch = run_file::take(&mut rows, width, run.batch())?;
-        let Some(last) = batch.last() else { break };
-        done += batch.len() as u64;
-        let cursor = serde_json::to_string(last).map_err(unreadable)?;
+    let outcome =
+        run_file::collect(run, job, after.as_ref()).and_then(|entries| fill_sorted(run, job, entries));
+    run_file::discard(run.db)?;
+    outcome
+}
+
+fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, entries: Entries) -> Result<()> {
+    let total = Some(entries.sorted + entries.with_null);
+    let mut done = 0;
+    while done < entries.sorted {
+        let upto = (done + run.batch()).min(entries.sorted);
         run.write(|db| {
-            let refused = job.fill(db, &batch)?;
+            let refused = job.fill_piece(db, done, upto)?;
             job.note(db, &refused)?;
-            Ok(((), Progress { cursor: Some(cursor), rows: done, total: Some(total), done: false }))
+            let cursor = serde_json::to_string(&run_file::entry(db, job, upto)?).map_err(unreadable)?;
+            Ok(((), Progress { cursor: Some(cursor), rows: upto, total, done: false }))
         })?;
+        done = upto;
     }
-    let mut sorted = run_file::sorted(reader, job, true, None)?;
-    let (mut rows, width) = sorted.rows()?;
-    loop {
-        let batch = run_file::take(&mut rows, width, run.batch())?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        done += batch.len() as u64;
+    let mut waiting = 0;
+    while waiting < entries.with_null {
+        let batch = run_file::with_null(run.db, job, waiting, run.batch())?;
+        waiting += batch.len() as u64;
         let cursor = run.step.cursor().map(str::to_owned);
         run.write(|db| {
             batch.iter().try_for_each(|row| job.insert_beside(db, &job.names.nulls, row))?;
-            Ok(((), Progress { cursor, rows: done, total: Some(total), done: false }))
+            Ok(((), Progress { cursor, rows: entries.sorted + waiting, total, done: false }))
         })?;
     }
+    Ok(())
 }
 
 /// SQLite's own check of the table and its indexes, in a snapshot.
 fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
-    let found: String = run.read(|db| {
+    let found: String = run.read_at_random(|db| {
         Ok(db.query_row(&format!("PRAGMA main.integrity_check({})", ident(table)), [], |row| row.get(0))?)
     })?;
     if found == "ok" {

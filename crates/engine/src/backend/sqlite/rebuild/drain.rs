@@ -3,12 +3,12 @@
 use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
+use super::super::cell::Cell;
 use super::super::report::Rows;
 use super::super::run::Run;
 use super::super::{capture, validate::FEW};
 use super::flow::{Flow, Placed};
 use crate::Result;
-use crate::Value;
 use crate::backend::Progress;
 
 /// A writer that logs faster than this many passes can drain is met under the lock in the end.
@@ -20,7 +20,7 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
         if capture::pending(run.db, flow.log, FEW + 1)? <= FEW {
             return Ok(());
         }
-        if pass(run, flow)? > 0 && flow.kept.is_empty() {
+        if pass(run, flow)? > 0 && flow.restore.is_empty() {
             // Rows are in each other's way: first all of the target's that are out of date go, then they come again.
             clear(run, flow)?;
             pass(run, flow)?;
@@ -46,7 +46,7 @@ pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
 
 /// Every logged key once; gives the number of rows that were in each other's way and are still logged.
 fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
-    let mut after: Option<Vec<Value>> = None;
+    let mut after: Option<Vec<Cell>> = None;
     let mut in_the_way = 0;
     loop {
         let rows = run.batch();
@@ -79,7 +79,7 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
 }
 
 fn clear(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
-    let mut after: Option<Vec<Value>> = None;
+    let mut after: Option<Vec<Cell>> = None;
     loop {
         let rows = run.batch();
         let from = after.clone();

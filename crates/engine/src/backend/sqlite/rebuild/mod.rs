@@ -9,6 +9,8 @@
 
 mod drain;
 mod flow;
+mod pairs;
+mod restore;
 mod shadow;
 mod swap;
 mod verify;
@@ -16,11 +18,12 @@ mod verify;
 use std::collections::BTreeMap;
 
 use pql_planner::text::{SQLITE, ident};
-use pql_planner::{Check, Rebuild};
-use pql_schema::KeyPart;
+use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
+use pql_schema::{Expr, KeyPart, NameRule, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
-use self::flow::Tie;
+use self::flow::Flow;
+use self::pairs::Tie;
 use self::shadow::ShadowIndex;
 use self::swap::Swap;
 use super::checks::{Among, Subject};
@@ -30,7 +33,7 @@ use super::redefine::means;
 use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::walk::Walk;
-use super::{capture, catalog, edit, errors, foreign, index_build, model, purge, rates, texts};
+use super::{capture, catalog, edit, errors, foreign, index_build, keys, model, purge, rates, texts};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -63,16 +66,88 @@ pub(super) fn copy(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         return run.finish();
     }
     while !walk.over {
-        let rows = run.batch();
-        let current = &mut walk;
-        run.write(|db| {
-            let piece = current.next(db, flow.source, &flow.source_key, rows)?;
-            let copied = flow.copy(db, &piece)?;
-            current.done(&piece, copied);
-            Ok(((), current.progress(true)?))
-        })?;
+        copy_piece(run, &flow, &mut walk, |walk| walk.progress(true))?;
     }
     Ok(())
+}
+
+fn copy_piece(
+    run: &mut Run<'_>,
+    flow: &Flow<'_>,
+    walk: &mut Walk,
+    progress: impl FnOnce(&Walk) -> Result<Progress>,
+) -> Result<()> {
+    let rows = run.batch();
+    run.write(|db| {
+        let piece = walk.next(db, flow.source, &flow.source_key, rows)?;
+        let copied = flow.copy(db, &piece)?;
+        walk.done(&piece, copied);
+        Ok(((), progress(walk)?))
+    })
+}
+
+/// Removes a column that nothing refers to by a rebuild without a way back, in place of the plain statement that would
+/// write the whole table under one lock. Started again from the beginning when it is interrupted.
+pub(super) fn without_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
+    let rebuild = removal(run.db, table, column)?;
+    let (shadow, retained) = (&rebuild.shadow.name, &rebuild.retained.name);
+    purge::drop_hidden(run, shadow)?;
+    run.write(|db| {
+        create_shadow(db, &rebuild)?;
+        capture::start(db, &rebuild.forward, Kind::Transient, None)?;
+        retained::remember(db, Kind::Garbage, &Memory::new(shadow))?;
+        Ok(((), Progress::default()))
+    })?;
+    let flow = flow::forward(run.db, &rebuild)?;
+    let mut walk = Walk::fresh(run.reader, flow.source, &flow.source_key)?;
+    while !walk.over {
+        copy_piece(run, &flow, &mut walk, |walk| {
+            Ok(Progress { rows: walk.rows, total: Some(walk.total), ..Progress::default() })
+        })?;
+    }
+    finish_shadow(run, &rebuild)?;
+    drain::until_few(run, &flow)?;
+    run.write(|db| {
+        drain::rest(db, &flow)?;
+        capture::stop(db, &rebuild.forward)?;
+        // The captures of older migrations stay with the name: the rows keep their keys.
+        metadata::within(db, |db| exchange(db, &rebuild))?;
+        retained::forget_named(db, Kind::Garbage, shadow)?;
+        retained::remember(db, Kind::Garbage, &Memory::new(retained))?;
+        Ok(((), Progress::default()))
+    })?;
+    purge::drop_hidden(run, retained)
+}
+
+/// The rebuild that leaves a column out.
+fn removal(db: &Db, table: &str, column: &str) -> Result<Rebuild> {
+    let before = model::table_of(db, table)?;
+    let mut after = before.clone();
+    after.columns.retain(|known| !known.name.eq_ignore_ascii_case(column));
+    let mapping = (after.columns.iter())
+        .filter(|known| known.generated.is_none())
+        .map(|known| ColumnMapping {
+            column: known.name.clone(),
+            from: Expr::statement(ident(&known.name)),
+            fits: None,
+            unstable: false,
+        })
+        .collect();
+    let named = |what: &str| ObjectName::new(format!("_pql_purge_{what}_{table}"));
+    let key = keys::of_table(db, table)?;
+    let capture =
+        |log| Capture { table: before.name.clone(), log, key: key.clone(), columns: None, follows: false };
+    Ok(Rebuild {
+        shadow: named("new"),
+        retained: named("old"),
+        forward: capture(named("log")),
+        reverse: capture(named("back")),
+        mapping,
+        mapping_back: Vec::new(),
+        indexes: model::indexes_of(db, table)?,
+        before,
+        after,
+    })
 }
 
 /// The statement of a batch of [`copy`], for showing.
@@ -90,6 +165,12 @@ pub(super) fn copy_statement(rebuild: &Rebuild) -> String {
 
 /// Builds the shadow's indexes, drains the log and compares.
 pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    finish_shadow(run, rebuild)?;
+    drain::until_few(run, &flow::forward(run.db, rebuild)?)?;
+    run.finish()
+}
+
+fn finish_shadow(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     let flow = flow::forward(run.db, rebuild)?;
     for ShadowIndex { index, name } in shadow::indexes(rebuild)? {
         if catalog::find(run.db, "index", &index.name.name)?.is_none() {
@@ -98,11 +179,7 @@ pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         }
     }
     drain::until_few(run, &flow)?;
-    if run.step.options().verify {
-        verify::compare(run, &flow)?;
-    }
-    drain::until_few(run, &flow)?;
-    run.finish()
+    if run.step.options().verify { verify::compare(run, &flow) } else { Ok(()) }
 }
 
 /// Drains the rest and exchanges the tables.
@@ -112,7 +189,7 @@ pub(super) fn swap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     run.write_last(|db| {
         drain::rest(db, &flow)?;
         capture::stop(db, &rebuild.forward)?;
-        metadata::within(db, |db| exchange(db, rebuild))?;
+        metadata::within(db, |db| exchange_and_keep(db, rebuild))?;
         capture::start(db, &rebuild.reverse, Kind::Capture, None)
     })
 }
@@ -140,7 +217,7 @@ pub(super) fn at_once(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
                 .map_err(|error| explain_duplicates(db, &index, &name, error.into()))?;
         }
         capture::stop(db, &rebuild.forward)?;
-        metadata::within(db, |db| exchange(db, rebuild))?;
+        metadata::within(db, |db| exchange_and_keep(db, rebuild))?;
         foreign::no_new(db, &rebuild.after.name.name, &orphans)?;
         capture::start(db, &rebuild.reverse, Kind::Capture, None)
     })
@@ -150,13 +227,16 @@ pub(super) fn at_once(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     run.write(|db| {
         capture::stop(db, &rebuild.forward)?;
-        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&flow::pairs_name(rebuild))))?;
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&pairs::pairs_name(rebuild))))?;
         Ok(((), Progress::default()))
     })?;
     for ShadowIndex { index, .. } in shadow::indexes(rebuild)? {
         index_build::discard_hidden(run, &index)?;
     }
-    purge::drop_hidden(run, &rebuild.shadow.name)?;
+    // What was in use until it was taken back is left to a purge: nobody has to wait for that.
+    if !retained::is_garbage(run.db, &rebuild.shadow.name)? {
+        purge::drop_hidden(run, &rebuild.shadow.name)?;
+    }
     run.finish()
 }
 
@@ -179,7 +259,7 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     run.write_last(|db| {
         super::run::with_triggers(db, || drain::rest(db, &flow))?;
         capture::stop(db, &rebuild.reverse)?;
-        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&flow::pairs_name(rebuild))))?;
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&pairs::pairs_name(rebuild))))?;
         metadata::within(db, |db| exchange_back(db, rebuild))?;
         if small {
             return Ok(db.execute_batch(&format!("DROP TABLE main.{}", ident(&rebuild.shadow.name)))?);
@@ -211,10 +291,14 @@ fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
+    let mut known = Schema::new(NameRule::AsciiInsensitive);
+    known.tables.insert(rebuild.after.name.clone(), rebuild.after.clone());
     for index in &rebuild.indexes {
         let sql = SQLITE.create_index(index);
+        let means = |sql: &str| model::index(sql, &known).ok();
         let old = catalog::find(db, "index", &index.name.name)?.and_then(|entry| entry.sql);
-        let sql = old.filter(|old| texts::same_meaning(old, &sql)).unwrap_or(sql);
+        // Its author's words, as long as they say the same.
+        let sql = old.filter(|old| means(old).is_some_and(|old| Some(old) == means(&sql))).unwrap_or(sql);
         indexes.insert(index.name.name.clone(), sql);
     }
     let swap = Swap {
@@ -227,16 +311,23 @@ fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
         counts: counts(&rebuild.after),
     };
     swap.run(db)?;
-    retained::change_owner(db, table, &rebuild.retained.name)?;
     verify_columns(db, table, &rebuild.after)
+}
+
+/// The captures of older migrations go with the original: it is what their way back leads to.
+fn exchange_and_keep(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    exchange(db, rebuild)?;
+    retained::change_owner(db, &rebuild.after.name.name, &rebuild.retained.name)
 }
 
 fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
+    // A hidden table has no foreign keys: which they were, the plan tells.
     let original = known_text(db, table, |sql| {
         without_references(sql, retained).is_ok_and(|form| texts::same_meaning(&form, &kept))
+            && model::table(sql).is_ok_and(|known| means(&known, &rebuild.before))
     })?;
     let swap = Swap {
         table,

@@ -3,11 +3,13 @@
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::super::keys::Range;
-use super::super::link;
+use super::super::cell::Cell;
+use super::super::exprs;
+use super::super::keys::{Range, log_column, qualified};
 use super::super::report::{NAMED, Rows};
 use super::super::run::Run;
 use super::flow::Flow;
+use super::pairs::Tie;
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -53,7 +55,7 @@ fn different(db: &Db, flow: &Flow<'_>, range: &Range) -> Result<()> {
     let mut rows = Rows::default();
     while let Some(row) = unlike.next()? {
         let key =
-            (0..width).map(|at| row.get_ref(at).map(link::value)).collect::<rusqlite::Result<Vec<_>>>()?;
+            (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
         rows.push(&flow.source_key, &key, None);
     }
     if rows.is_empty() {
@@ -85,4 +87,82 @@ fn same_number(db: &Db, flow: &Flow<'_>) -> Result<()> {
         format!("The new table of {source} has {of_target} rows where it should have {of_source}; nothing was swapped."),
     )
     .with_help("Please report it."))
+}
+
+impl Flow<'_> {
+    /// The query for the keys of a range that are not in the log and whose row in the target is missing or other than
+    /// it should be.
+    fn different(&self, range: &Range, limit: usize) -> (String, Vec<Cell>) {
+        let source = ident(self.source);
+        let (condition, params) = self.source_key.within(&source, range, 1);
+        let keys: Vec<String> = (0..self.source_key.len()).map(log_column).collect();
+        // The values are computed where no other table's columns are in sight. A bare `+` takes a value's own affinity
+        // away, so that it is compared as the target's column would store it.
+        let mut columns: Vec<String> = (self.source_key.names().zip(&keys))
+            .map(|(name, key)| format!("{} AS {key}", qualified(&source, name)))
+            .collect();
+        let mut equal = Vec::new();
+        for (at, map) in self.mapping.iter().enumerate() {
+            if !map.unstable && exprs::is_stable(&map.from) {
+                columns.push(format!("+({}) AS _pql_v{at}", map.from));
+                equal.push(format!("_pql_t.{} COLLATE BINARY IS _pql_s._pql_v{at}", ident(&map.column)));
+            }
+        }
+        let own: Vec<String> = keys.iter().map(|key| format!("_pql_s.{key}")).collect();
+        let logged = self.source_key.same_in_logs("_pql_s", "_pql_l");
+        let target = ident(self.target);
+        let (from, same) = match &self.tie {
+            Tie::Same { .. } => {
+                (format!("main.{target} AS _pql_t"), self.target_key.equal("_pql_t", own.iter().cloned()))
+            }
+            Tie::Pairs(name) => {
+                let side = self.side();
+                let there = side.other().columns("_pql_p", self.target_key.len());
+                let here: Vec<String> = (side.columns("_pql_p", own.len()).iter().zip(&own))
+                    .map(|(pair, own)| format!("{pair} = {own}"))
+                    .collect();
+                let tables = format!(
+                    "main.{} AS _pql_p JOIN main.{target} AS _pql_t ON {}",
+                    ident(name),
+                    self.target_key.equal("_pql_t", there.into_iter())
+                );
+                (tables, here.join(" AND "))
+            }
+        };
+        equal.insert(0, same);
+        let sql = format!(
+            // The log is asked last, for the few that differ.
+            "SELECT {} FROM (SELECT {} FROM main.{source} WHERE {condition}) AS _pql_s \
+             WHERE NOT EXISTS (SELECT 1 FROM {from} WHERE {}) \
+             AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {logged}) LIMIT {limit}",
+            own.join(", "),
+            columns.join(", "),
+            equal.join(" AND "),
+            ident(self.log),
+        );
+        (sql, params)
+    }
+
+    /// The query for how many logged keys have a row in the target.
+    fn logged_in_target(&self) -> String {
+        let log = ident(self.log);
+        match &self.tie {
+            Tie::Same { .. } => format!(
+                "SELECT count(*) FROM main.{log} AS _pql_l WHERE EXISTS (SELECT 1 FROM main.{} AS _pql_t WHERE {})",
+                ident(self.target),
+                self.target_key.is_logged("_pql_t", "_pql_l")
+            ),
+            Tie::Pairs(name) => {
+                let sides = self.side().columns("_pql_p", self.source_key.len());
+                let equal: Vec<String> = (sides.iter().enumerate())
+                    .map(|(at, column)| format!("{column} = _pql_l.{}", log_column(at)))
+                    .collect();
+                format!(
+                    "SELECT count(*) FROM main.{log} AS _pql_l JOIN main.{} AS _pql_p ON {}",
+                    ident(name),
+                    equal.join(" AND ")
+                )
+            }
+        }
+    }
 }
