@@ -96,7 +96,7 @@ pub(super) fn tie(
             return Err(Error::new(
                 codes::UNSUPPORTED,
                 format!(
-                    "The rows of {} cannot be followed to a table without their key.",
+                    "the rows of {} cannot be followed to a table without their key",
                     ident(&source.name.name)
                 ),
             ));
@@ -169,7 +169,7 @@ impl Flow<'_> {
                     .ok_or_else(|| {
                         Error::new(
                             codes::UNSUPPORTED,
-                            format!("The new key {} is computed from nothing.", ident(name)),
+                            format!("the new key {} is computed from nothing", ident(name)),
                         )
                     })
             })
