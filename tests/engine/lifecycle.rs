@@ -15,13 +15,13 @@ use crate::support::run::{directory, plain};
 use crate::support::state;
 
 /// A database file with an engine on it.
-struct World {
-    directory: tempfile::TempDir,
-    engine: Engine,
+pub(crate) struct World {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) engine: Engine,
 }
 
 impl World {
-    fn new(schema: &str) -> Self {
+    pub(crate) fn new(schema: &str) -> Self {
         let directory = directory();
         let path = directory.path().join("app.db");
         let db = rusqlite::Connection::open(&path).expect("a database");
@@ -31,20 +31,20 @@ impl World {
         Self { directory, engine }
     }
 
-    fn another(&self) -> Engine {
+    pub(crate) fn another(&self) -> Engine {
         let path = self.directory.path().join("app.db");
         Engine::open(path.to_str().expect("UTF-8"), &OpenOptions::default()).expect("an engine")
     }
 
-    fn db(&self) -> rusqlite::Connection {
+    pub(crate) fn db(&self) -> rusqlite::Connection {
         plain(&self.directory.path().join("app.db"))
     }
 
-    fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         state::of(&self.db())
     }
 
-    fn try_generate(&mut self, operations: &str) -> Result<MigrationId, Error> {
+    pub(crate) fn try_generate(&mut self, operations: &str) -> Result<MigrationId, Error> {
         let schema = self.engine.schema()?;
         let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
         let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {operations};"));
@@ -53,21 +53,21 @@ impl World {
         Ok(self.engine.generate(ops, None)?.id)
     }
 
-    fn generate(&mut self, operations: &str) -> MigrationId {
+    pub(crate) fn generate(&mut self, operations: &str) -> MigrationId {
         self.try_generate(operations).expect("operations that fit")
     }
 
-    fn try_apply(&mut self, id: MigrationId) -> Result<MigrationStatus, Error> {
+    pub(crate) fn try_apply(&mut self, id: MigrationId) -> Result<MigrationStatus, Error> {
         self.engine.apply(id, &ApplyOptions::default(), &mut Silent).map(|report| report.status)
     }
 
-    fn apply(&mut self, operations: &str) -> MigrationId {
+    pub(crate) fn apply(&mut self, operations: &str) -> MigrationId {
         let id = self.generate(operations);
         assert_eq!(self.try_apply(id).expect("a migration that fits"), MigrationStatus::Applied);
         id
     }
 
-    fn roll_back(&mut self, target: RollbackTarget) -> Result<Vec<MigrationId>, Error> {
+    pub(crate) fn roll_back(&mut self, target: RollbackTarget) -> Result<Vec<MigrationId>, Error> {
         let reports = self.engine.rollback(target, &ApplyOptions::default(), &mut Silent)?;
         Ok(reports.into_iter().map(|report| report.migration_id).collect())
     }

@@ -13,6 +13,7 @@
 mod lifecycle;
 mod random;
 mod support;
+mod traps;
 
 use std::fmt::Write as _;
 use std::fs;

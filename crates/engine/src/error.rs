@@ -17,13 +17,21 @@ struct Inner {
     message: String,
     help: Option<String>,
     retryable: bool,
+    place: Option<usize>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error with its stable code and a message in the user's words.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), help: None, retryable: false, source: None }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            help: None,
+            retryable: false,
+            place: None,
+            source: None,
+        }))
     }
 
     /// Adds what to do next.
@@ -42,6 +50,17 @@ impl Error {
     pub fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self
+    }
+
+    /// Says where in the statement that was run it lies.
+    pub fn at(mut self, byte: usize) -> Self {
+        self.0.place = Some(byte);
+        self
+    }
+
+    /// The byte of the statement that was run at which it lies, when the database says so.
+    pub fn place(&self) -> Option<usize> {
+        self.0.place
     }
 
     /// The stable code.

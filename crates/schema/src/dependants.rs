@@ -1,7 +1,6 @@
 //! What names what: the things that a change of a table, column or view would break or has to carry along.
 
 use crate::reading::{Reading, denotes};
-use crate::schema::find;
 use crate::{
     Column, Constraint, ConstraintKind, Expr, ForeignKey, Index, IndexPart, NameRule, ObjectName, ObjectRef,
     Schema, Table,
@@ -126,8 +125,10 @@ impl Schema {
     /// Whether a relation, as a text names it, may have a column of that name. A view's columns are not known.
     pub(crate) fn may_have_column(&self, relation: &ObjectName, column: &str) -> bool {
         let plain = ObjectName::new(relation.name.clone());
-        let table = find(&self.tables, self.names, relation)
-            .or_else(|| find(&self.tables, self.names, &plain))
+        let table = self
+            .tables
+            .find(self.names, relation)
+            .or_else(|| self.tables.find(self.names, &plain))
             .filter(|(name, _)| denotes(self.names, relation, name));
         match table {
             Some((_, table)) => table.column(column, self.names).is_some(),

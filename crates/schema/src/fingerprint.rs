@@ -40,32 +40,31 @@ impl Schema {
 
     /// Of the named tables only, with their indexes and triggers; one that does not exist counts as absent.
     pub fn fingerprint_of(&self, tables: &[ObjectName]) -> Fingerprint {
-        let visible = self.visible();
-        let part = Schema {
-            version: 0,
-            names: self.names,
-            tables: visible
-                .tables
-                .into_iter()
-                .filter(|(name, _)| tables.iter().any(|table| self.same(table, name)))
-                .collect(),
-            indexes: visible
-                .indexes
-                .into_iter()
-                .filter(|(_, index)| tables.iter().any(|table| self.same(table, &index.table)))
-                .collect(),
-            views: visible
-                .views
-                .into_iter()
-                .filter(|(name, _)| tables.iter().any(|table| self.same(table, name)))
-                .collect(),
-            triggers: visible
-                .triggers
-                .into_iter()
-                .filter(|(_, trigger)| tables.iter().any(|table| self.same(table, &trigger.table)))
-                .collect(),
-        };
+        let part = self.part(tables);
         Fingerprint::of_text(&canonical(&part))
+    }
+
+    /// The named tables and views, with the indexes and triggers of those, as users see them.
+    #[must_use]
+    pub fn part(&self, names: &[ObjectName]) -> Schema {
+        let is_named = |name: &ObjectName| names.iter().any(|known| self.same(known, name));
+        let mut part = Schema::new(self.names);
+        for name in names {
+            if let Some((name, _)) = self.tables.find(self.names, name) {
+                part.tables.share(&self.tables, name);
+            }
+            if let Some((name, _)) = self.views.find(self.names, name) {
+                part.views.share(&self.views, name);
+            }
+        }
+        for (name, _) in self.indexes.iter().filter(|(_, index)| is_named(&index.table)) {
+            part.indexes.share(&self.indexes, name);
+        }
+        for (name, _) in self.triggers.iter().filter(|(_, trigger)| is_named(&trigger.table)) {
+            part.triggers.share(&self.triggers, name);
+        }
+        part.hide();
+        part
     }
 
     /// The schema as users see it: without retained columns and without the version.
@@ -73,10 +72,15 @@ impl Schema {
     pub fn visible(&self) -> Schema {
         let mut schema = self.clone();
         schema.version = 0;
-        for table in schema.tables.values_mut() {
-            table.columns.retain(|column| !column.retained);
-        }
+        schema.hide();
         schema
+    }
+
+    fn hide(&mut self) {
+        self.tables.change(
+            |table| table.columns.iter().any(|column| column.retained),
+            |table| table.columns.retain(|column| !column.retained),
+        );
     }
 }
 

@@ -3,14 +3,13 @@
 //! What is left out has its default, and a name may stand for what would be an object with only that name in it. What
 //! is not known is an error that names it: a misspelt field must not be a silent difference.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use crate::{ApplyError, ObjectName, ObjectRef, Schema};
+use crate::{ApplyError, ObjectName, ObjectRef, Objects, Schema};
 
 /// Why a text is no schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +93,7 @@ impl Schema {
 
     fn check_distinct<T>(
         &self,
-        map: &BTreeMap<ObjectName, T>,
+        map: &Objects<T>,
         what: impl Fn(&ObjectName) -> ObjectRef,
     ) -> Result<(), ApplyError> {
         // Names that may be the same stand side by side.

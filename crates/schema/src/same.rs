@@ -10,7 +10,9 @@ impl Schema {
     pub fn same_as(&self, target: &Self) -> bool {
         let rule = self.names;
         let tables = join(&self.tables, &target.tables, rule).all(|side| match side {
-            Side::Both(now, then) => now == then || self.same_table(now, target, then),
+            Side::Both(now, then) => {
+                std::ptr::eq(now, then) || now == then || self.same_table(now, target, then)
+            }
             _ => false,
         });
         let indexes = join(&self.indexes, &target.indexes, rule)

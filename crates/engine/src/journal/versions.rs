@@ -1,9 +1,9 @@
 //! The schema of each version, kept as what it changed of the version before: a large schema is written once, not
 //! with every migration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use pql_schema::{MigrationId, ObjectName, Schema};
+use pql_schema::{MigrationId, ObjectName, Objects, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -53,22 +53,17 @@ impl Delta {
     }
 }
 
-fn compare<T: Clone + PartialEq>(
-    from: &BTreeMap<ObjectName, T>,
-    to: &BTreeMap<ObjectName, T>,
-    set: &mut BTreeMap<ObjectName, T>,
-    gone: &mut BTreeSet<ObjectName>,
-) {
+fn compare<T: Eq>(from: &Objects<T>, to: &Objects<T>, set: &mut Objects<T>, gone: &mut BTreeSet<ObjectName>) {
+    if from == to {
+        return;
+    }
     gone.extend(from.keys().filter(|name| !to.contains_key(name)).cloned());
-    let changed = to.iter().filter(|(name, object)| from.get(name) != Some(object));
-    set.extend(changed.map(|(name, object)| (name.clone(), object.clone())));
+    for name in to.keys().filter(|name| !from.agrees(to, name)) {
+        set.share(to, name);
+    }
 }
 
-fn replace<T>(
-    objects: &mut BTreeMap<ObjectName, T>,
-    set: BTreeMap<ObjectName, T>,
-    gone: &BTreeSet<ObjectName>,
-) {
+fn replace<T: Clone>(objects: &mut Objects<T>, set: Objects<T>, gone: &BTreeSet<ObjectName>) {
     objects.retain(|name, _| !gone.contains(name));
     objects.extend(set);
 }

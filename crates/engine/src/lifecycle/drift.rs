@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pql_planner::text::{PQL, object};
-use pql_schema::{ObjectName, Schema, Table};
+use pql_schema::{ObjectName, Objects, Schema, Table};
 use serde::Serialize;
 
 /// Something that is not as it was recorded.
@@ -132,8 +132,8 @@ fn name<'a, T>(before: Option<&'a T>, after: Option<&'a T>, of: impl Fn(&'a T) -
 
 /// The objects of two maps, those of one name together, in the order of names.
 fn pairs<'a, T>(
-    before: &'a BTreeMap<ObjectName, T>,
-    after: &'a BTreeMap<ObjectName, T>,
+    before: &'a Objects<T>,
+    after: &'a Objects<T>,
     key: impl Fn(&ObjectName) -> String,
 ) -> impl Iterator<Item = (Option<&'a T>, Option<&'a T>)> {
     let mut all: BTreeMap<String, (Option<&T>, Option<&T>)> = BTreeMap::new();

@@ -9,7 +9,6 @@ use crate::lease::Lease;
 use crate::{Engine, Error, Result, codes};
 
 use super::drift::differences;
-use super::planning::part;
 
 /// How long another runner is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,7 +32,7 @@ impl Engine {
         let fits = expected.apply_all(&record.migration.operations);
         let mut names = record.touches.clone();
         names.extend(expected.tables.keys().chain(expected.views.keys()).cloned());
-        let differing = differences(&expected, &part(&schema, &names));
+        let differing = differences(&expected, &schema.part(&names));
         if let Some(first) =
             differing.first().map(ToString::to_string).or_else(|| fits.err().map(|(_, e)| e.to_string()))
         {

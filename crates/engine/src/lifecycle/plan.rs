@@ -8,7 +8,7 @@ use crate::options::ApplyOptions;
 use crate::{Engine, Error, Result, codes};
 
 use super::drift::differences;
-use super::planning::{self, Planned, part};
+use super::planning::{self, Planned};
 
 impl Engine {
     /// The plan of a migration, and the same as rows for people with the exact statements.
@@ -45,7 +45,7 @@ impl Engine {
         schema: &Schema,
         options: &ApplyOptions,
     ) -> Result<Planned> {
-        let moved = differences(&record.base, &part(schema, &record.touches));
+        let moved = differences(&record.base, &schema.part(&record.touches));
         if let Some(first) = moved.first() {
             let more =
                 if moved.len() > 1 { format!(" (and {} more)", moved.len() - 1) } else { String::new() };

@@ -41,7 +41,7 @@ pub(super) fn make(
     let plan = pql_planner::plan(ops, schema, backend.capabilities(), &statistics, &options)
         .map_err(|errors| refused(&errors))?;
     let expected = Delta::between(schema, &after);
-    let base = part(schema, &names(&plan, &expected));
+    let base = schema.part(&names(&plan, &expected));
     Ok(Planned { plan, base, expected })
 }
 
@@ -60,18 +60,6 @@ pub(super) fn names(plan: &Plan, expected: &Delta) -> Vec<ObjectName> {
     names.sort();
     names.dedup();
     names
-}
-
-/// The named tables and views of a schema, with the indexes and triggers of those tables.
-pub(super) fn part(schema: &Schema, names: &[ObjectName]) -> Schema {
-    let mut part = schema.visible();
-    let rule = part.names;
-    let is_named = |name: &ObjectName| names.iter().any(|known| rule.same_object(known, name));
-    part.tables.retain(|name, _| is_named(name));
-    part.views.retain(|name, _| is_named(name));
-    part.indexes.retain(|_, index| is_named(&index.table));
-    part.triggers.retain(|_, trigger| is_named(&trigger.table));
-    part
 }
 
 /// What of a promised change a schema does not fulfil, in words.

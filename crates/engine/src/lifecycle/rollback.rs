@@ -11,7 +11,7 @@ use crate::{Engine, Error, Report, Result, codes};
 
 use super::apply::is_unfinished;
 use super::drift::differences;
-use super::planning::{names, part};
+use super::planning::names;
 
 /// Which migrations are rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Engine {
         let Some(then) = self.journal.schema_at(self.backend.connection(), version)? else { return Ok(()) };
         let names = names(&stored.plan, &stored.expected);
         let now = self.backend.introspect()?;
-        let drift = differences(&part(&then, &names), &part(&now, &names));
+        let drift = differences(&then.part(&names), &now.part(&names));
         let Some(first) = drift.first() else { return Ok(()) };
         Err(Error::new(
             codes::DRIFTED,

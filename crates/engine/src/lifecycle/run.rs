@@ -15,7 +15,7 @@ use crate::runner::{Job, Observer, Runner};
 use crate::{Engine, Error, Report, Result, codes};
 
 use super::drift::differences;
-use super::planning::{names, part, unmet};
+use super::planning::{names, unmet};
 
 impl Engine {
     /// Runs a migration whose run is recorded to the end of it, and gives the lease back.
@@ -201,7 +201,7 @@ fn check(backend: &mut dyn Backend, record: &Record, stored: &StoredPlan, headin
     let wrong = match heading {
         Heading::Forward => unmet(&schema, &stored.expected),
         Heading::Backward => {
-            let now = part(&schema, &names(&stored.plan, &stored.expected));
+            let now = schema.part(&names(&stored.plan, &stored.expected));
             differences(&stored.base, &now).iter().map(ToString::to_string).collect()
         }
     };

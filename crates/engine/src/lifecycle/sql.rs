@@ -1,56 +1,89 @@
 //! Any other SQL: passed to the database as it is, with `@name` bound as a real parameter.
 
+use std::ops::Range;
+
+use pql_planner::Dialect;
 use pql_schema::{TokenKind, tokens};
+use pql_syntax::suggest::nearest;
 
 use crate::{Engine, Error, Result, SqlOutcome, Value, codes};
 
 impl Engine {
-    /// Runs one statement. Every `@name` that stands where an expression may stand is replaced by the database's own
-    /// placeholder and bound; the text of a value never becomes part of the statement.
+    /// Runs one statement. Every `@name` that stands where an expression may stand is bound; the text of a value never
+    /// becomes part of the statement.
     pub fn run_sql(&mut self, sql: &str, params: &[(String, Value)]) -> Result<SqlOutcome> {
-        let (sql, values) = bind(sql, params)?;
-        let sql = match self.capabilities().dialect {
-            pql_planner::Dialect::Sqlite => sql("?"),
-            pql_planner::Dialect::Postgres => sql("$"),
+        let bound = bind(sql, params)?;
+        let outcome = match self.capabilities().dialect {
+            // SQLite reads `@name` itself, numbers the names as they come, and calls a column as it was written.
+            Dialect::Sqlite => self.backend.connection().run(sql, &bound.values),
+            Dialect::Postgres => self.backend.connection().run(&bound.numbered(sql), &bound.values),
         };
-        self.backend.connection().run(&sql, &values)
+        outcome.map_err(|error| self.with_near_name(error))
+    }
+
+    /// Adds the name that was meant to an error of SQLite about one that does not exist.
+    fn with_near_name(&mut self, error: Error) -> Error {
+        let is_table = |message: &str| message.strip_prefix("no such table: ").map(str::to_owned);
+        let is_column = |message: &str| message.strip_prefix("no such column: ").map(str::to_owned);
+        let (table, column) = (is_table(error.message()), is_column(error.message()));
+        let Some(wrong) = table.as_ref().or(column.as_ref()) else { return error };
+        // The error itself is what counts; without a schema it goes without advice.
+        let Ok(schema) = self.backend.introspect() else { return error };
+        let last = wrong.rsplit('.').next().unwrap_or(wrong);
+        let near = if table.is_some() {
+            let names = schema.tables.keys().chain(schema.views.keys()).map(|name| name.name.as_str());
+            nearest(last, names)
+        } else {
+            let columns = schema.tables.values().flat_map(|table| table.visible());
+            nearest(last, columns.map(|column| column.name.as_str()))
+        };
+        match near {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None => error,
+        }
     }
 }
 
-/// The statement, to be completed with the sign that placeholders start with, and the values in their order.
-fn bind<'a>(
-    sql: &'a str,
-    params: &[(String, Value)],
-) -> Result<(impl Fn(&str) -> String + use<'a>, Vec<Value>)> {
-    let found = placeholders(sql);
+/// The parameters of a statement.
+struct Bound {
+    /// The values in the order in which their names are first met.
+    values: Vec<Value>,
+    /// Where each name stands, and its number from 1.
+    places: Vec<(Range<usize>, usize)>,
+}
+
+impl Bound {
+    /// The statement with `$1` in place of the first name, and so on.
+    fn numbered(&self, sql: &str) -> String {
+        let mut text = String::with_capacity(sql.len());
+        let mut at = 0;
+        for (place, number) in &self.places {
+            text.push_str(&sql[at..place.start]);
+            text.push('$');
+            text.push_str(&number.to_string());
+            at = place.end;
+        }
+        text.push_str(&sql[at..]);
+        text
+    }
+}
+
+fn bind(sql: &str, params: &[(String, Value)]) -> Result<Bound> {
     let mut names: Vec<&str> = Vec::new();
-    let mut values = Vec::new();
-    let mut places = Vec::new();
-    for (start, name) in found {
+    let mut bound = Bound { values: Vec::new(), places: Vec::new() };
+    for (start, name) in placeholders(sql) {
         let number = if let Some(known) = names.iter().position(|known| *known == name) {
             known
         } else {
             let value =
                 params.iter().find(|(known, _)| known == name).ok_or_else(|| unbound(name, params))?;
             names.push(name);
-            values.push(value.1.clone());
+            bound.values.push(value.1.clone());
             names.len() - 1
         };
-        places.push((start, start + 1 + name.len(), number + 1));
+        bound.places.push((start..start + 1 + name.len(), number + 1));
     }
-    let text = move |sign: &str| {
-        let mut text = String::with_capacity(sql.len());
-        let mut at = 0;
-        for &(start, end, number) in &places {
-            text.push_str(&sql[at..start]);
-            text.push_str(sign);
-            text.push_str(&number.to_string());
-            at = end;
-        }
-        text.push_str(&sql[at..]);
-        text
-    };
-    Ok((text, values))
+    Ok(bound)
 }
 
 /// Where the parameters stand: an `@` directly before a word, and not part of an operator (`@>`, `<@`, `@@`).
@@ -94,7 +127,7 @@ mod tests {
 
     fn bound(sql: &str, params: &[(&str, Value)]) -> Result<(String, Vec<Value>)> {
         let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        bind(sql, &params).map(|(text, values)| (text("?"), values))
+        bind(sql, &params).map(|bound| (bound.numbered(sql), bound.values))
     }
 
     #[test]
@@ -104,7 +137,7 @@ mod tests {
             &[("a", Value::Integer(1)), ("b", "two".into())],
         )
         .unwrap();
-        assert_eq!(sql, "SELECT ?1, ?2, ?1 FROM t WHERE x = '@c' -- @d\n AND y=?2");
+        assert_eq!(sql, "SELECT $1, $2, $1 FROM t WHERE x = '@c' -- @d\n AND y=$2");
         assert_eq!(values, ["two".into(), Value::Integer(1)]);
     }
 

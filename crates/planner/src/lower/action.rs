@@ -102,7 +102,7 @@ impl Lowering<'_> {
         span: Range<usize>,
     ) {
         let column = self.column_of(&table, column);
-        let Some(default) = expr.and_then(|expr| self.expr(&expr)) else { return };
+        let Some(default) = expr.and_then(|expr| self.default_value(&expr)) else { return };
         self.push(MigrationOp::SetDefault { table, column, default }, span);
     }
 

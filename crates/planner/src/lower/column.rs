@@ -109,7 +109,7 @@ impl Lowering<'_> {
                 return Some(());
             }
             ColumnConstraint::Default(it) => {
-                parts.column.default = Some(self.expr(&it.expr()?)?);
+                parts.column.default = Some(self.default_value(&it.expr()?)?);
                 return Some(());
             }
             ColumnConstraint::Backfill(it) => {

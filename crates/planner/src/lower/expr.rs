@@ -26,6 +26,22 @@ impl Lowering<'_> {
         }
     }
 
+    /// A default. No column can be meant there, so SQLite takes a lone name, quoted or not, for a string.
+    pub(super) fn default_value(&mut self, expr: &ast::Expr) -> Option<Expr> {
+        let value = self.expr(expr)?;
+        if !self.is_sqlite() {
+            return Some(value);
+        }
+        let mut all = pql_schema::tokens(value.as_str());
+        let name = match (all.next(), all.next()) {
+            (Some(only), None) if !VALUES.iter().any(|word| only.text.eq_ignore_ascii_case(word)) => {
+                only.name()
+            }
+            _ => None,
+        };
+        Some(name.map_or_else(|| value.clone(), |name| Expr::new(text::string(&name))))
+    }
+
     /// The query of a view.
     pub(super) fn query(&mut self, query: &ast::Query) -> Option<Expr> {
         if self.stored {
@@ -59,6 +75,9 @@ impl Lowering<'_> {
         complete.then_some(out)
     }
 }
+
+/// Words that are values by themselves.
+const VALUES: [&str; 6] = ["NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"];
 
 fn rowan_token(element: pql_syntax::SyntaxElement) -> Option<pql_syntax::SyntaxToken> {
     element.into_token()

@@ -3,7 +3,7 @@
 
 use pql_schema::{
     Column, Constraint, ConstraintKind, DataType, Deferrable, Index, IndexPart, NullsOrder, ObjectName,
-    Schema, SortOrder, Table,
+    Objects, Schema, SortOrder, Table, Trigger,
 };
 
 use super::sqlite::{Affinity, SQLITE, sqlite_meaning, sqlite_type};
@@ -11,36 +11,46 @@ use super::sqlite::{Affinity, SQLITE, sqlite_meaning, sqlite_type};
 /// Turns a wanted schema into what reading it back from SQLite would give. Where a column of `current` is declared by
 /// another name of the same type and affinity (`INT` where INTEGER is wanted), its spelling is kept.
 pub fn normalise_sqlite(schema: &mut Schema, current: Option<&Schema>) {
+    // What the database has already is as the database stores it.
+    let stored_table = |table: &Table| current.is_some_and(|it| it.tables.shares(&table.name, table));
+    let stored_index = |index: &Index| current.is_some_and(|it| it.indexes.shares(&index.name, index));
     rename_keys(schema);
-    for table in schema.tables.values_mut() {
-        let known = current.and_then(|current| current.table(&table.name));
-        normalise_table(table, known);
+    if let Some(current) = current {
+        schema.tables.adopt(&current.tables);
+        schema.indexes.adopt(&current.indexes);
     }
-    for index in schema.indexes.values_mut() {
-        unqualify(&mut index.name);
-        unqualify(&mut index.table);
-        if index.method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("btree")) {
-            index.method = None;
-        }
-        index.parts.iter_mut().for_each(normalise_part);
-    }
+    schema.tables.change(
+        |table| !stored_table(table),
+        |table| normalise_table(table, current.and_then(|current| current.table(&table.name))),
+    );
     let mut indexes = std::mem::take(&mut schema.indexes);
-    for index in indexes.values_mut() {
-        drop_needless_part_collations(index, schema);
-    }
+    indexes.change(
+        |index| !stored_index(index),
+        |index| {
+            unqualify(&mut index.name);
+            unqualify(&mut index.table);
+            if index.method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("btree")) {
+                index.method = None;
+            }
+            index.parts.iter_mut().for_each(normalise_part);
+            drop_needless_part_collations(index, schema);
+        },
+    );
     schema.indexes = indexes;
-    for view in schema.views.values_mut() {
-        unqualify(&mut view.name);
-    }
-    for trigger in schema.triggers.values_mut() {
+    schema.views.change(|view| view.name.schema.is_some(), |view| unqualify(&mut view.name));
+    let qualified = |trigger: &Trigger| trigger.name.schema.is_some() || trigger.table.schema.is_some();
+    schema.triggers.change(qualified, |trigger| {
         unqualify(&mut trigger.name);
         unqualify(&mut trigger.table);
-    }
+    });
 }
 
 /// `main.t` is `t`.
 fn rename_keys(schema: &mut Schema) {
-    fn unqualified<T>(map: &mut std::collections::BTreeMap<ObjectName, T>) {
+    fn unqualified<T: Clone>(map: &mut Objects<T>) {
+        if map.keys().all(|name| name.schema.is_none()) {
+            return;
+        }
         *map = std::mem::take(map)
             .into_iter()
             .map(|(mut name, value)| {

@@ -93,6 +93,10 @@ fn add_column(
     let owner = Table::new(table.clone());
     let inline: Vec<&Constraint> = constraints.iter().collect();
     let mut text = format!("ADD COLUMN {}.{}", object(table), PQL.column_def(column, &owner, &inline));
+    if text == format!("ADD COLUMN {}", member(table, &column.name)) {
+        // Neither type nor constraint: said as what it is, so that it does not look like an oversight.
+        text.push_str(" NULL");
+    }
     push_operand(&mut text, "BACKFILL", backfill);
     text
 }

@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use pql_engine::{Engine, Interrupted, OpenOptions, Value};
 use pql_planner::Dialect;
+use pql_planner::lower::LoweredSchema;
 use pql_schema::{MigrationId, Schema};
 use pql_syntax::ast::{AstNode, Statement};
 use pql_syntax::{Diagnostic, Severity};
@@ -41,6 +42,8 @@ pub(crate) struct Interpreter {
     notices: Vec<String>,
     /// The session's settings.
     pub(crate) settings: Settings,
+    /// The application schema that was read last, by its text.
+    pub(crate) lowered: Option<(String, LoweredSchema)>,
     /// What `@migration_id` stands for unless it is bound.
     pub(crate) last_migration: Option<MigrationId>,
 }
@@ -55,6 +58,7 @@ impl Interpreter {
             answers: BTreeMap::new(),
             notices: Vec::new(),
             settings,
+            lowered: None,
             last_migration: None,
         }
     }

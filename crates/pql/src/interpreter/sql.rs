@@ -1,6 +1,6 @@
 //! SQL that goes to the database as it is, and DESCRIBE.
 
-use pql_engine::{ResultSet, Value};
+use pql_engine::{ResultSet, SqlOutcome, Value};
 use pql_planner::HIDDEN_PREFIX;
 use pql_syntax::ast::{AstNode, Describe, PassThrough};
 
@@ -26,6 +26,22 @@ fn without_retained(mut rows: ResultSet) -> ResultSet {
     rows
 }
 
+fn answer(sql: &str, outcome: SqlOutcome) -> Answer {
+    match outcome.rows {
+        Some(rows) => {
+            Answer::Rows(if sql.contains(HIDDEN_PREFIX) { rows } else { without_retained(rows) }.into())
+        }
+        None => Answer::Changed(outcome.changed),
+    }
+}
+
+/// How long the word is that a text starts with; anything else counts as one character.
+fn word(text: &str) -> usize {
+    let end = text.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$' | '.'));
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    end.unwrap_or(text.len()).max(first)
+}
+
 impl Interpreter {
     /// Any other SQL, with its parameters bound.
     pub(super) fn pass_through(&mut self, statement: &PassThrough) -> Result<Answer, Error> {
@@ -43,17 +59,24 @@ impl Interpreter {
             };
             params.push((param.name().to_owned(), value));
         }
-        self.run_sql(&statement.text(), &params)
+        let text = statement.text();
+        let outcome = self.engine()?.run_sql(&text, &params).map_err(|error| {
+            let place = error.place().and_then(|at| Some(at..at + word(text.get(at..)?)));
+            let error = Error::from(error);
+            match place {
+                Some(place) => {
+                    let start = statement.span().start;
+                    error.at(start + place.start..start + place.end)
+                }
+                None => error,
+            }
+        })?;
+        Ok(answer(&text, outcome))
     }
 
     pub(super) fn run_sql(&mut self, sql: &str, params: &[(String, Value)]) -> Result<Answer, Error> {
         let outcome = self.engine()?.run_sql(sql, params)?;
-        Ok(match outcome.rows {
-            Some(rows) => {
-                Answer::Rows(if sql.contains(HIDDEN_PREFIX) { rows } else { without_retained(rows) }.into())
-            }
-            None => Answer::Changed(outcome.changed),
-        })
+        Ok(answer(sql, outcome))
     }
 
     pub(super) fn describe(&mut self, describe: &Describe) -> Result<Answer, Error> {

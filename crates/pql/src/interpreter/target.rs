@@ -36,17 +36,25 @@ impl Interpreter {
     pub(crate) fn lower_schema(&mut self, schema: &ApplicationSchema) -> Result<LoweredSchema, Error> {
         let dialect = self.dialect()?;
         let (name, text) = schema.read(dialect)?;
+        if let Some((_, known)) = self.lowered.as_ref().filter(|(known, _)| *known == text) {
+            return Ok(known.clone());
+        }
         let lowered = if text.trim_start().starts_with('{') {
             lower::schema_json(&text, dialect)
         } else {
             let params = self.literals()?;
             lower::schema_text(&text, dialect, &params)
         };
-        lowered.map_err(|findings| {
+        let lowered = lowered.map_err(|findings| {
             Error::of_several(findings.iter().map(|finding| of_diagnostic(finding, &text)))
                 .expect("a schema that is refused has at least one finding")
                 .in_text(&name, &text)
-        })
+        })?;
+        // With a parameter in it the same text may mean something else the next time.
+        if !text.contains('@') {
+            self.lowered = Some((text, lowered.clone()));
+        }
+        Ok(lowered)
     }
 
     /// The operations that lead from a version (or from now) to a schema. Questions are an error that asks them.

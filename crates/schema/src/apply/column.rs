@@ -76,18 +76,21 @@ impl Schema {
             return Err(ApplyError::AlreadyExists { what: ObjectRef::Column(table, taken.name.clone()) });
         }
         self.rename_in_texts(&table, &from, to);
-        for index in self.indexes.values_mut().filter(|index| rule.same_object(&index.table, &table)) {
-            index.rename_column(rule, &from, to);
-        }
-        for (name, other) in &mut self.tables {
-            let own = *name == table;
-            for key in other.foreign_keys_mut().filter(|key| rule.same_object(&key.table, &table)) {
-                rename_each(&mut key.referenced, rule, &from, to);
-            }
-            if own {
-                other.rename_column(rule, &from, to);
-            }
-        }
+        self.indexes.change(
+            |index| rule.same_object(&index.table, &table),
+            |index| index.rename_column(rule, &from, to),
+        );
+        self.tables.change(
+            |other| other.name == table || other.refers_to(&table, rule),
+            |other| {
+                for key in other.foreign_keys_mut().filter(|key| rule.same_object(&key.table, &table)) {
+                    rename_each(&mut key.referenced, rule, &from, to);
+                }
+                if other.name == table {
+                    other.rename_column(rule, &from, to);
+                }
+            },
+        );
         Ok(())
     }
 

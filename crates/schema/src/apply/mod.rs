@@ -19,8 +19,7 @@ pub use error::ApplyError;
 pub(crate) use trigger::TriggerStatement;
 
 use crate::near::near;
-use crate::schema::find;
-use crate::{Column, Index, MigrationOp, ObjectName, ObjectRef, Schema, Table};
+use crate::{Column, Index, MigrationOp, ObjectName, ObjectRef, Objects, Schema, Table};
 
 type Applied = Result<(), ApplyError>;
 
@@ -137,12 +136,12 @@ impl Schema {
 
     /// Tables, views and indexes share their names.
     fn check_free(&self, name: &ObjectName) -> Applied {
-        let taken = find(&self.tables, self.names, name)
+        let taken = self
+            .tables
+            .find(self.names, name)
             .map(|(name, _)| ObjectRef::Table(name.clone()))
-            .or_else(|| find(&self.views, self.names, name).map(|(name, _)| ObjectRef::View(name.clone())))
-            .or_else(|| {
-                find(&self.indexes, self.names, name).map(|(name, _)| ObjectRef::Index(name.clone()))
-            });
+            .or_else(|| self.views.find(self.names, name).map(|(name, _)| ObjectRef::View(name.clone())))
+            .or_else(|| self.indexes.find(self.names, name).map(|(name, _)| ObjectRef::Index(name.clone())));
         taken.map_or(Ok(()), |what| Err(ApplyError::AlreadyExists { what }))
     }
 
@@ -170,7 +169,7 @@ impl Schema {
     }
 }
 
-fn near_objects<T>(name: &ObjectName, map: &BTreeMap<ObjectName, T>) -> Vec<String> {
+fn near_objects<T>(name: &ObjectName, map: &Objects<T>) -> Vec<String> {
     near(&name.name, map.keys().map(|key| key.name.as_str()))
 }
 

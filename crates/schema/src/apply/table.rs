@@ -2,7 +2,7 @@
 
 use super::{Applied, ApplyError};
 use crate::reading::Reading;
-use crate::{Column, ConstraintKind, DataType, NameRule, ObjectName, ObjectRef, Schema, Table};
+use crate::{Column, ConstraintKind, DataType, NameRule, ObjectName, ObjectRef, Schema, Table, Trigger};
 
 impl Schema {
     pub(super) fn create_table(&mut self, table: &Table) -> Applied {
@@ -34,33 +34,46 @@ impl Schema {
         }
         let rule = self.names;
         // The texts are read while the table still has its old name.
-        for view in self.views.values_mut() {
-            if let Some(query) = Reading::of_view(view, rule).with_table_renamed(&from, to) {
-                view.query = query;
-            }
-        }
-        for trigger in self.triggers.values_mut() {
-            if let Some(definition) = Reading::of_trigger(trigger, rule).with_table_renamed(&from, to) {
-                trigger.definition = definition;
-            }
-            if rule.same_object(&trigger.table, &from) {
-                trigger.table = to.clone();
-            }
-        }
-        for index in self.indexes.values_mut().filter(|index| rule.same_object(&index.table, &from)) {
-            index.table = to.clone();
-            index.for_each_expr(&mut |expr| *expr = expr.requalified(rule, &from.name, &to.name));
-        }
+        self.views.change(
+            |view| Reading::of_view(view, rule).with_table_renamed(&from, to).is_some(),
+            |view| {
+                if let Some(query) = Reading::of_view(view, rule).with_table_renamed(&from, to) {
+                    view.query = query;
+                }
+            },
+        );
+        let names = |trigger: &Trigger| Reading::of_trigger(trigger, rule).with_table_renamed(&from, to);
+        self.triggers.change(
+            |trigger| rule.same_object(&trigger.table, &from) || names(trigger).is_some(),
+            |trigger| {
+                if let Some(definition) = names(trigger) {
+                    trigger.definition = definition;
+                }
+                if rule.same_object(&trigger.table, &from) {
+                    trigger.table = to.clone();
+                }
+            },
+        );
+        self.indexes.change(
+            |index| rule.same_object(&index.table, &from),
+            |index| {
+                index.table = to.clone();
+                index.for_each_expr(&mut |expr| *expr = expr.requalified(rule, &from.name, &to.name));
+            },
+        );
         if let Some(mut table) = self.tables.remove(&from) {
             table.name = to.clone();
             table.for_each_expr(&mut |expr| *expr = expr.requalified(rule, &from.name, &to.name));
             self.tables.insert(to.clone(), table);
         }
-        for key in self.tables.values_mut().flat_map(Table::foreign_keys_mut) {
-            if rule.same_object(&key.table, &from) {
-                key.table = to.clone();
-            }
-        }
+        self.tables.change(
+            |table| table.refers_to(&from, rule),
+            |table| {
+                for key in table.foreign_keys_mut().filter(|key| rule.same_object(&key.table, &from)) {
+                    key.table = to.clone();
+                }
+            },
+        );
         Ok(())
     }
 
@@ -123,6 +136,12 @@ impl Table {
             [part] if self.column(&part.column, rule).is_some_and(integer) => Ok(()),
             _ => refused("AUTOINCREMENT needs a primary key of one INTEGER column"),
         }
+    }
+
+    /// Whether a foreign key of it refers to the table.
+    pub(crate) fn refers_to(&self, table: &ObjectName, rule: NameRule) -> bool {
+        let keys = self.constraints.iter().filter_map(|constraint| constraint.foreign_key());
+        keys.into_iter().any(|key| rule.same_object(&key.table, table))
     }
 
     pub(crate) fn foreign_keys_mut(&mut self) -> impl Iterator<Item = &mut crate::ForeignKey> {

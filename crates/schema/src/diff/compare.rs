@@ -9,7 +9,7 @@ use super::order::in_order;
 use super::phases::Phases;
 use super::table::TableChange;
 use super::texts::{self, Lost};
-use crate::schema::find;
+use crate::objects::find;
 use crate::{ApplyError, Constraint, Index, MigrationOp, ObjectName, ObjectRef, Schema, Table};
 
 /// What separates the two, by kind of object.
@@ -60,7 +60,7 @@ impl<'a> Comparison<'a> {
                 Side::Right(then) => {
                     self.new.insert(&then.name, then);
                 }
-                Side::Both(now, then) if now != then => {
+                Side::Both(now, then) if !std::ptr::eq(now, then) && now != then => {
                     self.changes.insert(&now.name, TableChange::between(self.now, now, self.then, then));
                 }
                 Side::Both(..) => {}
@@ -108,7 +108,7 @@ impl<'a> Comparison<'a> {
     where
         'a: 'i,
     {
-        find(&self.now.tables, self.now.names, &index.table).map_or(&index.table, |(name, _)| name)
+        self.now.tables.find(self.now.names, &index.table).map_or(&index.table, |(name, _)| name)
     }
 
     fn loses_column_of(&self, index: &Index) -> bool {
@@ -134,7 +134,7 @@ impl<'a> Comparison<'a> {
             }
             for (at, constraint) in table.constraints.iter().enumerate() {
                 let Some(key) = constraint.foreign_key() else { continue };
-                let Some((parent, _)) = find(&self.now.tables, self.now.names, &key.table) else { continue };
+                let Some((parent, _)) = self.now.tables.find(self.now.names, &key.table) else { continue };
                 if self.changes.get(child).is_some_and(|change| change.drops(at)) {
                     continue;
                 }
@@ -216,11 +216,11 @@ impl<'a> Comparison<'a> {
     fn emit_indexes(&self, dropped_views: &BTreeSet<&ObjectName>, phases: &mut Phases) {
         let rule = self.now.names;
         let goes_with_view = |index: &Index| {
-            find(&self.now.views, rule, &index.table).is_some_and(|(name, _)| dropped_views.contains(name))
+            self.now.views.find(rule, &index.table).is_some_and(|(name, _)| dropped_views.contains(name))
         };
         let is_of_table = |index: &Index| {
-            find(&self.now.tables, rule, &index.table).is_some()
-                || find(&self.then.tables, rule, &index.table).is_some()
+            self.now.tables.find(rule, &index.table).is_some()
+                || self.then.tables.find(rule, &index.table).is_some()
         };
         for (&name, index) in &self.indexes.dropped {
             // What goes with its table or view needs no operation of its own.
@@ -254,7 +254,9 @@ impl<'a> Comparison<'a> {
         for child in children {
             let table = self.gone[child];
             let closes = |parent: &ObjectName| {
-                find(&self.now.tables, self.now.names, parent)
+                self.now
+                    .tables
+                    .find(self.now.names, parent)
                     .is_some_and(|(parent, _)| cycles.contains(&(child, parent)))
             };
             // From the last to the first, so that the names of unnamed ones stay what they are.
@@ -285,7 +287,7 @@ impl<'a> Comparison<'a> {
                     } else if let Some((parent, found)) = find(&self.new, rule, &key.table) {
                         !cycles.contains(&(name, *parent)) && within(found)
                     } else {
-                        let parent = find(&self.now.tables, rule, &key.table);
+                        let parent = self.now.tables.find(rule, &key.table);
                         parent.is_some_and(|(parent, _)| self.has_surviving_key(parent, &key.referenced))
                     }
                 });
@@ -311,7 +313,7 @@ impl<'a> Comparison<'a> {
     ) -> BTreeMap<&'t ObjectName, BTreeSet<&'t ObjectName>> {
         let parents = |table: &'t Table| {
             let keys = table.constraints.iter().filter_map(Constraint::foreign_key);
-            keys.filter_map(|key| find(&schema.tables, self.now.names, &key.table)).map(|(name, _)| name)
+            keys.filter_map(|key| schema.tables.find(self.now.names, &key.table)).map(|(name, _)| name)
         };
         tables
             .iter()

@@ -1,9 +1,8 @@
 //! Two maps side by side, in one pass: their order puts equal names at the same place whatever the rule.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
-use crate::{NameRule, ObjectName};
+use crate::{NameRule, Objects};
 
 /// What stands under a name: on one side, or on both.
 pub(crate) enum Side<'a, T> {
@@ -14,8 +13,8 @@ pub(crate) enum Side<'a, T> {
 
 /// Every name of the two maps once.
 pub(crate) fn join<'a, T>(
-    left: &'a BTreeMap<ObjectName, T>,
-    right: &'a BTreeMap<ObjectName, T>,
+    left: &'a Objects<T>,
+    right: &'a Objects<T>,
     rule: NameRule,
 ) -> impl Iterator<Item = Side<'a, T>> {
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());

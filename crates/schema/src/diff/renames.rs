@@ -252,6 +252,7 @@ fn possible_renames(now: &Schema, target: &Schema) -> Vec<Rename> {
         match side {
             Side::Left(table) => gone.entry(columns_of(table, rule)).or_default().push(table),
             Side::Right(table) => come.entry(columns_of(table, rule)).or_default().push(table),
+            Side::Both(table, then) if std::ptr::eq(table, then) => {}
             Side::Both(table, then) => pairs.push((table, then)),
         }
     }

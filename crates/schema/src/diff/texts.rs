@@ -10,8 +10,8 @@ use super::align::same_view;
 use super::join::{Side, join};
 use super::order::in_order;
 use super::phases::Phases;
+use crate::objects::find;
 use crate::reading::{Reading, denotes};
-use crate::schema::find;
 use crate::{MigrationOp, ObjectName, ObjectRef, Schema, Trigger, View};
 
 /// What goes elsewhere.
@@ -145,9 +145,9 @@ impl<'a> Texts<'a> {
         let rule = now.names;
         let spoken_of = !then.triggers.is_empty();
         for (name, trigger) in &now.triggers {
-            let target = find(&then.triggers, rule, name).map(|(_, target)| target);
+            let target = then.triggers.find(rule, name).map(|(_, target)| target);
             let with_table =
-                find(&now.tables, rule, &trigger.table).is_some_and(|(table, _)| lost.tables.contains(table));
+                now.tables.find(rule, &trigger.table).is_some_and(|(table, _)| lost.tables.contains(table));
             let with_view = find(views, rule, &trigger.table).map(|(_, for_good)| *for_good);
             let same = |target: &Trigger| {
                 target.definition == trigger.definition && rule.same_object(&target.table, &trigger.table)
@@ -184,7 +184,7 @@ impl<'a> Texts<'a> {
                 }
             }
         }
-        let new = then.triggers.iter().filter(|(name, _)| find(&now.triggers, rule, name).is_none());
+        let new = then.triggers.iter().filter(|(name, _)| now.triggers.find(rule, name).is_none());
         self.create_triggers.extend(new.map(|(_, trigger)| trigger.clone()));
         Ok(())
     }
@@ -207,8 +207,8 @@ fn hit(
     for relation in reading.relations().map(Some).chain([None]) {
         let Some(name) = relation.or(watched) else { continue };
         let object = ObjectName::new(name.name.clone());
-        let table = find(&now.tables, now.names, name).or_else(|| find(&now.tables, now.names, &object));
-        let view = find(&now.views, now.names, name).or_else(|| find(&now.views, now.names, &object));
+        let table = now.tables.find(now.names, name).or_else(|| now.tables.find(now.names, &object));
+        let view = now.views.find(now.names, name).or_else(|| now.views.find(now.names, &object));
         if let Some((table, _)) =
             table.filter(|(table, _)| relation.is_none() || denotes(now.names, name, table))
         {

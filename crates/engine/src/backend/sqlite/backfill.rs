@@ -197,14 +197,14 @@ impl Work<'_> {
         Ok(Error::new(
             codes::ROWS,
             format!(
-                "The row of {} with {} cannot be filled ({}): {}",
+                "the row of {} with {} cannot be filled ({}): {}",
                 ident(table),
                 self.key.describe(key),
                 values.join(", "),
                 cause.message()
             ),
         )
-        .with_help("Change that row, or the expression.")
+        .with_help("change that row, or the expression")
         .with_source(cause))
     }
 }

@@ -339,16 +339,13 @@ pub(super) fn replaced(db: &Db, table: &str) -> Result<Vec<Unique>> {
 
 fn read(memory: &Memory) -> Result<Capture> {
     serde_json::from_str(memory.extra.as_deref().unwrap_or_default()).map_err(|error| {
-        Error::new(
-            codes::UNREADABLE,
-            format!("What is remembered of the log {} cannot be read.", memory.name),
-        )
-        .with_source(error)
+        Error::new(codes::UNREADABLE, format!("what is remembered of the log {} cannot be read", memory.name))
+            .with_source(error)
     })
 }
 
 fn unwritable(error: serde_json::Error) -> Error {
-    Error::new(codes::DATABASE, "A capture could not be written down.").with_source(error)
+    Error::new(codes::DATABASE, "a capture could not be written down").with_source(error)
 }
 
 /// A capture of our own, for as long as one action needs it.

@@ -126,7 +126,7 @@ fn prepare(db: &mut Db, patience: &Patience) -> Result<()> {
 /// Says in plain words what SQLite would call "unable to open database file".
 fn examine(path: &Path, create: bool) -> Result<()> {
     let shown = path.display();
-    let cannot = |why: String| Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {why}."));
+    let cannot = |why: String| Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {why}"));
     let data = match fs::metadata(path) {
         Ok(data) => data,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

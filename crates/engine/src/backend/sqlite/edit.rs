@@ -48,9 +48,9 @@ pub(super) fn edit(db: &Db, work: impl FnOnce(&Db) -> Result<()>) -> Result<()> 
 fn unreadable(error: rusqlite::Error) -> Error {
     Error::new(
         codes::DATABASE,
-        format!("SQLite does not accept the new definition: {}.", super::errors::message(&error)),
+        format!("SQLite does not accept the new definition: {}", super::errors::message(&error)),
     )
-    .with_help("Nothing was changed.")
+    .with_help("nothing was changed")
     .with_source(error)
 }
 
@@ -63,7 +63,7 @@ pub(super) fn verify_table(db: &Db, table: &str, columns: &[&str]) -> Result<()>
         return Err(Error::new(
             codes::DATABASE,
             format!(
-                "The new definition of {quoted} has the columns ({}), not ({}).",
+                "the new definition of {quoted} has the columns ({}), not ({})",
                 found.join(", "),
                 columns.join(", ")
             ),
@@ -86,7 +86,7 @@ pub(super) fn verify_table(db: &Db, table: &str, columns: &[&str]) -> Result<()>
     if stored.difference(&declared).count() > 0 || missing > usize::from(apart) {
         return Err(Error::new(
             codes::DATABASE,
-            format!("The keys that the new definition of {quoted} declares are not those that are stored."),
+            format!("the keys that the new definition of {quoted} declares are not those that are stored"),
         ));
     }
     Ok(())

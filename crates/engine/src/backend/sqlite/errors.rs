@@ -12,26 +12,26 @@ impl From<rusqlite::Error> for Error {
         let new = |code, text: String| Self::new(code, text);
         let translated = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                new(codes::LOCKED, format!("The database is in use by another connection: {message}."))
-                    .with_help("Another program holds its lock. Try again, or allow more time with lock_timeout and retry_for.")
+                new(codes::LOCKED, format!("the database is in use by another connection: {message}"))
+                    .with_help("another program holds its lock; try again, or allow more time with lock_timeout and retry_for")
                     .retryable()
             }
-            Some(ErrorCode::NotADatabase) => not_a_database("The file"),
-            Some(ErrorCode::ReadOnly) => new(codes::READ_ONLY, format!("The database cannot be written: {message}."))
-                .with_help("Check the permissions of the file and of its directory, where SQLite keeps its journal."),
-            Some(ErrorCode::DiskFull) => new(codes::DISK_FULL, "The disk is full; nothing of this step was kept.".into())
-                .with_help("Free space and resume; PURGE gives up what finished migrations retain."),
+            Some(ErrorCode::NotADatabase) => not_a_database("the file"),
+            Some(ErrorCode::ReadOnly) => new(codes::READ_ONLY, format!("the database cannot be written: {message}"))
+                .with_help("check the permissions of the file and of its directory, where SQLite keeps its journal"),
+            Some(ErrorCode::DiskFull) => new(codes::DISK_FULL, "the disk is full; nothing of this step was kept".into())
+                .with_help("free space and resume; PURGE gives up what finished migrations retain"),
             Some(ErrorCode::SystemIoFailure) => {
-                new(codes::INPUT_OUTPUT, format!("Reading or writing the database failed: {message}."))
-                    .with_help("The disk or its file system reported an error; the transaction was rolled back.")
+                new(codes::INPUT_OUTPUT, format!("reading or writing the database failed: {message}"))
+                    .with_help("the disk or its file system reported an error; the transaction was rolled back")
             }
-            Some(ErrorCode::CannotOpen) => new(codes::CANNOT_OPEN, format!("The database cannot be opened: {message}.")),
-            Some(ErrorCode::DatabaseCorrupt) => new(codes::CORRUPT, format!("The database is damaged: {message}."))
-                .with_help("Run PRAGMA integrity_check; restore a backup or use the `.recover` command of the sqlite3 shell."),
-            Some(ErrorCode::ConstraintViolation) => new(codes::CONSTRAINT, sentence(&message)),
-            Some(ErrorCode::OperationInterrupted) => new(codes::TIMED_OUT, "A statement ran for longer than statement_timeout allows.".into())
-                    .with_help("Nothing of it was kept. Allow more time, or leave the limit out."),
-            _ => new(codes::DATABASE, sentence(&message)),
+            Some(ErrorCode::CannotOpen) => new(codes::CANNOT_OPEN, format!("the database cannot be opened: {message}")),
+            Some(ErrorCode::DatabaseCorrupt) => new(codes::CORRUPT, format!("the database is damaged: {message}"))
+                .with_help("run PRAGMA integrity_check; restore a backup or use the `.recover` command of the sqlite3 shell"),
+            Some(ErrorCode::ConstraintViolation) => new(codes::CONSTRAINT, message),
+            Some(ErrorCode::OperationInterrupted) => new(codes::TIMED_OUT, "a statement ran for longer than statement_timeout allows".into())
+                    .with_help("nothing of it was kept; allow more time, or leave the limit out"),
+            _ => new(codes::DATABASE, message),
         };
         translated.with_source(error)
     }
@@ -39,14 +39,14 @@ impl From<rusqlite::Error> for Error {
 
 /// The error for a file whose header is not SQLite's.
 pub(super) fn not_a_database(what: &str) -> Error {
-    Error::new(codes::NOT_A_DATABASE, format!("{what} is not a SQLite database, or it is encrypted."))
-        .with_help("PQL opens plain SQLite 3 files; it does not touch any other.")
+    Error::new(codes::NOT_A_DATABASE, format!("{what} is not a SQLite database, or it is encrypted"))
+        .with_help("PQL opens plain SQLite 3 files; it does not touch any other")
 }
 
 /// The database is not what the plan was made for.
 pub(super) fn moved(what: impl Into<String>) -> Error {
     Error::new(codes::MOVED, what)
-        .with_help("It was changed after the plan was made. Generate the migration again.")
+        .with_help("it was changed after the plan was made; generate the migration again")
 }
 
 /// SQLite's own words.
@@ -56,16 +56,6 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    let mut sentence = format!("{first}{}", chars.as_str());
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
 }
 
 /// Whether the statement failed because of the row that it met (a constraint, a conversion, an expression), rather

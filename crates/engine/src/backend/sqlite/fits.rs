@@ -105,12 +105,12 @@ fn turned_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
             Error::new(
                 codes::ROWS,
                 format!(
-                    "Values written since do not fit the old {}.{}: {error}",
+                    "values written since do not fit the old {}.{}: {error}",
                     ident(table),
                     ident(&map.column)
                 ),
             )
-            .with_help("Change or delete those rows and roll back again.")
+            .with_help("change or delete those rows and roll back again")
         })?;
     }
     Ok(())

@@ -45,13 +45,13 @@ pub(super) fn no_new(db: &Db, table: &str, before: &Violations) -> Result<()> {
             return Err(Error::new(
                 codes::ROWS,
                 format!(
-                    "{} rows of {} would refer to rows of {} that do not exist.",
+                    "{} rows of {} would refer to rows of {} that do not exist",
                     count - known,
                     ident(&child),
                     ident(&parent)
                 ),
             )
-            .with_help("Nothing was changed. Change those rows, or what the new values are computed from."));
+            .with_help("nothing was changed; change those rows, or what the new values are computed from"));
         }
     }
     Ok(())

@@ -11,9 +11,24 @@ use super::model::Cache;
 use super::texts;
 use crate::Result;
 
+/// The schema, from the last time it was read if it is still that one. SQLite counts every change of it; inside a
+/// transaction the count may yet be taken back and given to another change, so there nothing is kept.
+pub(super) fn schema(db: &Db, cache: &mut Cache) -> Result<Schema> {
+    let settled = db.is_autocommit();
+    let version: i64 = db.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?;
+    if let Some((_, known)) = cache.whole.as_ref().filter(|(at, _)| settled && *at == version) {
+        return Ok(known.clone());
+    }
+    let schema = read(db, cache)?;
+    // Somebody may have changed it while it was read.
+    let after: i64 = db.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?;
+    cache.whole = (settled && after == version).then(|| (version, schema.clone()));
+    Ok(schema)
+}
+
 /// Reads it. Retained columns are included and marked; PQL's own tables and indexes, SQLite's, and virtual tables
 /// with what they keep their data in are not.
-pub(super) fn schema(db: &Db, cache: &mut Cache) -> Result<Schema> {
+fn read(db: &Db, cache: &mut Cache) -> Result<Schema> {
     let entries = catalog::all(db)?;
     let foreign = foreign_tables(db, &entries)?;
     let ours = |entry: &&Entry| {
@@ -26,7 +41,7 @@ pub(super) fn schema(db: &Db, cache: &mut Cache) -> Result<Schema> {
     let mut schema = Schema::new(NameRule::AsciiInsensitive);
     for entry in entries.iter().filter(ours).filter(|entry| entry.kind == "table") {
         let table = cache.table(entry)?;
-        schema.tables.insert(table.name.clone(), (*table).clone());
+        schema.tables.insert_shared(table.name.clone(), table);
     }
     let mut indexes = Vec::new();
     for entry in entries.iter().filter(ours) {
@@ -34,7 +49,7 @@ pub(super) fn schema(db: &Db, cache: &mut Cache) -> Result<Schema> {
             "index" => indexes.push(cache.index(entry, &schema)?),
             "view" => {
                 let view = cache.view(entry)?;
-                schema.views.insert(view.name.clone(), (*view).clone());
+                schema.views.insert_shared(view.name.clone(), view);
             }
             "trigger" => {
                 if let Some(trigger) = entry.sql.as_deref().and_then(stored::trigger) {
@@ -44,7 +59,9 @@ pub(super) fn schema(db: &Db, cache: &mut Cache) -> Result<Schema> {
             _ => {}
         }
     }
-    schema.indexes.extend(indexes.into_iter().map(|index| (index.name.clone(), (*index).clone())));
+    for index in indexes {
+        schema.indexes.insert_shared(index.name.clone(), index);
+    }
     Ok(schema)
 }
 

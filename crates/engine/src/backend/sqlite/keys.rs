@@ -278,7 +278,7 @@ pub(super) fn of_table(db: &Db, table: &str) -> Result<RowKey> {
     let without: bool = db
         .query_row("SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'", [table], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| super::errors::moved(format!("There is no table {}.", ident(table))))?;
+        .ok_or_else(|| super::errors::moved(format!("there is no table {}", ident(table))))?;
     if without {
         return primary_key(db, table).map(RowKey::Columns);
     }
@@ -294,7 +294,7 @@ pub(super) fn of_table(db: &Db, table: &str) -> Result<RowKey> {
         (None, None) => Err(Error::new(
             codes::UNSUPPORTED,
             format!(
-                "The rows of {} cannot be told apart: its columns hide every name of the rowid.",
+                "the rows of {} cannot be told apart: its columns hide every name of the rowid",
                 ident(table)
             ),
         )),

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Db, Statement, params_from_iter};
 
 use crate::backend::Connection;
-use crate::{Result, ResultSet, SqlOutcome, Value};
+use crate::{Error, Result, ResultSet, SqlOutcome, Value};
 
 /// A connection inside or outside a transaction, for those who know only the trait.
 pub(super) struct Link<'a>(pub(super) &'a Db);
@@ -41,7 +41,7 @@ impl Connection for Owned {
 }
 
 fn run(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
-    let mut statement = db.prepare_cached(sql)?;
+    let mut statement = db.prepare_cached(sql).map_err(located)?;
     let reads = statement.readonly();
     let before = db.total_changes();
     let rows = if statement.column_count() == 0 {
@@ -54,6 +54,19 @@ fn run(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
     // (DDL, a pragma) must not repeat it.
     let changed = if reads || db.total_changes() == before { 0 } else { db.changes() };
     Ok(SqlOutcome { rows, changed })
+}
+
+/// The error with the place in the statement that SQLite complains about.
+fn located(error: rusqlite::Error) -> Error {
+    let place = match &error {
+        rusqlite::Error::SqlInputError { offset, .. } => usize::try_from(*offset).ok(),
+        _ => None,
+    };
+    let error = Error::from(error);
+    match place {
+        Some(place) => error.at(place),
+        None => error,
+    }
 }
 
 fn collect(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<ResultSet> {

@@ -47,7 +47,7 @@ pub(super) fn retire_table(db: &Db, table: &ObjectName, hidden: &ObjectName) -> 
 pub(super) fn hide_table(db: &Db, table: &str, hidden: &str) -> Result<()> {
     let entries = catalog::of_table(db, table)?;
     if !entries.iter().any(|entry| entry.kind == "table") {
-        return Err(moved(format!("There is no table {}.", ident(table))));
+        return Err(moved(format!("there is no table {}", ident(table))));
     }
     take_down_triggers(db, &entries, hidden)?;
     let mut changed = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn unhide_table(db: &Db, table: &str, hidden: &str) -> Result<()> {
         changed.push(shown_entry(db, &entry, hidden, table)?);
     }
     if changed.is_empty() {
-        return Err(moved(format!("The retained table {} is gone.", ident(hidden))));
+        return Err(moved(format!("the retained table {} is gone", ident(hidden))));
     }
     edit::write(db, &changed)?;
     move_statistics(db, hidden, table, true)?;
@@ -143,7 +143,7 @@ pub(super) fn automatic_name(name: &str, table: &str) -> String {
 pub(super) fn without_references(sql: &str, name: &str) -> Result<String> {
     if !texts::has_word(sql, "references") {
         return texts::renamed(sql, name)
-            .ok_or_else(|| moved(format!("The definition of a table is odd: {sql}")));
+            .ok_or_else(|| moved(format!("the definition of a table is odd: {sql}")));
     }
     let mut table = model::table(sql)?;
     table.name = ObjectName::new(name);
@@ -259,7 +259,7 @@ pub(super) fn must_really_go(index: &Index) -> bool {
 
 pub(super) fn hide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Result<()> {
     let Some(entry) = catalog::find(db, "index", &index.name.name)? else {
-        return Err(moved(format!("There is no index {}.", ident(&index.name.name))));
+        return Err(moved(format!("there is no index {}", ident(&index.name.name))));
     };
     if must_really_go(index) {
         return drop_index(db, &index.name);
@@ -282,7 +282,7 @@ pub(super) fn unhide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Resul
 
 pub(super) fn rename_index(db: &Db, from: &ObjectName, to: &ObjectName) -> Result<()> {
     let Some(entry) = catalog::find(db, "index", &from.name)? else {
-        return Err(moved(format!("There is no index {}.", ident(&from.name))));
+        return Err(moved(format!("there is no index {}", ident(&from.name))));
     };
     let sql = entry.sql.as_deref().and_then(|sql| texts::renamed(sql, &to.name));
     edit::write(db, &[Entry { name: to.name.clone(), sql, ..entry }])?;

@@ -208,8 +208,8 @@ impl Backend for Sqlite {
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
         let db = &self.writer.0;
         if !db.is_autocommit() {
-            return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
-                .with_help("COMMIT or ROLLBACK it first."));
+            return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
+                .with_help("COMMIT or ROLLBACK it first"));
         }
         db.execute_batch("BEGIN IMMEDIATE")?;
         let outcome = work(&mut link::Link(db)).and_then(|()| Ok(db.execute_batch("COMMIT")?));
@@ -305,7 +305,7 @@ fn planned_index(plan: &Plan, position: usize) -> Result<&IndexBuild> {
 }
 
 fn incomplete(what: &str, position: usize) -> Error {
-    Error::new(codes::UNREADABLE, format!("The plan refers to {what} {position}, which it does not have."))
+    Error::new(codes::UNREADABLE, format!("the plan refers to {what} {position}, which it does not have"))
 }
 
 /// Gives a hidden index its name back; a unique one only when no two rows are alike any more.

@@ -19,6 +19,8 @@ pub(super) struct Cache {
     pub(super) tables: HashMap<String, Arc<Table>>,
     pub(super) indexes: HashMap<String, Arc<Index>>,
     pub(super) views: HashMap<String, Arc<View>>,
+    /// The whole schema and SQLite's count of its changes when it was read.
+    pub(super) whole: Option<(i64, Schema)>,
 }
 
 impl Cache {
@@ -79,7 +81,7 @@ pub(super) fn view(sql: &str) -> Result<View> {
 /// A stored table as a model.
 pub(super) fn table_of(db: &Db, name: &str) -> Result<Table> {
     let entry = catalog::find(db, "table", name)?
-        .ok_or_else(|| moved(format!("There is no table {}.", ident(name))))?;
+        .ok_or_else(|| moved(format!("there is no table {}", ident(name))))?;
     table(entry.sql.as_deref().unwrap_or_default())
 }
 
@@ -102,9 +104,9 @@ pub(super) fn indexes_of(db: &Db, name: &str) -> Result<Vec<Index>> {
 fn unreadable(sql: &str, error: &pql_syntax::Diagnostic) -> Error {
     Error::new(
         codes::UNREADABLE,
-        format!("A definition in the database cannot be read: {} In: {}", error.message, shortened(sql)),
+        format!("a definition in the database cannot be read: {} in: {}", error.message, shortened(sql)),
     )
-    .with_help("Please report it: what SQLite accepts should be understood.")
+    .with_help("please report it: what SQLite accepts should be understood")
 }
 
 fn shortened(sql: &str) -> String {

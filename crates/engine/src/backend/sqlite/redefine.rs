@@ -69,11 +69,11 @@ fn position_name(before: &Table, position: usize, column: &Column) -> String {
 fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
     let name = &before.name.name;
     let entry = catalog::find(db, "table", name)?
-        .ok_or_else(|| moved(format!("There is no table {}.", ident(name))))?;
+        .ok_or_else(|| moved(format!("there is no table {}", ident(name))))?;
     let now = model::table(entry.sql.as_deref().unwrap_or_default())?;
     if !has_columns(&now, before) {
         return Err(moved(format!(
-            "The columns of {} are no longer those that the plan was made for.",
+            "the columns of {} are no longer those that the plan was made for",
             ident(name)
         )));
     }
@@ -86,7 +86,7 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
     if !means(&model::table(&sql)?, after) {
         return Err(Error::new(
             codes::UNREADABLE,
-            format!("The new definition of {} does not say what it should: {sql}", ident(name)),
+            format!("the new definition of {} does not say what it should: {sql}", ident(name)),
         ));
     }
     let mut entries = indexes_after(db, before, after)?;
@@ -187,7 +187,7 @@ fn same_rows(before: &Table, after: &Table) -> Result<()> {
     Err(Error::new(
         codes::UNSUPPORTED,
         format!(
-            "{} cannot get its new definition without its rows being written again.",
+            "{} cannot get its new definition without its rows being written again",
             ident(&before.name.name)
         ),
     ))

@@ -41,6 +41,6 @@ impl Rows {
             (1, false) => "1 row".to_owned(),
             _ => format!("{count} rows"),
         };
-        Error::new(code, format!("{what}: {number}: {}.", self.named.join("; ")))
+        Error::new(code, format!("{what}: {number}: {}", self.named.join("; ")))
     }
 }

@@ -277,9 +277,9 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 fn locked(waited: Duration, who: &str) -> Error {
     Error::new(
         codes::LOCKED,
-        format!("Another connection{who} has held a lock of the database for {:.1} s.", waited.as_secs_f64()),
+        format!("another connection{who} has held a lock of the database for {:.1} s", waited.as_secs_f64()),
     )
-    .with_help("Nothing was changed by this attempt. Find the program that keeps a transaction open, or allow more time with lock_timeout and retry_for.")
+    .with_help("nothing was changed by this attempt; find the program that keeps a transaction open, or allow more time with lock_timeout and retry_for")
     .retryable()
 }
 
@@ -296,8 +296,8 @@ impl<'a> Setup<'a> {
     /// Foreign keys and triggers off: our touches are not the application's writes.
     pub(super) fn new(db: &'a Db, place: Place) -> Result<Self> {
         if !db.is_autocommit() {
-            return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
-                .with_help("COMMIT or ROLLBACK it first: a migration runs in transactions of its own."));
+            return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
+                .with_help("COMMIT or ROLLBACK it first: a migration runs in transactions of its own"));
         }
         let get = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0));
         let setup = Self {
@@ -311,7 +311,7 @@ impl<'a> Setup<'a> {
         if get("foreign_keys")? != 0 {
             return Err(Error::new(
                 codes::DATABASE,
-                "Foreign keys could not be switched off for the migration.",
+                "foreign keys could not be switched off for the migration",
             ));
         }
         if place.wal && setup.synchronous > 1 {

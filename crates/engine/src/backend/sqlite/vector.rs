@@ -23,12 +23,12 @@ pub(super) fn register(db: &Db) -> Result<()> {
     if status == rusqlite::ffi::SQLITE_OK {
         Ok(())
     } else {
-        Err(Error::new(codes::DATABASE, format!("sqlite-vec could not be started (SQLite's code {status}).")))
+        Err(Error::new(codes::DATABASE, format!("sqlite-vec could not be started (SQLite's code {status})")))
     }
 }
 
 /// That the functions are there, or why not.
 pub(super) fn available(db: &Db) -> Result<(), String> {
     db.query_row("SELECT vec_version()", [], |_| Ok(()))
-        .map_err(|_| "This build has no vector functions; use one with sqlite-vec.".to_owned())
+        .map_err(|_| "this build has no vector functions; use one with sqlite-vec".to_owned())
 }

@@ -29,7 +29,7 @@ impl Walk {
     pub(super) fn start(db: &Db, step: &dyn Step, table: &str, key: &Key) -> Result<Self> {
         if let Some(cursor) = step.cursor() {
             return serde_json::from_str(cursor).map_err(|error| {
-                Error::new(codes::UNREADABLE, "The place where the last attempt stopped cannot be read.")
+                Error::new(codes::UNREADABLE, "the place where the last attempt stopped cannot be read")
                     .with_source(error)
             });
         }
@@ -60,7 +60,7 @@ impl Walk {
     /// As progress; the action is complete with the end when `last` says so.
     pub(super) fn progress(&self, last: bool) -> Result<Progress> {
         let cursor = serde_json::to_string(self).map_err(|error| {
-            Error::new(codes::DATABASE, "The cursor of a batch could not be written down.").with_source(error)
+            Error::new(codes::DATABASE, "the cursor of a batch could not be written down").with_source(error)
         })?;
         Ok(Progress {
             cursor: Some(cursor),

@@ -111,7 +111,7 @@ impl Job<'_> {
     pub(super) fn publish(&self, db: &Db) -> Result<()> {
         let kind = if self.state(db)? == State::Index { "index" } else { "table" };
         let Some(entry) = catalog::find(db, kind, &self.names.fill)? else {
-            return Err(errors::moved(format!("The unfinished index {} is gone.", ident(&self.names.index))));
+            return Err(errors::moved(format!("the unfinished index {} is gone", ident(&self.names.index))));
         };
         let sql = SQLITE.create_index(self.index);
         let name = self.names.index.clone();
@@ -362,12 +362,12 @@ impl Job<'_> {
         Error::new(
             codes::ROWS,
             format!(
-                "{} cannot be unique, because more than one row has {}.",
+                "{} cannot be unique, because more than one row has {}",
                 ident(&self.names.index),
                 values.join(", ")
             ),
         )
-        .with_help("Change or delete the rows that repeat.")
+        .with_help("change or delete the rows that repeat")
     }
 }
 

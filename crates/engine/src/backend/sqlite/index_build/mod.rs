@@ -248,13 +248,12 @@ fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
     if found == "ok" {
         return Ok(());
     }
-    Err(Error::new(codes::VERIFY, format!("The index {} failed its check: {found}.", ident(index)))
-        .with_help(
-            "It has to be dropped. Please report it; strategy = 'offline' builds it by the plain statement.",
-        ))
+    Err(Error::new(codes::VERIFY, format!("the index {} failed its check: {found}", ident(index))).with_help(
+        "it has to be dropped; please report it; strategy = 'offline' builds it by the plain statement",
+    ))
 }
 
 fn unreadable(error: serde_json::Error) -> Error {
-    Error::new(codes::UNREADABLE, "The place where the last attempt stopped cannot be read.")
+    Error::new(codes::UNREADABLE, "the place where the last attempt stopped cannot be read")
         .with_source(error)
 }

@@ -50,14 +50,14 @@ pub(super) fn compare(db: &Db, job: &Job<'_>) -> Result<()> {
     Err(crate::Error::new(
         codes::VERIFY,
         format!(
-            "The index {} does not have the entries that it should: {} for {} rows.",
+            "the index {} does not have the entries that it should: {} for {} rows",
             ident(&job.names.index),
             of_entries.0,
             of_rows.0
         ),
     )
     .with_help(
-        "It was not published. Please report it; strategy = 'offline' builds it by the plain statement.",
+        "it was not published; please report it; strategy = 'offline' builds it by the plain statement",
     ))
 }
 

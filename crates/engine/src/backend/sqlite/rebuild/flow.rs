@@ -347,8 +347,8 @@ impl Flow<'_> {
             return Ok(());
         }
         Err(bad
-            .error(codes::ROWS, &format!("Rows of {} do not fit the other definition", ident(self.source)))
-            .with_help("Change or delete those rows and try again; nothing of them was changed."))
+            .error(codes::ROWS, &format!("rows of {} do not fit the other definition", ident(self.source)))
+            .with_help("change or delete those rows and try again; nothing of them was changed"))
     }
 
     /// Fails with a row that meets another one's unique value.
@@ -356,12 +356,12 @@ impl Flow<'_> {
         Error::new(
             codes::ROWS,
             format!(
-                "The row of {} with {} has a unique value that another row has as well.",
+                "the row of {} with {} has a unique value that another row has as well",
                 ident(self.source),
                 self.source_key.describe(key)
             ),
         )
-        .with_help("Change or delete one of the two rows and try again.")
+        .with_help("change or delete one of the two rows and try again")
     }
 }
 

@@ -279,7 +279,7 @@ fn check_before(db: &Db, rebuild: &Rebuild) -> Result<()> {
         return Ok(());
     }
     Err(errors::moved(format!(
-        "The table {} is no longer as it was planned for.",
+        "the table {} is no longer as it was planned for",
         ident(&rebuild.before.name.name)
     )))
 }

@@ -159,7 +159,7 @@ impl Flow<'_> {
                     .ok_or_else(|| {
                         Error::new(
                             codes::UNSUPPORTED,
-                            format!("The new key {} is computed from nothing.", ident(name)),
+                            format!("the new key {} is computed from nothing", ident(name)),
                         )
                     })
             })

@@ -128,7 +128,7 @@ fn rows(db: &Db, table: &str) -> Result<Vec<Entry>> {
     let mut rows = catalog::of_table(db, table)?;
     rows.retain(|entry| entry.kind != "trigger");
     if rows.first().is_none_or(|entry| entry.kind != "table") {
-        return Err(moved(format!("There is no table {}.", ident(table))));
+        return Err(moved(format!("there is no table {}", ident(table))));
     }
     Ok(rows)
 }

@@ -61,8 +61,8 @@ fn different(db: &Db, flow: &Flow<'_>, range: &Range) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    Err(rows.error(codes::VERIFY, &format!("Rows of {} are not what they should be in the new table", ident(flow.source))).with_help(
-        "Nothing was swapped. An expression that gives another value each time cannot be verified; otherwise please report it.",
+    Err(rows.error(codes::VERIFY, &format!("rows of {} are not what they should be in the new table", ident(flow.source))).with_help(
+        "nothing was swapped; an expression that gives another value each time cannot be verified; otherwise please report it",
     ))
 }
 
@@ -84,9 +84,9 @@ fn same_number(db: &Db, flow: &Flow<'_>) -> Result<()> {
     }
     Err(Error::new(
         codes::VERIFY,
-        format!("The new table of {source} has {of_target} rows where it should have {of_source}; nothing was swapped."),
+        format!("the new table of {source} has {of_target} rows where it should have {of_source}; nothing was swapped"),
     )
-    .with_help("Please report it."))
+    .with_help("please report it"))
 }
 
 impl Flow<'_> {
