@@ -111,6 +111,8 @@ fn capabilities(variant: Variant) -> Capabilities {
         snapshot_reads: true,
         vectors: Ok(()),
         rates: Rates::default(),
+        flavour: pql_planner::Flavour::default(),
+        lacks: pql_planner::Lacks::default(),
     }
 }
 

@@ -19,7 +19,9 @@ pub mod rules;
 pub mod text;
 mod verb;
 
-pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
+pub use capabilities::{
+    Capabilities, Dialect, Flavour, Held, Hold, Lacks, Rates, Statistics, TableStatistics,
+};
 pub use error::PlanError;
 pub use explain::{PlanRow, explain};
 pub use names::PREFIX as HIDDEN_PREFIX;

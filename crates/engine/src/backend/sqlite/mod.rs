@@ -46,7 +46,9 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use pql_planner::{Action, Capabilities, Check, Dialect, IndexBuild, Plan, Rates, Rebuild, Statistics};
+use pql_planner::{
+    Action, Capabilities, Check, Dialect, Flavour, IndexBuild, Lacks, Plan, Rates, Rebuild, Statistics,
+};
 use pql_schema::{Index, KeyPart, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
@@ -149,6 +151,8 @@ fn capabilities(db: &Db) -> Result<Capabilities> {
         snapshot_reads: mode.eq_ignore_ascii_case("wal"),
         vectors: vector::available(db),
         rates: Rates::default(),
+        flavour: Flavour::default(),
+        lacks: Lacks::default(),
     })
 }
 
