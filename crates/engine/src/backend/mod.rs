@@ -1,6 +1,7 @@
 //! What the engine asks of a database. One folder per database, with the same file names in each.
 
 mod open;
+pub mod postgres;
 pub mod sqlite;
 
 pub use open::open;

@@ -1,5 +1,7 @@
 //! The journal's tables, its format version, and the way from each format to the next.
 
+use pql_planner::Dialect;
+
 use crate::backend::Connection;
 use crate::{Error, Result, codes};
 
@@ -68,7 +70,7 @@ const FORMATS: &[&[&str]] = &[&[
     "CREATE TABLE {settings} (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE {lease} (
         one BIGINT NOT NULL PRIMARY KEY,
-        fence BIGINT NOT NULL,
+        fence BIGINT NOT NULL UNIQUE,
         beat BIGINT NOT NULL,
         owner TEXT,
         process TEXT,
@@ -103,6 +105,9 @@ impl Journal {
         if have == FORMATS.len() {
             return Ok(());
         }
+        if have == 0 && self.dialect == Dialect::Postgres {
+            connection.execute("CREATE SCHEMA IF NOT EXISTS _pql", &[])?;
+        }
         for statement in FORMATS[have..].iter().copied().flatten() {
             connection.execute(&self.sql(statement), &[])?;
         }
@@ -115,11 +120,9 @@ impl Journal {
     /// The format of the journal that is there; 0: none is.
     fn format(self, connection: &mut dyn Connection) -> Result<usize> {
         let exists = match self.dialect {
-            pql_planner::Dialect::Sqlite => {
-                "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pql_meta'"
-            }
-            pql_planner::Dialect::Postgres => {
-                "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('_pql.meta')"
+            Dialect::Sqlite => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pql_meta'",
+            Dialect::Postgres => {
+                "SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('_pql.meta')"
             }
         };
         if connection.query(exists, &[])?.rows.is_empty() {

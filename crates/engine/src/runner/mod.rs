@@ -19,7 +19,7 @@ use crate::journal::{Heading, Journal, State, StepRow, Totals};
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use meter::Meter;
 pub use observer::{Observer, RunProgress, Signal, Silent};
 use step::StepRun;

@@ -1,0 +1,7 @@
+//! The PostgreSQL backend against a server of its own, and behind a pooler.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod connections;
