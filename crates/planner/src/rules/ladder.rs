@@ -7,7 +7,7 @@ use pql_schema::{Column, Expr, Index, MigrationOp, MigrationStrategy, ObjectName
 use crate::estimate::{Costs, METADATA_MILLIS, metadata};
 use crate::exprs::columns_in;
 use crate::names::Names;
-use crate::text::normalise_table;
+use crate::text::normalise_in;
 use crate::{
     Action, Backfill, Capabilities, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError, Rebuild, Severity,
     Statistics, Step, TableStatistics, codes,
@@ -131,7 +131,8 @@ impl<'a> Ladder<'a> {
 
     fn normalise(&mut self, name: &ObjectName) {
         let Some(spelled) = self.schema.table(name).map(|table| table.name.clone()) else { return };
-        self.schema.tables.entry(spelled).and_modify(|table| normalise_table(table, None));
+        let dialect = self.caps.dialect;
+        self.schema.tables.entry(spelled).and_modify(|table| normalise_in(dialect, table));
     }
 
     fn key(&self, name: &ObjectName) -> String {
