@@ -121,7 +121,7 @@ fn relation(
 fn trigger(row: &mut Fields<'_>, relations: &Relations, schema: &mut Schema) -> Result<()> {
     let (table, name, definition) = (row.oid()?, row.text()?, row.text()?);
     let Some(table) = relations.name(table) else { return Ok(()) };
-    let name = ObjectName { schema: Some(table.to_string()), name };
+    let name = Trigger::name_within(name, table);
     let trigger =
         Trigger { name: name.clone(), table: table.clone(), definition: Expr::statement(definition) };
     schema.triggers.insert(name, trigger);
