@@ -42,13 +42,12 @@ pub struct ColumnSwap {
     /// The constraints of the table that name the column: they are dropped with the swap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
-    /// Checks and foreign keys that were declared over the new column (first) and get a name of `constraints` with the
-    /// swap.
+    /// Checks and foreign keys over the new column, declared before the swap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub declared: Vec<(String, String)>,
+    pub declared: Vec<ConstraintTwin>,
     /// The same over the old column, declared before the way back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub declared_back: Vec<(String, String)>,
+    pub declared_back: Vec<ConstraintTwin>,
     /// The check that the new column is not NULL, when it has to be; it goes with the swap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_null: Option<String>,
@@ -62,6 +61,15 @@ pub struct ColumnSwap {
     pub misfits: ObjectName,
 }
 
+/// A check or foreign key over a column that is not yet under its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConstraintTwin {
+    /// The constraint, under a hidden name.
+    pub twin: Constraint,
+    /// The name that it gets with the swap.
+    pub name: String,
+}
+
 /// An index over a column that is replaced, and the one over the new column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexTwin {
@@ -72,7 +80,7 @@ pub struct IndexTwin {
     pub constraint: Option<Constraint>,
     /// The same over the new column, under a hidden name until the swap.
     pub twin: Index,
-    /// The name of the old one after the swap. One that refuses equal keys goes instead, because what fits the new type
-    /// may not fit the old; it is built anew, under this name, before the way back.
-    pub hidden: ObjectName,
+    /// The old one's name after the swap, and what it is then. One that refuses equal keys goes with the swap instead,
+    /// because what fits the new type may not fit the old; it is built anew before the way back.
+    pub back: Index,
 }

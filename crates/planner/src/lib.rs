@@ -25,10 +25,10 @@ pub use capabilities::{
     Capabilities, Dialect, Flavour, Held, Hold, Lacks, Rates, Statistics, TableStatistics,
 };
 pub use change::Change;
-pub use column_swap::{ColumnSwap, IndexTwin};
+pub use column_swap::{ColumnSwap, ConstraintTwin, IndexTwin};
 pub use error::PlanError;
 pub use explain::{PlanRow, explain};
-pub use names::PREFIX as HIDDEN_PREFIX;
+pub use names::{PREFIX as HIDDEN_PREFIX, SCHEMA as HIDDEN_SCHEMA};
 pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
     Rebuild, RowKey, Severity, Step,

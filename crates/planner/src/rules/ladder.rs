@@ -9,8 +9,8 @@ use crate::exprs::columns_in;
 use crate::names::Names;
 use crate::text::normalise_in;
 use crate::{
-    Action, Backfill, Capabilities, ColumnSwap, Dialect, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError,
-    Rebuild, Severity, Statistics, Step, TableStatistics, codes,
+    Action, Backfill, Capabilities, ColumnSwap, Dialect, Estimate, Hazard, Held, IndexBuild, Lock, Phase,
+    PlanError, Rebuild, Severity, Statistics, Step, TableStatistics, codes,
 };
 
 use super::PlanOptions;
@@ -26,6 +26,7 @@ pub(super) struct Ladder<'a> {
     pub(super) names: Names,
     /// Sizes under the names that the tables have now.
     sizes: BTreeMap<String, TableStatistics>,
+    stats: &'a Statistics,
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
@@ -48,7 +49,7 @@ impl<'a> Ladder<'a> {
     pub(super) fn new(
         schema: Schema,
         caps: &'a Capabilities,
-        stats: &Statistics,
+        stats: &'a Statistics,
         options: &'a PlanOptions,
     ) -> Self {
         let sizes =
@@ -59,6 +60,7 @@ impl<'a> Ladder<'a> {
             schema,
             names: Names::new(&options.tag),
             sizes,
+            stats,
             op: None,
             pending: Vec::new(),
             last: Vec::new(),
@@ -145,6 +147,11 @@ impl<'a> Ladder<'a> {
         self.schema.table(name).cloned().ok_or_else(|| {
             PlanError::new(codes::UNKNOWN_TABLE, format!("there is no table {name}"), "see DESCRIBE")
         })
+    }
+
+    /// What hangs on the table and is not in the model.
+    pub(super) fn held(&self, table: &ObjectName) -> &'a [Held] {
+        self.stats.held(table)
     }
 
     /// What work on the table costs.

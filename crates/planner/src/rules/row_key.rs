@@ -47,10 +47,7 @@ pub(super) fn stored_in_every_row(table: &Table, column: &str) -> bool {
         return true;
     }
     let keys = table.constraints.iter().filter(|constraint| {
-        matches!(
-            constraint.kind,
-            ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_)
-        )
+        matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
     });
     let keyed = keys.flat_map(|constraint| constraint.columns()).filter_map(position).max();
     let generated = table

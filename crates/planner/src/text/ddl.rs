@@ -54,7 +54,8 @@ impl Style {
             .collect();
         let rest = table.constraints.iter().zip(&inline).filter(|(_, at)| at.is_none());
         lines.extend(rest.map(|(constraint, _)| self.constraint_def(constraint)));
-        let mut text = format!("CREATE TABLE {} (\n    {}\n)", self.object(&table.name), lines.join(",\n    "));
+        let mut text =
+            format!("CREATE TABLE {} (\n    {}\n)", self.object(&table.name), lines.join(",\n    "));
         let words = table_options(&table.options);
         if !words.is_empty() {
             text.push(' ');
@@ -332,8 +333,9 @@ fn inline_constraints(table: &Table) -> Vec<Option<usize>> {
         .iter()
         .map(|constraint| {
             let position = inline_column(constraint).and_then(|name| {
-                let position =
-                    |same: fn(&str, &str) -> bool| table.columns.iter().position(|column| same(&column.name, name));
+                let position = |same: fn(&str, &str) -> bool| {
+                    table.columns.iter().position(|column| same(&column.name, name))
+                };
                 position(|a, b| a == b).or_else(|| position(str::eq_ignore_ascii_case))
             });
             let forced = matches!(&constraint.kind, ConstraintKind::PrimaryKey(key) if key.autoincrement);

@@ -91,7 +91,8 @@ fn name_constraints(table: &mut Table, known: Option<&Table>) {
             other.kind == constraint.kind && other.name.as_ref().is_some_and(|name| !names.contains(name))
         };
         if constraint.name.is_none()
-            && let Some(same) = known.and_then(|known| known.constraints.iter().find(|other| free(other, &names)))
+            && let Some(same) =
+                known.and_then(|known| known.constraints.iter().find(|other| free(other, &names)))
             && let Some(name) = &same.name
         {
             names[at].clone_from(name);
