@@ -5,4 +5,5 @@
 mod support;
 
 mod connections;
+mod journal;
 mod schemas;
