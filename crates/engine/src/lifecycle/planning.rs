@@ -27,6 +27,7 @@ pub(super) fn make(
 ) -> Result<Planned> {
     let mut after = schema.clone();
     after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
+    backend.normalise(schema, &mut after)?;
     let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
     tables.sort();
     tables.dedup();

@@ -23,18 +23,20 @@ pub(super) struct Settings {
     pub(super) statement_timeout: Option<Duration>,
     /// A snapshot that nobody writes to.
     pub(super) snapshot: bool,
+    /// A transaction that is rolled back in any case.
+    pub(super) discard: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lock_timeout: DEFAULT_LOCK_TIMEOUT, statement_timeout: None, snapshot: false }
+        Self { lock_timeout: DEFAULT_LOCK_TIMEOUT, statement_timeout: None, snapshot: false, discard: false }
     }
 }
 
 impl Settings {
     /// For an action, whose every attempt may queue for a lock as long as `lock_timeout`.
     pub(super) fn of(options: &RunOptions, lock_timeout: Duration) -> Self {
-        Self { lock_timeout, statement_timeout: options.statement_timeout, snapshot: false }
+        Self { lock_timeout, statement_timeout: options.statement_timeout, ..Self::default() }
     }
 
     fn begin(&self, read_only: bool) -> String {
@@ -83,7 +85,7 @@ pub(super) fn transact<T>(
             return Err(error);
         }
     };
-    if settings.snapshot || read_only {
+    if settings.snapshot || settings.discard || read_only {
         session.roll_back();
         return Ok(done);
     }
