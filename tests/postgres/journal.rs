@@ -76,7 +76,9 @@ fn many_sessions_write_it_at_once() {
             })
         })
         .collect();
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     let mut engine = database.engine();
     let status = engine.status().unwrap();
     assert_eq!(status.len(), 40);

@@ -6,4 +6,5 @@ mod support;
 
 mod connections;
 mod journal;
+mod round_trips;
 mod schemas;

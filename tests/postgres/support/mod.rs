@@ -122,7 +122,7 @@ impl Server {
             while let Err(error) = self.connect(port, "postgres") {
                 let log = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
                 assert!(
-                    start.elapsed() < Duration::from_secs(60),
+                    start.elapsed() < Duration::from_mins(1),
                     "the test server does not start: {error}\n{}\n{}",
                     log("log"),
                     log("pooler.log")

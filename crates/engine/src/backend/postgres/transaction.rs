@@ -13,7 +13,7 @@ use crate::{Error, Result, Value};
 /// How long a transaction outside a run waits for one lock.
 const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the outcome of a COMMIT whose answer was lost is waited for.
-const DOUBT: Duration = Duration::from_secs(60);
+const DOUBT: Duration = Duration::from_mins(1);
 
 /// What holds within one transaction. Set by `SET LOCAL`: a pooler may give every transaction another session, and
 /// none of the settings may stay behind in it.

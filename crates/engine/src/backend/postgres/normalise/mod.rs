@@ -120,7 +120,7 @@ fn counterpart(current: &Schema, wanted: &Schema) -> Schema {
         now.columns.retain(|column| !column.retained);
         now.constraints.retain(is_checked);
         for column in &mut now.columns {
-            let open = table.column(&column.name, current.names).is_some_and(|wanted| has_text(wanted));
+            let open = table.column(&column.name, current.names).is_some_and(has_text);
             if !open {
                 strip(column);
             }

@@ -36,7 +36,7 @@ pub(super) fn read_back(session: &mut Session, part: &Schema) -> Result<Schema> 
     for table in found.tables.values_mut() {
         for constraint in &mut table.constraints {
             if let ConstraintKind::Native { definition } = &mut constraint.kind {
-                *definition = names.real_text(&Expr::statement(definition.clone())).as_str().to_owned();
+                names.real_text(&Expr::statement(definition.clone())).as_str().clone_into(definition);
             }
         }
     }
