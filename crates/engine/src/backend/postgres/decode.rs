@@ -110,7 +110,7 @@ fn known(ty: &Type, raw: &mut Bytes<'_>) -> Option<Value> {
 }
 
 /// A value inside another one.
-enum Sized<'a> {
+enum Inner<'a> {
     Null,
     Value(&'a [u8]),
 }
@@ -150,11 +150,11 @@ impl<'a> Bytes<'a> {
     }
 
     /// A value with its length before it.
-    fn sized(&mut self) -> Option<Sized<'a>> {
-        let Ok(len) = usize::try_from(self.i32()?) else { return Some(Sized::Null) };
+    fn sized(&mut self) -> Option<Inner<'a>> {
+        let Ok(len) = usize::try_from(self.i32()?) else { return Some(Inner::Null) };
         let (value, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
-        Some(Sized::Value(value))
+        Some(Inner::Value(value))
     }
 }
 
@@ -366,8 +366,8 @@ fn elements(of: &Type, raw: &mut Bytes<'_>, lengths: &[usize], out: &mut String)
             continue;
         }
         match raw.sized()? {
-            Sized::Null => out.push_str("NULL"),
-            Sized::Value(raw) => {
+            Inner::Null => out.push_str("NULL"),
+            Inner::Value(raw) => {
                 let text = inner(of, raw);
                 let plain = !text.is_empty()
                     && !text.eq_ignore_ascii_case("null")
@@ -399,7 +399,7 @@ fn record(raw: &mut Bytes<'_>) -> Option<String> {
             out.push(',');
         }
         let ty = Type::from_oid(raw.u32()?).unwrap_or(Type::UNKNOWN);
-        if let Sized::Value(raw) = raw.sized()? {
+        if let Inner::Value(raw) = raw.sized()? {
             let text = inner(&ty, raw);
             let plain =
                 !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "(),\"\\".contains(c));
@@ -419,7 +419,7 @@ fn range(of: &Type, raw: &mut Bytes<'_>) -> Option<String> {
         if flags & infinite != 0 {
             return Some(String::new());
         }
-        let Sized::Value(raw) = raw.sized()? else { return None };
+        let Inner::Value(raw) = raw.sized()? else { return None };
         let text = inner(of, raw);
         let plain =
             !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "()[],\"\\".contains(c));
