@@ -282,6 +282,23 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::IndexVerify { build } => index_build::verify(run, planned_index(run.plan, *build)?),
         Action::IndexPublish { build } => index_build::publish(run, planned_index(run.plan, *build)?),
         Action::IndexAbandon { build } => index_build::abandon(run, planned_index(run.plan, *build)?),
+        Action::Alter { .. }
+        | Action::ValidateConstraint { .. }
+        | Action::CreateIndexConcurrently { .. }
+        | Action::DropIndexConcurrently { .. }
+        | Action::HideView { .. }
+        | Action::UnhideView { .. }
+        | Action::SwapPrepare { .. }
+        | Action::SwapFill { .. }
+        | Action::SwapVerify { .. }
+        | Action::SwapColumns { .. }
+        | Action::SwapAtOnce { .. }
+        | Action::SwapBack { .. }
+        | Action::SwapAbandon { .. }
+        | Action::SwapForget { .. } => Err(Error::new(
+            codes::UNREADABLE,
+            format!("The plan wants to {}, which is not done on SQLite.", action.verb()),
+        )),
     }
 }
 
