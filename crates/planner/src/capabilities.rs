@@ -90,7 +90,6 @@ pub struct Lacks {
 
 impl Lacks {
     /// Whether nothing is missing.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }

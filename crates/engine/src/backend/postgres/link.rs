@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{Format, IsNull, ToSql, Type};
-use postgres::{Client, Row, SimpleQueryMessage};
+use postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::connect::{Notices, Opened, Target};
 use super::decode::Cell;
@@ -67,6 +67,20 @@ impl Session {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         }))
+    }
+
+    /// The same, giving the rows of each statement.
+    pub(super) fn batch_rows(&mut self, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>> {
+        let mut all = Vec::new();
+        let mut rows = Vec::new();
+        for message in self.client()?.simple_query(sql)? {
+            match message {
+                SimpleQueryMessage::Row(row) => rows.push(row),
+                SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
+                _ => {}
+            }
+        }
+        Ok(all)
     }
 
     /// Ends a transaction without effect; when that fails there is none any more, since the connection is gone.

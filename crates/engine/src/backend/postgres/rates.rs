@@ -21,7 +21,7 @@ pub(super) fn statistics(session: &mut Session, tables: &[ObjectName]) -> Result
     // A table that was never analysed has no estimate: then a row is taken to be as wide as its columns are declared.
     let found = session.query(
         &format!(
-            "SELECT n.at, c.reltuples::float8, pg_catalog.pg_table_size(c.oid), \
+            "SELECT n.at, c.reltuples::float8, pg_catalog.pg_table_size(c.oid), c.relkind IN ('r', 'p'), \
                     coalesce((SELECT sum(a.live) FROM (SELECT s.n_live_tup AS live \
                         FROM pg_catalog.pg_stat_all_tables s WHERE s.relid = c.oid) a), 0)::int8 \
              FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) WITH ORDINALITY AS n(name, at) \
@@ -31,8 +31,13 @@ pub(super) fn statistics(session: &mut Session, tables: &[ObjectName]) -> Result
         &[],
     )?;
     for row in found.rows {
-        let [Value::Integer(at), Value::Real(estimate), Value::Integer(bytes), Value::Integer(live)] =
-            row.as_slice()
+        let [
+            Value::Integer(at),
+            Value::Real(estimate),
+            Value::Integer(bytes),
+            Value::Boolean(is_table),
+            Value::Integer(live),
+        ] = row.as_slice()
         else {
             continue;
         };
@@ -40,7 +45,7 @@ pub(super) fn statistics(session: &mut Session, tables: &[ObjectName]) -> Result
         let bytes = u64::try_from(*bytes).unwrap_or(0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
         let estimated = (estimate.max(0.0) as u64).max(u64::try_from(*live).unwrap_or(0));
-        let rows = if bytes <= COUNTED { count(session, table)? } else { estimated };
+        let rows = if *is_table && bytes <= COUNTED { count(session, table)? } else { estimated };
         // Without an estimate: rows of a hundred bytes.
         let rows = if rows == 0 && bytes > COUNTED { bytes / 100 } else { rows };
         statistics.tables.insert(table.to_string(), TableStatistics { rows, bytes });
