@@ -45,11 +45,18 @@ pub fn postgres_type_name(data_type: &DataType) -> String {
 }
 
 /// The type that `format_type` names, in the model: a neutral one where PostgreSQL spells that in exactly this way,
-/// its own by name otherwise (`json`, `timestamp(3) without time zone`, an enum).
+/// its own by name otherwise (`"json"`, since JSON is `jsonb`, `timestamp(3) without time zone`, an enum).
 pub fn postgres_type(formatted: &str) -> DataType {
     let name = canonical(formatted);
-    let meant = neutral_type(&name);
-    if formatted_name(&meant) == name { meant } else { DataType::Native(name) }
+    if let Some(inner) = name.strip_suffix("[]") {
+        return DataType::Array(Box::new(postgres_type(inner)));
+    }
+    match neutral_type(&name) {
+        meant if formatted_name(&meant) == name => meant,
+        DataType::Native(name) => DataType::Native(name),
+        // A word that means something else in PQL: in quotes it is the server's own.
+        _ => DataType::Native(postgres_ident(&name.to_lowercase())),
+    }
 }
 
 /// The neutral type as `format_type` spells it, in capitals.
@@ -83,7 +90,9 @@ mod tests {
             ("timestamp with time zone", DataType::TimestampTz),
             ("timestamp(3) without time zone", DataType::Native("TIMESTAMP(3) WITHOUT TIME ZONE".to_owned())),
             ("jsonb", DataType::Json),
-            ("json", DataType::Native("JSON".to_owned())),
+            ("json", DataType::Native("\"json\"".to_owned())),
+            ("json[]", DataType::Array(Box::new(DataType::Native("\"json\"".to_owned())))),
+            ("bpchar", DataType::Native("\"bpchar\"".to_owned())),
             ("text[]", DataType::Array(Box::new(DataType::Text))),
             ("vector(3)", DataType::Vector(3)),
             ("\"Mood\"", DataType::Native("\"Mood\"".to_owned())),

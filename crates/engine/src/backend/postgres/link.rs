@@ -11,6 +11,7 @@ use postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::connect::{Notices, Opened, Target};
 use super::decode::Cell;
+use super::errors;
 use crate::backend::Connection;
 use crate::error::codes;
 use crate::{Error, Result, ResultSet, SqlOutcome, Value};
@@ -55,14 +56,33 @@ impl Session {
         self.opened.as_ref().map(|opened| opened.notices.clone()).unwrap_or_default()
     }
 
+    /// What the client gave; a connection that was lost is given up, and opened again when the next statement comes.
+    fn outcome<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.as_ref().is_err_and(errors::is_lost) {
+            self.opened = None;
+        }
+        outcome
+    }
+
     /// Runs statements without parameters, one after the other, in one round trip.
     pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
-        Ok(self.client()?.batch_execute(sql)?)
+        let outcome = self.client()?.batch_execute(sql).map_err(Error::from);
+        self.outcome(outcome)
+    }
+
+    fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
+        let outcome = self.client()?.simple_query(sql).map_err(Error::from);
+        self.outcome(outcome)
+    }
+
+    fn bound(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64)> {
+        let outcome = run(self.client()?, sql, params);
+        self.outcome(outcome)
     }
 
     /// The same, giving the first column of the last row of the last statement that gave one, as text.
     pub(super) fn batch_value(&mut self, sql: &str) -> Result<Option<String>> {
-        let messages = self.client()?.simple_query(sql)?;
+        let messages = self.simple(sql)?;
         Ok(messages.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
@@ -73,7 +93,7 @@ impl Session {
     pub(super) fn batch_rows(&mut self, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>> {
         let mut all = Vec::new();
         let mut rows = Vec::new();
-        for message in self.client()?.simple_query(sql)? {
+        for message in self.simple(sql)? {
             match message {
                 SimpleQueryMessage::Row(row) => rows.push(row),
                 SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
@@ -95,11 +115,11 @@ impl Session {
 
 impl Connection for Session {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
-        Ok(run(self.client()?, sql, params)?.1)
+        Ok(self.bound(sql, params)?.1)
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
-        let (rows, _) = run(self.client()?, sql, params)?;
+        let (rows, _) = self.bound(sql, params)?;
         let columns = rows.first().map(columns).unwrap_or_default();
         Ok(ResultSet { columns, rows: rows.iter().map(values).collect::<Result<_>>()? })
     }
@@ -113,16 +133,13 @@ impl Connection for Session {
             .with_help("Use psql's \\copy, or COPY to and from a file on the server."));
         }
         let read_only = self.read_only;
-        let client = self.client()?;
         if read_only {
-            client.batch_execute("BEGIN READ ONLY")?;
+            self.batch("BEGIN READ ONLY")?;
         }
-        let outcome = users(client, sql, params, read_only);
+        let outcome = users(self.client()?, sql, params, read_only);
+        let outcome = self.outcome(outcome);
         if read_only {
-            let ended = client.batch_execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
-            if outcome.is_ok() {
-                ended?;
-            }
+            self.roll_back();
         }
         outcome
     }
