@@ -186,6 +186,10 @@ impl Backend for FaultyBackend {
         self.inner.introspect()
     }
 
+    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
+        self.inner.normalise(wanted, current)
+    }
+
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
         self.inner.statistics(tables)
     }

@@ -32,6 +32,13 @@ pub trait Backend: Send {
     /// Its schema as it is, retained columns included, PQL's own objects not.
     fn introspect(&mut self) -> Result<Schema>;
 
+    /// A wanted schema with its expressions as the database prints them, so that it can be compared with the current
+    /// one. A database that keeps them as they were written has nothing to do.
+    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
+        let _ = current;
+        Ok(wanted)
+    }
+
     /// How large these tables are.
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics>;
 

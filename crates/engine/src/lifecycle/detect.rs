@@ -50,7 +50,10 @@ impl Engine {
         let mut target = target.clone();
         match self.capabilities().dialect {
             Dialect::Sqlite => normalise_sqlite(&mut target, Some(&current)),
-            Dialect::Postgres => normalise_postgres(&mut target, Some(&current)),
+            Dialect::Postgres => {
+                normalise_postgres(&mut target, Some(&current));
+                target = self.backend.normalise(target, &current)?;
+            }
         }
         let found = diff(&current.visible(), &target, answers).map_err(|error| {
             let refused = Error::new(codes::TARGET, error.to_string());

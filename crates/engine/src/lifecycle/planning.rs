@@ -31,6 +31,7 @@ pub(super) fn make(
     if backend.capabilities().dialect == Dialect::Postgres {
         // There what is expected is compared with names and keys as the database says them.
         normalise_postgres(&mut after, Some(schema));
+        after = backend.normalise(after, schema)?;
     }
     let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
     tables.sort();

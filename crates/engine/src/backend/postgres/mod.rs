@@ -2,7 +2,7 @@
 //!
 //! - `connect`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
 //! - `transaction`, `run`, `blockers`: transactions that keep nobody waiting for long;
-//! - `introspect`, `holds`, `rates`: what there is;
+//! - `introspect`, `normal`, `holds`, `rates`: what there is, and how it is told;
 //! - `actions`: what a plan's steps do.
 //!
 //! Nothing depends on the session: every transaction sets what it needs for itself, every statement outside of one
@@ -17,6 +17,7 @@ mod flavour;
 mod holds;
 mod introspect;
 mod link;
+mod normal;
 mod passfile;
 mod rates;
 mod run;
@@ -67,6 +68,13 @@ impl Backend for Postgres {
     fn introspect(&mut self) -> Result<Schema> {
         let settings = Settings { snapshot: true, ..Settings::default() };
         transact(&mut self.session, &settings, introspect::schema)
+    }
+
+    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
+        if self.session.is_read_only() {
+            return Ok(wanted);
+        }
+        normal::normalise(&mut self.session, wanted, current)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {

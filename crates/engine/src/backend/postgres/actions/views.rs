@@ -12,19 +12,66 @@ use crate::backend::Connection as _;
 use crate::error::codes;
 use crate::{Error, Result, Value};
 
-/// Views that were taken down: the statements that make them again, in order.
+/// Views that were taken down, in the order in which they are made again.
 #[derive(Debug, Default)]
 pub(super) struct Down {
-    again: Vec<String>,
+    views: Vec<Taken>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Taken {
+    name: String,
+    /// What stands before its text.
+    head: String,
+    text: String,
+    /// What is said of it once it is there.
+    rest: Vec<String>,
 }
 
 impl Down {
     /// Makes them again.
     pub(super) fn put_back(&self, session: &mut Session) -> Result<()> {
-        if self.again.is_empty() {
+        let all = self.views.iter().flat_map(|view| {
+            std::iter::once(format!("{}{}", view.head, view.text)).chain(view.rest.iter().cloned())
+        });
+        let all: Vec<String> = all.collect();
+        if all.is_empty() { Ok(()) } else { session.batch(&all.join(";\n")) }
+    }
+
+    /// Notes what the views said before, and what the server makes of it now: over a column of another type it prints
+    /// them otherwise, and would not find the way back by itself.
+    pub(super) fn remember(&self, session: &mut Session, memory: &str) -> Result<()> {
+        if self.views.is_empty() {
             return Ok(());
         }
-        session.batch(&self.again.join(";\n"))
+        session.batch(&format!("CREATE TABLE {memory} (view text PRIMARY KEY, before text, after text)"))?;
+        for view in &self.views {
+            session.execute(
+                &format!(
+                    "INSERT INTO {memory} VALUES ($1, $2, pg_catalog.rtrim(pg_catalog.pg_get_viewdef( \
+                     {}::pg_catalog.regclass), '; '))",
+                    literal(&view.name)
+                ),
+                &[Value::from(view.name.clone()), Value::from(view.text.clone())],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Lets each view that is as it was remembered say again what it said before.
+    pub(super) fn recall(&mut self, session: &mut Session, memory: &ObjectName) -> Result<()> {
+        if self.views.is_empty() || !catalog::has_relation(session, memory)? {
+            return Ok(());
+        }
+        let found = session.query(&format!("SELECT view, before, after FROM {}", object(memory)), &[])?;
+        for row in found.rows {
+            if let [Value::Text(name), Value::Text(before), Value::Text(after)] = row.as_slice() {
+                let same = self.views.iter_mut().filter(|view| view.name == *name && view.text == *after);
+                same.for_each(|view| view.text.clone_from(before));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -47,7 +94,7 @@ pub(super) fn take_down(session: &mut Session, table: &ObjectName, columns: &[&s
             )
             .with_help("Drop it in the same migration, before, and make it again after."));
         }
-        down.again.extend(definition(session, view)?);
+        down.views.push(definition(session, view)?);
     }
     if !views.is_empty() {
         let names: Vec<&str> = views.iter().rev().map(|view| view.name.as_str()).collect();
@@ -107,7 +154,7 @@ fn over(session: &mut Session, table: &ObjectName, columns: &[&str]) -> Result<V
 }
 
 /// The statements that make a view again: its text, owner, options, defaults, comments, grants, rules and triggers.
-fn definition(session: &mut Session, view: &View) -> Result<Vec<String>> {
+fn definition(session: &mut Session, view: &View) -> Result<Taken> {
     let View { oid, name, .. } = view;
     let mut column = |sql: &str| -> Result<Vec<String>> { Ok(catalog::texts(session.query(sql, &[])?.rows)) };
     let options = column(&format!(
@@ -122,9 +169,9 @@ fn definition(session: &mut Session, view: &View) -> Result<Vec<String>> {
     if let Some(options) = options.first() {
         let _ = write!(create, " WITH ({options})");
     }
-    let text = text.first().map_or("", |text| text.trim_end().trim_end_matches(';'));
-    let _ = write!(create, " AS {text}");
-    let mut all = vec![create];
+    let text = text.first().map_or("", |text| text.trim_end_matches([';', ' ']));
+    create.push_str(" AS ");
+    let mut all = Vec::new();
     all.extend(column(&format!(
         "SELECT pg_catalog.format('ALTER VIEW {} OWNER TO %I', pg_catalog.pg_get_userbyid(relowner)) \
          FROM pg_catalog.pg_class WHERE oid = {oid}",
@@ -161,7 +208,7 @@ fn definition(session: &mut Session, view: &View) -> Result<Vec<String>> {
          WHERE a.attrelid = {oid} AND a.attnum > 0 ORDER BY a.attnum",
         escaped(name)
     ))?);
-    Ok(all)
+    Ok(Taken { name: name.clone(), head: create, text: text.to_owned(), rest: all })
 }
 
 /// What was granted on the view: all of it is said, since a new view has what its owner has by default.

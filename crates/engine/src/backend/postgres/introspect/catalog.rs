@@ -10,7 +10,7 @@ use crate::{Error, Result};
 macro_rules! relations {
     () => {
         "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         AND n.nspname NOT IN ('pg_catalog', 'information_schema', '_pql') AND n.nspname !~ '^pg_(toast|temp)' \
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^(pg_(toast|temp)|_pql(_|$))' \
          AND c.relname !~ '^_pql_' AND NOT c.relispartition AND c.relpersistence <> 't' \
          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
                          AND e.objid = c.oid AND e.deptype = 'e')"
@@ -105,7 +105,7 @@ pub(super) const QUERIES: [&str; 6] = [
     concat!(
         "SELECT g.tgrelid, g.tgname, pg_catalog.pg_get_triggerdef(g.oid, true) FROM ",
         relations!(),
-        " JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ '^_pql_'"
+        " JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
     ),
 ];
 

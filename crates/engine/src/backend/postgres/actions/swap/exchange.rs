@@ -20,7 +20,8 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let mut all = forth_statements(swap);
     all.extend(carried.onto(table, &swap.new.name, &swap.retained));
     session.batch(&all.join(";\n"))?;
-    down.put_back(session)
+    down.put_back(session)?;
+    down.remember(session, &object(&functions::memory(swap)))
 }
 
 /// The old column takes its place again.
@@ -29,7 +30,8 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     // What was written between the first look and the lock.
     functions::fits(session, swap)?;
-    let down = views::take_down(session, table, &[&swap.new.name])?;
+    let mut down = views::take_down(session, table, &[&swap.new.name])?;
+    down.recall(session, &functions::memory(swap))?;
     let carried = carried::read(session, table, &swap.new.name)?;
     let mut all = back_statements(swap);
     all.extend(carried.onto(table, &swap.old.name, &swap.shadow));

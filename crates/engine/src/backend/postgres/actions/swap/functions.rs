@@ -5,7 +5,7 @@
 
 use pql_planner::ColumnSwap;
 use pql_planner::text::postgres_type_name;
-use pql_schema::{DataType, Expr, tokens};
+use pql_schema::{DataType, Expr, ObjectName, tokens};
 
 use super::super::super::link::Session;
 use super::super::catalog;
@@ -24,6 +24,11 @@ fn forward_name(swap: &ColumnSwap) -> String {
 /// The function that keeps the old column true.
 fn backward_name(swap: &ColumnSwap) -> String {
     object(&swap.misfits.sibling(swap.retained.clone()))
+}
+
+/// What the views over the column said before.
+pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
+    swap.misfits.sibling(swap.retained.clone())
 }
 
 /// After all others.
@@ -143,6 +148,7 @@ pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
         format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}u", swap.retained))),
         format!("DROP FUNCTION IF EXISTS {}()", backward_name(swap)),
         format!("DROP TABLE IF EXISTS {}", object(&swap.misfits)),
+        format!("DROP TABLE IF EXISTS {}", object(&memory(swap))),
     ]
 }
 
@@ -207,7 +213,7 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
 fn changed(columns: &[String]) -> Vec<String> {
     let row = |of: &str| {
         let parts: Vec<String> = columns.iter().map(|name| format!("{of}.{}", ident(name))).collect();
-        format!("ROW({})", parts.join(", "))
+        format!("ROW({})::record", parts.join(", "))
     };
     if columns.is_empty() { Vec::new() } else { vec![format!("{} *<> {}", row("OLD"), row("NEW"))] }
 }
