@@ -7,4 +7,5 @@ mod support;
 mod connections;
 mod journal;
 mod round_trips;
+mod scenarios;
 mod schemas;

@@ -123,7 +123,7 @@ pub(crate) fn columns_in(expr: &Expr, table: &Table) -> Vec<String> {
 }
 
 /// The expression with some of its columns replaced by expressions. A qualifier goes with its column.
-pub(crate) fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> Expr {
+pub fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> Expr {
     let text = expr.as_str();
     let all: Vec<_> = tokens(text).collect();
     let mut out = String::with_capacity(text.len());

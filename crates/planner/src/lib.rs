@@ -28,6 +28,7 @@ pub use change::Change;
 pub use column_swap::{ColumnSwap, ConstraintTwin, IndexTwin};
 pub use error::PlanError;
 pub use explain::{PlanRow, explain};
+pub use exprs::substitute;
 pub use names::{PREFIX as HIDDEN_PREFIX, SCHEMA as HIDDEN_SCHEMA};
 pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,

@@ -250,7 +250,7 @@ impl Database {
     /// What `pg_dump --schema-only` says, PQL's own schema left out.
     pub(crate) fn dump(&self) -> String {
         let output = Command::new(programs().join("pg_dump"))
-            .args(["--schema-only", "--exclude-schema=_pql", "-U", "postgres", "-d", &self.name, "-h"])
+            .args(["--schema-only", "--exclude-schema=_pql*", "-U", "postgres", "-d", &self.name, "-h"])
             .arg(&server().directory)
             .args(["-p", &server().port.to_string()])
             .output()

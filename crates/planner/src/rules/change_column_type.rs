@@ -5,7 +5,7 @@ use pql_schema::{
 };
 
 use crate::conversion::within_affinity;
-use crate::text::{Affinity, sqlite_meaning};
+use crate::text::{Affinity, postgres_literal, sqlite_meaning};
 use crate::{Action, Capabilities, Change, Check, Phase, PlanError, Severity, codes};
 
 use super::declare::Demands;
@@ -120,13 +120,18 @@ pub(super) fn postgres(
         to: column.data_type.clone(),
         collation: column.collation.clone(),
     };
-    let around = |middle: Change| {
+    let default = |column: &Column, default: Option<Expr>| {
+        let column = column.name.clone();
+        default.map(|default| Change::SetDefault { column, default })
+    };
+    let around = |middle: Change, default: Option<Change>| {
         let drop =
             checks.iter().filter_map(|check| Some(Change::DropConstraint { name: check.name.clone()? }));
         let add = checks.iter().map(|check| Change::AddConstraint {
             constraint: Constraint { not_valid: true, ..check.clone() },
         });
-        let changes: Vec<Change> = drop.chain([middle]).chain(add).collect();
+        let no_default = default.as_ref().map(|_| Change::DropDefault { column: old.name.clone() });
+        let changes: Vec<Change> = drop.chain(no_default).chain([middle]).chain(default).chain(add).collect();
         Action::Alter { table: before.name.clone(), changes }
     };
     let valid: Vec<Action> = checks
@@ -134,9 +139,10 @@ pub(super) fn postgres(
         .filter(|check| !check.not_valid)
         .filter_map(|check| ladder.validation(&before, check))
         .collect();
-    let mut undo = vec![around(to(&old))];
+    let mut undo = vec![around(to(&old), default(&old, old.default.clone()))];
     undo.extend(valid.iter().cloned());
-    ladder.short(Phase::Cutover, around(to(&new)), undo);
+    let literal = default(&new, new.default.as_ref().map(postgres_literal));
+    ladder.short(Phase::Cutover, around(to(&new), literal), undo);
     for action in valid {
         ladder.step(Phase::Cutover, action, Vec::new(), costs.unlocked(costs.scan()));
     }

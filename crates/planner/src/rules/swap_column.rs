@@ -6,7 +6,7 @@ use pql_schema::{
 
 use crate::estimate::metadata;
 use crate::exprs::{columns_in, is_unstable};
-use crate::text::{postgres_ident, postgres_type_name};
+use crate::text::{postgres_ident, postgres_literal, postgres_type_name};
 use crate::{
     Action, Change, Check, ColumnSwap, ConstraintTwin, Hold, IndexTwin, Phase, PlanError, Severity, codes,
 };
@@ -171,7 +171,7 @@ fn describe(
         before: before.clone(),
         after: before.clone(),
         old: old.clone(),
-        new: new.clone(),
+        new: Column { default: new.default.as_ref().map(postgres_literal), ..new.clone() },
         shadow: String::new(),
         retained: String::new(),
         key: postgres_row_key(&ladder.schema, before, Some(&old.name)),

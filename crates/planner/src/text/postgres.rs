@@ -33,6 +33,22 @@ pub fn postgres_expr(column: &str) -> Expr {
     Expr::new(postgres_ident(column))
 }
 
+/// A default without the type that the server puts to a literal: so that it can be the default of a column of another
+/// type, too.
+pub fn postgres_literal(default: &Expr) -> Expr {
+    let all: Vec<_> = pql_schema::tokens(default.as_str()).collect();
+    match all.as_slice() {
+        [literal, a, b, rest @ ..]
+            if literal.kind == pql_schema::TokenKind::String
+                && (a.text, b.text) == (":", ":")
+                && rest.iter().all(|token| ![":", "|", "+", "-"].contains(&token.text)) =>
+        {
+            Expr::new(literal.text)
+        }
+        _ => default.clone(),
+    }
+}
+
 /// The type in a statement.
 pub fn postgres_type_name(data_type: &DataType) -> String {
     match data_type {

@@ -2,7 +2,7 @@
 
 use super::{Applied, ApplyError};
 use crate::reading::Reading;
-use crate::{Column, ConstraintKind, DataType, NameRule, ObjectName, ObjectRef, Schema, Table};
+use crate::{Column, ConstraintKind, DataType, NameRule, ObjectName, ObjectRef, Schema, Table, Trigger};
 
 impl Schema {
     pub(super) fn create_table(&mut self, table: &Table) -> Applied {
@@ -45,6 +45,15 @@ impl Schema {
             }
             if rule.same_object(&trigger.table, &from) {
                 trigger.table = to.clone();
+            }
+        }
+        if rule == NameRule::Exact {
+            // There a trigger goes by its table's name, too.
+            for mut trigger in std::mem::take(&mut self.triggers).into_values() {
+                if rule.same_object(&trigger.table, to) {
+                    trigger.name = Trigger::name_within(trigger.name.name, to);
+                }
+                self.triggers.insert(trigger.name.clone(), trigger);
             }
         }
         for index in self.indexes.values_mut().filter(|index| rule.same_object(&index.table, &from)) {

@@ -211,7 +211,7 @@ const QUERIES: [&str; 22] = [
         names_of!("t.oid", "g.tgattr::pg_catalog.int2[]"),
         ", pg_catalog.pg_get_triggerdef(g.oid) || CASE g.tgenabled WHEN 'D' THEN ' (disabled)' \
            WHEN 'R' THEN ' (replica)' WHEN 'A' THEN ' (always)' ELSE '' END \
-         FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^_pql_'"
+         FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
     ),
     "SELECT t.at, 'owner', c.relowner::regrole::text, NULL, \
             CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN 'member' END \

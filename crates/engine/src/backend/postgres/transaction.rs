@@ -70,14 +70,8 @@ pub(super) fn transact<T>(
     settings: &Settings,
     work: impl FnOnce(&mut Session) -> Result<T>,
 ) -> Result<T> {
-    let notices = session.notices();
+    begin(session, settings)?;
     let read_only = session.is_read_only();
-    notices.take_already_open();
-    session.batch(&settings.begin(read_only))?;
-    if notices.take_already_open() {
-        return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
-            .with_help("COMMIT or ROLLBACK it first."));
-    }
     let done = match work(session) {
         Ok(done) => done,
         Err(error) => {
@@ -93,8 +87,20 @@ pub(super) fn transact<T>(
     Ok(done)
 }
 
+/// BEGIN, with its settings.
+pub(super) fn begin(session: &mut Session, settings: &Settings) -> Result<()> {
+    let notices = session.notices();
+    notices.take_already_open();
+    session.batch(&settings.begin(session.is_read_only()))?;
+    if notices.take_already_open() {
+        return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
+            .with_help("COMMIT or ROLLBACK it first."));
+    }
+    Ok(())
+}
+
 /// COMMIT, with the transaction's number taken before so that its fate can be asked for.
-fn commit(session: &mut Session) -> Result<()> {
+pub(super) fn commit(session: &mut Session) -> Result<()> {
     let number = session.batch_value("SELECT pg_current_xact_id_if_assigned()::text");
     let number = match number {
         Ok(number) => number,

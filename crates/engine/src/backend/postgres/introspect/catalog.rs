@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Which schemas are looked at.
 macro_rules! users_schemas {
     () => {
-        "n.nspname NOT IN ('pg_catalog', 'information_schema', '_pql') AND n.nspname !~ '^pg_(toast|temp)'"
+        "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^(pg_(toast|temp)|_pql(_|$))'"
     };
 }
 
@@ -117,7 +117,7 @@ pub(super) const QUERIES: [&str; 6] = [
     concat!(
         "SELECT g.tgrelid, g.tgname, pg_catalog.pg_get_triggerdef(g.oid, true) FROM ",
         relations!(),
-        " JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ '^_pql_'"
+        " JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
     ),
 ];
 

@@ -7,8 +7,12 @@
 
 mod scratch;
 
+use std::collections::BTreeSet;
+
 use pql_planner::text::normalise_postgres;
-use pql_schema::{Column, Constraint, ConstraintKind, DataType, Index, ObjectName, Schema, Table};
+use pql_schema::{
+    Column, Constraint, ConstraintKind, DataType, Index, ObjectName, Schema, Table, View, tokens,
+};
 
 use self::scratch::{UNNAMED, read_back};
 use super::link::Session;
@@ -25,13 +29,16 @@ pub(super) fn normalise(session: &mut Session, current: &Schema, target: &mut Sc
     if session.is_read_only() {
         return Ok(());
     }
-    let wanted = open(current, target);
+    let mut probe = target.clone();
+    normalise_postgres(&mut probe, Some(current));
+    let retyped = retyped(current, &probe);
+    let wanted = open(current, target, &probe, &retyped);
     if is_empty(&wanted) {
         return Ok(());
     }
     let settings = Settings { discard: true, ..Settings::default() };
     let outcome = transact(session, &settings, |session| {
-        let stored = counterpart(current, &wanted);
+        let stored = counterpart(current, &wanted, &retyped);
         Ok((forms(session, wanted)?, forms(session, stored)?))
     });
     match outcome {
@@ -68,13 +75,32 @@ fn is_empty(schema: &Schema) -> bool {
         && schema.triggers.is_empty()
 }
 
-/// What of the target has to be asked for, with the tables that it needs.
-fn open(current: &Schema, target: &Schema) -> Schema {
-    let mut probe = target.clone();
-    normalise_postgres(&mut probe, Some(current));
+/// The tables of which a column changes its type. What is said over such a column reads otherwise afterwards, though
+/// nobody changed it: a literal beside it gets its type.
+fn retyped(current: &Schema, probe: &Schema) -> BTreeSet<ObjectName> {
+    let changes = |table: &&Table| {
+        let Some(now) = current.table(&table.name) else { return false };
+        let other = |column: &Column| {
+            table.column(&column.name, probe.names).is_some_and(|then| then.data_type != column.data_type)
+        };
+        now.columns.iter().any(other)
+    };
+    probe.tables.values().filter(changes).map(|table| table.name.clone()).collect()
+}
+
+/// Whether a view names one of the tables.
+fn reads(view: &View, tables: &BTreeSet<ObjectName>) -> bool {
+    !tables.is_empty()
+        && tokens(view.query.as_str())
+            .filter_map(|token| token.name())
+            .any(|name| tables.iter().any(|table| table.name == name))
+}
+
+/// What of the target has to be asked for, with the tables that it needs. `probe` is the target with its names.
+fn open(current: &Schema, target: &Schema, probe: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
     let mut part = Schema::new(target.names);
     for table in target.tables.values() {
-        let now = current.table(&table.name);
+        let now = current.table(&table.name).filter(|table| !retyped.contains(&table.name));
         let probed = probe.table(&table.name).unwrap_or(table);
         let open = open_parts(now, table, probed);
         if has_expressions(&open) {
@@ -83,12 +109,13 @@ fn open(current: &Schema, target: &Schema) -> Schema {
     }
     for (name, index) in &target.indexes {
         let probed = probe.indexes.get(name).unwrap_or(index);
-        if current.index(name) != Some(probed) && is_involved(index) && target.table(&index.table).is_some() {
+        let differs = current.index(name) != Some(probed) || retyped.contains(&index.table);
+        if differs && is_involved(index) && target.table(&index.table).is_some() {
             part.indexes.insert(name.clone(), index.clone());
         }
     }
     for (name, view) in &target.views {
-        if current.view(name) != Some(view) {
+        if current.view(name) != Some(view) || reads(view, retyped) {
             part.views.insert(name.clone(), view.clone());
         }
     }
@@ -112,9 +139,9 @@ fn open(current: &Schema, target: &Schema) -> Schema {
 }
 
 /// The same things as the database has them now.
-fn counterpart(current: &Schema, wanted: &Schema) -> Schema {
+fn counterpart(current: &Schema, wanted: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
     let mut part = Schema::new(current.names);
-    for (name, table) in &wanted.tables {
+    for (name, table) in wanted.tables.iter().filter(|(name, _)| !retyped.contains(*name)) {
         let Some(now) = current.table(name) else { continue };
         let mut now = now.clone();
         now.columns.retain(|column| !column.retained);
@@ -131,7 +158,8 @@ fn counterpart(current: &Schema, wanted: &Schema) -> Schema {
     let on_table = |index: &Index| part.tables.contains_key(&index.table);
     let indexes = current.indexes.iter().filter(|(name, index)| known(name) && on_table(index));
     part.indexes = indexes.map(|(name, index)| (name.clone(), index.clone())).collect();
-    let views = current.views.iter().filter(|(name, _)| wanted.views.contains_key(name));
+    let same = |view: &View| wanted.views.contains_key(&view.name) && !reads(view, retyped);
+    let views = current.views.iter().filter(|(_, view)| same(view));
     part.views = views.map(|(name, view)| (name.clone(), view.clone())).collect();
     let triggers = current.triggers.iter().filter(|(name, _)| wanted.triggers.contains_key(name));
     part.triggers = triggers.map(|(name, trigger)| (name.clone(), trigger.clone())).collect();

@@ -1,0 +1,124 @@
+//! The cases of `tests/engine` on PostgreSQL, with the same meaning.
+//!
+//! A case's `schema postgres`, `statement postgres` and `since postgres` stand for its SQLite sections where these are
+//! SQLite's own words; without a schema of its own it gets `base_postgres.sql`. What holds is the same: every variant
+//! leads to the same schema and rows, DETECT then finds nothing, a rollback gives back the dump, the rows and the
+//! sequences as they were, an error at any transaction is taken back, and a pause at any place can be resumed.
+
+#[path = "../../engine/support/case.rs"]
+mod case;
+mod faults;
+mod run;
+mod state;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use case::Case;
+use run::{Start, VARIANTS, Variant};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engine")
+}
+
+/// The cases that are PostgreSQL's, too.
+fn cases() -> Vec<Case> {
+    let mut paths = Vec::new();
+    for folder in fs::read_dir(root()).unwrap() {
+        let folder = folder.unwrap().path();
+        for file in fs::read_dir(&folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "pql") {
+                paths.push(path);
+            }
+        }
+    }
+    paths.sort();
+    if let Ok(only) = std::env::var("PQL_CASE") {
+        paths.retain(|path| path.to_string_lossy().contains(&only));
+    }
+    paths
+        .iter()
+        .map(|path| for_postgres(Case::read(path, &root())))
+        .filter(|case| !case.postgres.contains_key("skip"))
+        .collect()
+}
+
+/// The case with what PostgreSQL gets.
+fn for_postgres(mut case: Case) -> Case {
+    let own_schema = !case.schema.contains("users_email_key");
+    let base = || fs::read_to_string(root().join("base_postgres.sql")).unwrap();
+    match case.postgres.remove("schema") {
+        Some(schema) => case.schema = schema,
+        None if own_schema => {}
+        None => case.schema = base(),
+    }
+    if let Some(statement) = case.postgres.remove("statement") {
+        case.statement = statement;
+    }
+    if let Some(since) = case.postgres.remove("since") {
+        case.since = Some(since);
+    }
+    case
+}
+
+/// Runs something for every case and says at the end which of them failed, and why.
+fn for_each_case(work: impl Fn(&Case)) {
+    let mut failed = String::new();
+    for case in cases() {
+        let run = std::panic::AssertUnwindSafe(|| work(&case));
+        if let Err(reason) = std::panic::catch_unwind(run) {
+            let text = reason.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(reason.downcast_ref::<&str>().copied()).unwrap_or("see above");
+            let _ = writeln!(failed, "--- {}\n{text}", case.name);
+        }
+    }
+    assert!(failed.is_empty(), "some cases failed:\n{failed}");
+}
+
+#[test]
+fn there_and_back() {
+    for_each_case(|case| {
+        let mut outcome: Option<String> = None;
+        for variant in VARIANTS {
+            let start = Start::new(case);
+            let dump = start.database.dump();
+            let mut run = start.open();
+            let id = run.generate(case);
+            run.apply(id, variant);
+            run.assert_target_reached(case, &start);
+            let after = run.state();
+            match &outcome {
+                None => outcome = Some(after),
+                Some(first) => assert_eq!(first, &after, "{}: {} differs", case.name, variant.name()),
+            }
+            if let Some(since) = &case.since {
+                start.write(since);
+                run.rollback(id);
+            } else {
+                run.rollback(id);
+                assert_eq!(start.state, run.state(), "{}: {} comes back changed", case.name, variant.name());
+            }
+            assert_eq!(dump, start.database.dump(), "{}: {} is defined otherwise", case.name, variant.name());
+        }
+    });
+}
+
+#[test]
+fn an_error_at_any_transaction_is_taken_back() {
+    for_each_case(|case| {
+        for variant in VARIANTS {
+            faults::fail_everywhere(case, variant);
+        }
+    });
+}
+
+#[test]
+fn a_pause_at_any_transaction_can_be_resumed_or_cancelled() {
+    for_each_case(|case| {
+        for variant in [Variant::NoStall] {
+            faults::interrupt_everywhere(case, variant);
+        }
+    });
+}
