@@ -29,16 +29,27 @@ pub(super) fn normalise(session: &mut Session, current: &Schema, target: &mut Sc
     if session.is_read_only() {
         return Ok(());
     }
-    let mut probe = target.clone();
-    normalise_postgres(&mut probe, Some(current));
-    let retyped = retyped(current, &probe);
-    let wanted = open(current, target, &probe, &retyped);
+    let known = retyped(current, target, false);
+    pass(session, current, target, &known)?;
+    // A type may have been known only to the server.
+    let all = retyped(current, target, true);
+    if all.is_subset(&known) { Ok(()) } else { pass(session, current, target, &all) }
+}
+
+/// The same; `retyped` names the tables of which a column changes its type.
+fn pass(
+    session: &mut Session,
+    current: &Schema,
+    target: &mut Schema,
+    retyped: &BTreeSet<ObjectName>,
+) -> Result<()> {
+    let wanted = open(current, target, retyped);
     if is_empty(&wanted) {
         return Ok(());
     }
     let settings = Settings { discard: true, ..Settings::default() };
     let outcome = transact(session, &settings, |session| {
-        let stored = counterpart(current, &wanted, &retyped);
+        let stored = counterpart(current, &wanted, retyped);
         Ok((forms(session, wanted)?, forms(session, stored)?))
     });
     match outcome {
@@ -75,13 +86,18 @@ fn is_empty(schema: &Schema) -> bool {
         && schema.triggers.is_empty()
 }
 
-/// The tables of which a column changes its type. What is said over such a column reads otherwise afterwards, though
+/// The tables of which a column changes its type; types by the database's own names only when those are `settled`,
+/// since `SERIAL` is none that a column can have. What is said over such a column reads otherwise afterwards, though
 /// nobody changed it: a literal beside it gets its type.
-fn retyped(current: &Schema, probe: &Schema) -> BTreeSet<ObjectName> {
+fn retyped(current: &Schema, target: &Schema, settled: bool) -> BTreeSet<ObjectName> {
+    let mut probe = target.clone();
+    normalise_postgres(&mut probe, Some(current));
     let changes = |table: &&Table| {
         let Some(now) = current.table(&table.name) else { return false };
         let other = |column: &Column| {
-            table.column(&column.name, probe.names).is_some_and(|then| then.data_type != column.data_type)
+            table.column(&column.name, probe.names).is_some_and(|then| {
+                then.data_type != column.data_type && (settled || !is_native(&then.data_type))
+            })
         };
         now.columns.iter().any(other)
     };
@@ -96,8 +112,10 @@ fn reads(view: &View, tables: &BTreeSet<ObjectName>) -> bool {
             .any(|name| tables.iter().any(|table| table.name == name))
 }
 
-/// What of the target has to be asked for, with the tables that it needs. `probe` is the target with its names.
-fn open(current: &Schema, target: &Schema, probe: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
+/// What of the target has to be asked for, with the tables that it needs.
+fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
+    let mut probe = target.clone();
+    normalise_postgres(&mut probe, Some(current));
     let mut part = Schema::new(target.names);
     for table in target.tables.values() {
         let now = current.table(&table.name).filter(|table| !retyped.contains(&table.name));
@@ -204,14 +222,15 @@ fn has_expressions(table: &Table) -> bool {
 
 /// Whether a column says something that the server may put in other words.
 fn has_text(column: &Column) -> bool {
-    fn native(data_type: &DataType) -> bool {
-        match data_type {
-            DataType::Native(_) => true,
-            DataType::Array(inner) => native(inner),
-            _ => false,
-        }
+    column.default.is_some() || column.generated.is_some() || is_native(&column.data_type)
+}
+
+fn is_native(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Native(_) => true,
+        DataType::Array(inner) => is_native(inner),
+        _ => false,
     }
-    column.default.is_some() || column.generated.is_some() || native(&column.data_type)
 }
 
 fn is_checked(constraint: &Constraint) -> bool {
