@@ -45,7 +45,7 @@ fn main() {
             let found = engine.detect(None, &target, &Answers::default()).unwrap();
             assert_eq!(found.changes, []);
         });
-        let more = text.replacen("name TEXT", "name TEXT, more INT CHECK (more IN (1, 2))", 1);
+        let more = text.replacen("id BIGINT", "more INT CHECK (more IN (1, 2)), id BIGINT", 1);
         let target = lower::schema_text(&more, Dialect::Postgres, &|_| None).unwrap().schema;
         let one = median(|| {
             let found = engine.detect(None, &target, &Answers::default()).unwrap();

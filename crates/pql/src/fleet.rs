@@ -145,14 +145,14 @@ impl From<Error> for FleetFailure {
 }
 
 /// One row a database of what applying or rolling back files came to:
-/// `database, outcome, files, duration_ms, error`.
-pub fn summary(outcomes: &Outcomes<Vec<MigrationResult>, FleetFailure>) -> ResultSet {
-    let mut rows = ResultSet::with_columns(&["database", "outcome", "files", "duration_ms", "error"]);
+/// `database, outcome, files, duration, error`.
+pub fn summary(outcomes: &Outcomes<Vec<MigrationResult>, FleetFailure>, dry_run: bool) -> ResultSet {
+    let mut rows = ResultSet::with_columns(&["database", "outcome", "files", "duration", "error"]);
     for (database, outcome) in outcomes {
         let (word, results, error) = match outcome {
             None => ("not begun", [].as_slice(), None),
             Some(Ok(results)) if results.is_empty() => ("nothing to do", results.as_slice(), None),
-            Some(Ok(results)) => ("done", results.as_slice(), None),
+            Some(Ok(results)) => (if dry_run { "would be done" } else { "done" }, results.as_slice(), None),
             Some(Err(failure)) => {
                 let of_file = failure.results.iter().find(|result| !result.success);
                 let error = of_file
@@ -164,11 +164,12 @@ pub fn summary(outcomes: &Outcomes<Vec<MigrationResult>, FleetFailure>) -> Resul
             }
         };
         let done = results.iter().filter(|result| result.success).count();
+        let took: f64 = results.iter().map(|result| result.duration_ms).sum();
         rows.push(vec![
             label(database).into(),
             word.into(),
             Value::Integer(i64::try_from(done).unwrap_or(i64::MAX)),
-            Value::Real(results.iter().map(|result| result.duration_ms).sum()),
+            (done > 0).then(|| format!("{took:.1} ms")).into(),
             error.into(),
         ]);
     }

@@ -5,7 +5,7 @@ use pql::fleet::{self, FleetFailure};
 use pql::{Answer, Error, Fleet, Output, Session, SessionBuilder};
 use serde_json::json;
 
-use crate::args::{Common, Migrate, MigrateAction};
+use crate::args::{Common, Format, Migrate, MigrateAction};
 use crate::commands::connect::{Setup, block_on};
 use crate::commands::migrate::configured;
 use crate::commands::run::{Input, read};
@@ -43,14 +43,14 @@ pub(crate) fn migrate(ui: &mut Ui, fleet: &Fleet, setup: &Setup, command: &Migra
             let work =
                 async |session: &mut Session, config| executor(session, config, verbose).migrate_up(to).await;
             let outcomes = block_on(fleet.each(|database| applied(setup, database, &config, &work)));
-            summary(ui, &outcomes)
+            summary(ui, &outcomes, command.dry_run)
         }
         MigrateAction::Down { count, .. } => {
             let work = async |session: &mut Session, config| {
                 executor(session, config, verbose).migrate_down(count).await
             };
             let outcomes = block_on(fleet.each(|database| applied(setup, database, &config, &work)));
-            summary(ui, &outcomes)
+            summary(ui, &outcomes, command.dry_run)
         }
         MigrateAction::Status { .. } => {
             // Who lags behind is asked of all of them.
@@ -141,7 +141,11 @@ fn executor(session: &mut Session, config: MigrationConfig, verbose: bool) -> Mi
     MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose })
 }
 
-fn summary(ui: &mut Ui, outcomes: &fleet::Outcomes<Vec<MigrationResult>, FleetFailure>) -> Exit {
+fn summary(
+    ui: &mut Ui,
+    outcomes: &fleet::Outcomes<Vec<MigrationResult>, FleetFailure>,
+    dry_run: bool,
+) -> Exit {
     for (database, outcome) in outcomes {
         // What no file is to blame for is said in full.
         if let Some(Err(FleetFailure { error: Some(error), .. })) = outcome
@@ -151,7 +155,7 @@ fn summary(ui: &mut Ui, outcomes: &fleet::Outcomes<Vec<MigrationResult>, FleetFa
             ui.error(error, "", "");
         }
     }
-    answer(ui, "migrate_fleet", fleet::summary(outcomes));
+    answer(ui, "migrate_fleet", fleet::summary(outcomes, dry_run));
     let (mut done, mut failed, mut left) = (0, 0, 0);
     for (_, outcome) in outcomes {
         match outcome {
@@ -177,8 +181,10 @@ impl Ui {
     fn heading(&mut self, name: &str) {
         if self.is_json() {
             self.line(&json!({ "database": name }).to_string());
-        } else {
+        } else if self.format == Format::Csv {
             self.note(&format!("== {name}"));
+        } else {
+            self.line(&format!("== {name}"));
         }
     }
 }

@@ -70,7 +70,7 @@ const FORMATS: &[&[&str]] = &[&[
     "CREATE TABLE {settings} (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE {lease} (
         one BIGINT NOT NULL PRIMARY KEY,
-        fence BIGINT NOT NULL UNIQUE,
+        fence BIGINT NOT NULL,
         beat BIGINT NOT NULL,
         owner TEXT,
         process TEXT,
@@ -110,6 +110,10 @@ impl Journal {
         }
         for statement in FORMATS[have..].iter().copied().flatten() {
             connection.execute(&self.sql(statement), &[])?;
+        }
+        if have == 0 && self.dialect == Dialect::Postgres {
+            // What makes the number a key, and a change of it wait for those who rely on it: see `fence_sql`.
+            connection.execute(&self.sql("CREATE UNIQUE INDEX lease_fence ON {lease} (fence)"), &[])?;
         }
         let format = FORMATS.len().to_string();
         connection
