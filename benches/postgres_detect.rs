@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 #[path = "../tests/postgres/support/mod.rs"]
+#[allow(dead_code, reason = "a bench needs less of it than the tests")]
 mod support;
 
 use std::fmt::Write as _;

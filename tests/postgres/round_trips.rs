@@ -59,7 +59,7 @@ fn relay(client: UnixStream, upstream: &Path, turns: &Arc<AtomicUsize>) {
 }
 
 fn pass(mut from: UnixStream, mut to: UnixStream, note: impl Fn()) {
-    let mut bytes = [0; 65_536];
+    let mut bytes = vec![0; 65_536];
     while let Ok(count) = from.read(&mut bytes) {
         note();
         if count == 0 || to.write_all(&bytes[..count]).is_err() {

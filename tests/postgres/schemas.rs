@@ -132,7 +132,7 @@ fn what_hangs_on_a_table_is_seen() {
     let mut backend =
         pql_engine::backend::open(&database.url().parse().unwrap(), &pql_engine::OpenOptions::default())
             .unwrap();
-    let tables = [plain.clone(), "keyed".into(), "measured".into(), "nowhere".into()];
+    let tables = [plain, "keyed".into(), "measured".into(), "nowhere".into()];
     let found = backend.statistics(&tables).unwrap();
     let named = |table: &str, hold: Hold| -> Vec<String> {
         let held = found.held(&table.into()).iter().filter(|held| held.hold == hold);

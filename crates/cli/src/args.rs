@@ -42,6 +42,7 @@ pub(crate) struct Cli {
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Common {
     /// Bind @NAME (a value starting with @ is read from that file)
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", global = true)]

@@ -103,9 +103,9 @@ pub(crate) fn scripts(ui: &mut Ui, fleet: &Fleet, setup: &Setup, inputs: &[Input
         ui.heading(&name);
         match outcome {
             None => ui.warning("not begun, since another one failed"),
-            Some(Ok(outputs)) => outputs.iter().for_each(|output| ui.output(output)),
+            Some(Ok(outputs)) => print(ui, outputs),
             Some(Err((outputs, script, error))) => {
-                outputs.iter().for_each(|output| ui.output(output));
+                print(ui, outputs);
                 let source = script.map(|at| &scripts[at]);
                 ui.error(error, source.map_or("", |it| &it.name), source.map_or("", |it| &it.text));
             }
@@ -115,6 +115,12 @@ pub(crate) fn scripts(ui: &mut Ui, fleet: &Fleet, setup: &Setup, inputs: &[Input
         }
     }
     exit
+}
+
+fn print(ui: &mut Ui, outputs: &[Output]) {
+    for output in outputs {
+        ui.output(output);
+    }
 }
 
 fn open(setup: &Setup, database: &str) -> Result<Session, Error> {
