@@ -81,13 +81,16 @@ fn for_each_case(work: impl Fn(&Case)) {
 fn there_and_back() {
     for_each_case(|case| {
         let mut outcome: Option<String> = None;
+        let mut start = Start::new(case);
         for variant in VARIANTS {
-            let start = Start::new(case);
             let dump = start.database.dump();
             let mut run = start.open();
+            let target = run.target(case);
             let id = run.generate(case);
             run.apply(id, variant);
-            run.assert_target_reached(case, &start);
+            if let Some(target) = &target {
+                run.assert_reached(case, target);
+            }
             let after = run.state();
             match &outcome {
                 None => outcome = Some(after),
@@ -101,6 +104,10 @@ fn there_and_back() {
                 assert_eq!(start.state, run.state(), "{}: {} comes back changed", case.name, variant.name());
             }
             assert_eq!(dump, start.database.dump(), "{}: {} is defined otherwise", case.name, variant.name());
+            drop(run);
+            if case.since.is_some() {
+                start = Start::new(case);
+            }
         }
     });
 }
