@@ -7,3 +7,4 @@ mod support;
 mod connections;
 mod scenarios;
 mod schemas;
+mod writers;
