@@ -104,7 +104,8 @@ fn write(mut client: Client, number: i64, mut model: Model, stop: &AtomicBool) -
         let start = Instant::now();
         match chance.next(10) {
             0..4 => {
-                let changed = client.execute("UPDATE items SET n = $2::int WHERE id = $1", &[&key, &n]).unwrap();
+                let changed =
+                    client.execute("UPDATE items SET n = $2::int WHERE id = $1", &[&key, &n]).unwrap();
                 assert_eq!(changed, 1, "{key} is gone");
                 row.n = n;
             }
