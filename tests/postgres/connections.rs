@@ -1,6 +1,6 @@
 //! Connections: values there and back, errors, and what a pooler does to them.
 
-use pql_engine::{Engine, Location, OpenOptions, Value, codes};
+use pql_engine::{Engine, OpenOptions, Value, codes};
 
 use crate::support::{Database, server};
 
@@ -170,13 +170,65 @@ fn what_cannot_be_opened_is_said() {
     let error = refused("postgres://me:secret@127.0.0.1:1/x?connect_timeout=2");
     assert_eq!(error.code(), codes::CANNOT_OPEN);
     assert!(!error.to_string().contains("secret") && error.message().contains("me@127.0.0.1:1/x"), "{error}");
-    let port = server().port;
-    let error = refused(&format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=require"));
+}
+
+/// Whether the connection of an address is encrypted, or the error that there is none.
+fn encrypted(url: &str) -> Result<bool, pql_engine::Error> {
+    let mut engine = Engine::open(url, &OpenOptions::default())?;
+    let row = row(&mut engine, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]);
+    Ok(row == [Value::Boolean(true)])
+}
+
+#[test]
+fn tls_as_it_is_asked_for() {
+    let database = Database::with("CREATE ROLE tlsonly LOGIN");
+    let certificate = |name: &str| server().directory.join(name).display().to_string();
+    let (root, other) = (certificate("root.crt"), certificate("other.crt"));
+    let url = |host: &str, mode: &str| database.tcp_url("tlsonly", host, &format!("?sslmode={mode}"));
+    let trusting = |host: &str, mode: &str, root: &str| format!("{}&sslrootcert={root}", url(host, mode));
+    for fine in [
+        url("127.0.0.1", "prefer"),
+        url("127.0.0.1", "require"),
+        trusting("127.0.0.1", "require", &root),
+        trusting("127.0.0.1", "verify-ca", &root),
+        trusting("localhost", "verify-full", &root),
+    ] {
+        assert!(encrypted(&fine).unwrap(), "{fine}");
+    }
+    for wrong in [
+        url("127.0.0.1", "disable"),
+        trusting("127.0.0.1", "verify-full", &root),
+        trusting("localhost", "verify-ca", &other),
+        trusting("localhost", "require", &other),
+        trusting("localhost", "verify-full", "/nowhere.crt"),
+        url("localhost", "sometimes"),
+    ] {
+        assert_eq!(encrypted(&wrong).unwrap_err().code(), codes::CANNOT_OPEN, "{wrong}");
+    }
+    assert!(!encrypted(&database.tcp_url("postgres", "127.0.0.1", "?sslmode=disable")).unwrap());
+}
+
+#[test]
+fn passwords_from_the_address_and_the_password_file() {
+    let database = Database::with("CREATE ROLE guarded LOGIN PASSWORD 'p:a\\ss@word'");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines = format!("*:*:other:*:wrong\n127.0.0.1:*:{}:guarded:p\\:a\\\\ss@word\n", database.name);
+    std::fs::write(file.path(), lines).unwrap();
+    let with_file = database.tcp_url("guarded", "127.0.0.1", &format!("?passfile={}", file.path().display()));
+    let in_address = database.tcp_url("guarded:p%3Aa%5Css%40word", "127.0.0.1", "");
+    for url in [&with_file, &in_address] {
+        let mut engine =
+            Engine::open(url, &OpenOptions::default()).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(row(&mut engine, "SELECT current_user::text", &[]), ["guarded".into()]);
+    }
+    let wrong = database.tcp_url("guarded:secret", "127.0.0.1", "");
+    let error = Engine::open(&wrong, &OpenOptions::default()).err().unwrap();
     assert_eq!(error.code(), codes::CANNOT_OPEN);
-    assert!(error.help().is_some_and(|help| help.contains("TLS")), "{error} {:?}", error.help());
-    let plain = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=prefer");
-    assert!(Engine::open(&plain, &OpenOptions::default()).is_ok());
-    assert!(plain.parse::<Location>().is_ok());
+    assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    assert!(error.help().is_some_and(|help| help.contains("PGPASSWORD")), "{error:?}");
+    std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let error = Engine::open(&with_file, &OpenOptions::default()).err().unwrap();
+    assert!(error.message().contains("can be read by others"), "{error}");
 }
 
 #[test]

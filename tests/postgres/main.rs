@@ -5,6 +5,8 @@
 mod support;
 
 mod connections;
+mod journal;
+mod round_trips;
 mod scenarios;
 mod schemas;
 mod writers;

@@ -165,3 +165,80 @@ fn what_hangs_on_a_table_is_seen() {
     assert_eq!(named("measured", Hold::Partitioned), ["RANGE (at) at"]);
     assert_eq!(named("nowhere", Hold::View), Vec::<String>::new());
 }
+
+/// What people write, in the words of PQL.
+const WRITTEN: &str = "
+CREATE TABLE users (
+    id SERIAL PRIMARY KEY,
+    name VARCHAR(20) NOT NULL DEFAULT 'x' CHECK (name IN ('x', 'y') OR name LIKE 'a%'),
+    age INT CHECK (age BETWEEN 1 AND 150), score FLOAT DEFAULT 1e3, level FLOAT(24) DEFAULT -1,
+    rate DECIMAL(5) DEFAULT 0.5, active BOOL DEFAULT 'yes', at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+    born DATE DEFAULT '2024-01-01', seen TIMESTAMPTZ DEFAULT '2024-01-01 00:00:00+02', nothing INT DEFAULT NULL,
+    tags TEXT[] DEFAULT '{}', data JSONB DEFAULT '{}', span INTERVAL DEFAULT '1 year 2 days',
+    twice INT GENERATED ALWAYS AS (age * 2) STORED, short TIMESTAMP(3), kind mood DEFAULT 'ok',
+    CONSTRAINT sane CHECK ((age IS NOT DISTINCT FROM 5) OR EXTRACT(year FROM at) > 2000)
+);
+CREATE TABLE app.notes (id BIGSERIAL PRIMARY KEY, owner INT REFERENCES users (id), text TEXT NOT NULL,
+    UNIQUE (owner, text), CHECK (text <> ''));
+CREATE INDEX users_lower ON users (lower(name), (age + 1)) WHERE name IN ('x', 'y');
+CREATE INDEX users_order ON users (name DESC NULLS FIRST, age ASC NULLS LAST) WITH (fillfactor = 70);
+CREATE VIEW adults (who, years) AS SELECT u.name, age FROM users u WHERE age >= 18 AND name NOT IN ('x');
+CREATE VIEW app.all_notes AS SELECT n.*, a.who FROM app.notes n, adults a;
+CREATE TRIGGER touch BEFORE UPDATE OF name ON public.users FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE PROCEDURE touch();
+";
+
+const BEFORE: &str = "CREATE SCHEMA app; CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';";
+
+#[test]
+fn what_people_write_is_what_the_server_stores() {
+    let database = Database::with(&format!("{BEFORE}{WRITTEN}"));
+    let before = database.dump();
+    for mut engine in [database.engine(), database.pooled_engine()] {
+        assert_eq!(changes(&mut engine, &read_back(WRITTEN)), Vec::<String>::new());
+    }
+    assert_eq!(database.dump(), before, "asking changes nothing");
+}
+
+#[test]
+fn a_restored_dump_reads_the_same() {
+    let first = Database::with(&format!("{BEFORE}{WRITTEN}"));
+    let dump = first.dump();
+    let restored = Database::new();
+    restored.client().batch_execute(&dump).unwrap();
+    assert_eq!(changes(&mut restored.engine(), &read_back(WRITTEN)), Vec::<String>::new());
+}
+
+#[test]
+fn what_really_differs_is_found() {
+    let database = Database::with(&format!("{BEFORE}{WRITTEN}"));
+    let mut engine = database.engine();
+    for (from, to, expected) in [
+        ("BETWEEN 1 AND 150", "BETWEEN 1 AND 151", 2),
+        ("rate DECIMAL(5)", "rate DECIMAL(6)", 1),
+        ("age >= 18", "age > 18", 4),
+        ("WHERE name IN ('x', 'y')", "WHERE name IN ('x')", 2),
+        ("DEFAULT '1 year 2 days'", "DEFAULT '1 year 3 days'", 1),
+        ("OLD.name <> NEW.name", "OLD.name = NEW.name", 2),
+        ("score FLOAT DEFAULT 1e3", "score FLOAT DEFAULT 1e4", 1),
+    ] {
+        let target = read_back(&WRITTEN.replace(from, to));
+        assert_eq!(
+            changes(&mut engine, &target).len(),
+            expected,
+            "{to}: {:?}",
+            changes(&mut engine, &target)
+        );
+    }
+}
+
+#[test]
+fn a_first_schema_is_created_as_it_would_be_stored() {
+    let database = Database::with(BEFORE);
+    let mut engine = database.engine();
+    let found = engine.detect(None, &read_back(WRITTEN), &Answers::default()).unwrap();
+    let text = found.changes.iter().map(|change| change.statement.clone()).collect::<Vec<_>>().join("\n");
+    assert!(text.contains("nextval('users_id_seq'::regclass)"), "{text}");
+    assert!(text.contains("= ANY"), "{text}");
+    assert!(!text.contains("scratch"), "{text}");
+}

@@ -186,8 +186,8 @@ impl Backend for FaultyBackend {
         self.inner.introspect()
     }
 
-    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
-        self.inner.normalise(wanted, current)
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        self.inner.normalise(current, target)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {

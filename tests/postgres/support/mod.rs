@@ -71,7 +71,27 @@ impl Server {
              \tmax_wal_size = '4GB'
              \twal_level = logical
              \tautovacuum_naptime = '5s'
+             \tssl = on
+             \tssl_cert_file = '{shown}/server.crt'
+             \tssl_key_file = '{shown}/server.key'
 \tEND
+             cat >{shown}/pg_hba.conf <<-'END'
+             \thost all guarded 127.0.0.1/32 scram-sha-256
+             \thostssl all tlsonly 127.0.0.1/32 trust
+             \thost all tlsonly 127.0.0.1/32 reject
+\tEND
+             sed 's/^ *\t*//' {shown}/pg_hba.conf | cat - {shown}/data/pg_hba.conf >{shown}/hba
+             cp {shown}/hba {shown}/data/pg_hba.conf
+             for root in root other; do
+               openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj \"/CN=$root\" \
+                 -keyout $root.key -out run/$root.crt -addext basicConstraints=critical,CA:TRUE
+             done >>{shown}/log 2>&1
+             printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' >extensions
+             openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
+               -keyout server.key -out request >>{shown}/log 2>&1
+             openssl x509 -req -in request -CA run/root.crt -CAkey root.key -CAcreateserial -days 2 \
+               -extfile extensions -out server.crt >>{shown}/log 2>&1
+             chmod 644 run/*.crt
              {bin}/postgres -D {shown}/data >>{shown}/log 2>&1 & server=$!
              cat >{shown}/pooler.ini <<-'END'
              \t[databases]
@@ -91,6 +111,10 @@ impl Server {
              set +e; read _
              kill -INT $pooler; kill -QUIT $server; wait; cd /; rm -rf {shown}",
             pooler.display()
+        );
+        assert!(
+            on_path("openssl").is_some(),
+            "these tests need a certificate for their server: install openssl"
         );
         let mut command = if as_root {
             let mut command = Command::new("setpriv");
@@ -122,7 +146,7 @@ impl Server {
             while let Err(error) = self.connect(port, "postgres") {
                 let log = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
                 assert!(
-                    start.elapsed() < Duration::from_secs(60),
+                    start.elapsed() < Duration::from_mins(1),
                     "the test server does not start: {error}\n{}\n{}",
                     log("log"),
                     log("pooler.log")
@@ -217,6 +241,11 @@ impl Database {
     /// Another program's connection to it.
     pub(crate) fn client(&self) -> Client {
         server().connect(server().port, &self.name).unwrap()
+    }
+
+    /// Its address over TCP, for a role; `rest` follows it.
+    pub(crate) fn tcp_url(&self, user: &str, host: &str, rest: &str) -> String {
+        format!("postgres://{user}@{host}:{}/{}{rest}", server().port, self.name)
     }
 
     /// PQL's engine on it.

@@ -32,11 +32,11 @@ pub trait Backend: Send {
     /// Its schema as it is, retained columns included, PQL's own objects not.
     fn introspect(&mut self) -> Result<Schema>;
 
-    /// A wanted schema with its expressions as the database prints them, so that it can be compared with the current
-    /// one. A database that keeps them as they were written has nothing to do.
-    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
-        let _ = current;
-        Ok(wanted)
+    /// Brings the definitions of a wanted schema that differ from the current one to the form in which the database
+    /// would give them back, where only the database knows that form.
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        let _ = (current, target);
+        Ok(())
     }
 
     /// How large these tables are.

@@ -51,8 +51,8 @@ impl Engine {
         match self.capabilities().dialect {
             Dialect::Sqlite => normalise_sqlite(&mut target, Some(&current)),
             Dialect::Postgres => {
+                self.backend.normalise(&current, &mut target)?;
                 normalise_postgres(&mut target, Some(&current));
-                target = self.backend.normalise(target, &current)?;
             }
         }
         let found = diff(&current.visible(), &target, answers).map_err(|error| {

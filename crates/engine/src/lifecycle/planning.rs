@@ -29,9 +29,9 @@ pub(super) fn make(
     let mut after = schema.clone();
     after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
     if backend.capabilities().dialect == Dialect::Postgres {
-        // There what is expected is compared with names and keys as the database says them.
+        // There what is expected is compared with names, keys and texts as the database says them.
+        backend.normalise(schema, &mut after)?;
         normalise_postgres(&mut after, Some(schema));
-        after = backend.normalise(after, schema)?;
     }
     let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
     tables.sort();

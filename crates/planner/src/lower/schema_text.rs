@@ -62,9 +62,8 @@ pub fn schema_json(source: &str, dialect: Dialect) -> Result<LoweredSchema, Vec<
         ]
     })?;
     schema.names = dialect.names();
-    match dialect {
-        Dialect::Sqlite => text::normalise_sqlite(&mut schema, None),
-        Dialect::Postgres => text::normalise_postgres(&mut schema, None),
+    if dialect == Dialect::Sqlite {
+        text::normalise_sqlite(&mut schema, None);
     }
     Ok(LoweredSchema { schema, ..LoweredSchema::default() })
 }
@@ -214,9 +213,8 @@ impl Reader<'_> {
             Cow::Owned(schema) => schema,
             Cow::Borrowed(schema) => schema.clone(),
         };
-        match dialect {
-            Dialect::Sqlite => text::normalise_sqlite(&mut schema, None),
-            Dialect::Postgres => text::normalise_postgres(&mut schema, None),
+        if dialect == Dialect::Sqlite {
+            text::normalise_sqlite(&mut schema, None);
         }
         self.lowered.schema = schema;
         Ok(self.lowered)

@@ -5,8 +5,8 @@
 //! whichever server connection comes next, so what we need is set in each transaction.
 
 use std::env;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use postgres::config::SslMode;
@@ -39,7 +39,6 @@ pub(super) struct Opened {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notices {
     already_open: Arc<AtomicBool>,
-    last: Arc<Mutex<Option<String>>>,
 }
 
 impl Notices {
@@ -48,16 +47,10 @@ impl Notices {
         self.already_open.swap(false, Ordering::Relaxed)
     }
 
-    /// The last notice or warning, in the server's words; forgets it.
-    pub(super) fn take_last(&self) -> Option<String> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     fn hear(&self, notice: &postgres::error::DbError) {
         if notice.code() == &postgres::error::SqlState::ACTIVE_SQL_TRANSACTION {
             self.already_open.store(true, Ordering::Relaxed);
         }
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice.message().to_owned());
     }
 }
 
@@ -76,7 +69,7 @@ impl Target {
         let (mode, trust) = security(&ours, &config)?;
         config.ssl_mode(mode);
         if config.get_password().is_none()
-            && let Some(password) = passfile::password(&ours.passfile, &config)?
+            && let Some(password) = passfile::password(ours.passfile.as_deref(), &config)?
         {
             config.password(password);
         }

@@ -33,14 +33,13 @@ fn value(ty: &Type, raw: &[u8]) -> Value {
     known(ty, &mut bytes).unwrap_or_else(|| Value::Text(hex(raw)))
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm per type")]
 fn known(ty: &Type, raw: &mut Bytes<'_>) -> Option<Value> {
     let text = |text: String| Some(Value::Text(text));
     Some(match *ty {
         Type::BOOL => Value::Boolean(raw.0.first()? != &0),
         Type::INT2 => Value::Integer(raw.i16()?.into()),
         Type::INT4 => Value::Integer(raw.i32()?.into()),
-        Type::INT8 => Value::Integer(raw.i64()?),
+        Type::INT8 | Type::XID8 => Value::Integer(raw.i64()?),
         Type::OID | Type::XID | Type::CID => Value::Integer(raw.u32()?.into()),
         Type::FLOAT4 => Value::Real(short(f32::from_bits(raw.u32()?))),
         Type::FLOAT8 => Value::Real(f64::from_bits(raw.u64()?)),
@@ -83,7 +82,6 @@ fn known(ty: &Type, raw: &mut Bytes<'_>) -> Option<Value> {
             let at = raw.u64()?;
             return text(format!("{:X}/{:X}", at >> 32, at & 0xffff_ffff));
         }
-        Type::XID8 => Value::Integer(raw.i64()?),
         Type::POINT => {
             return text(format!("({},{})", f64::from_bits(raw.u64()?), f64::from_bits(raw.u64()?)));
         }
@@ -109,6 +107,12 @@ fn known(ty: &Type, raw: &mut Bytes<'_>) -> Option<Value> {
             },
         },
     })
+}
+
+/// A value inside another one.
+enum Inner<'a> {
+    Null,
+    Value(&'a [u8]),
 }
 
 /// Bytes that are read from the left.
@@ -145,12 +149,12 @@ impl<'a> Bytes<'a> {
         self.take().map(i64::from_be_bytes)
     }
 
-    /// A value with its length before it; `None` within for NULL.
-    fn sized(&mut self) -> Option<Option<&'a [u8]>> {
-        let Ok(len) = usize::try_from(self.i32()?) else { return Some(None) };
+    /// A value with its length before it.
+    fn sized(&mut self) -> Option<Inner<'a>> {
+        let Ok(len) = usize::try_from(self.i32()?) else { return Some(Inner::Null) };
         let (value, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
-        Some(Some(value))
+        Some(Inner::Value(value))
     }
 }
 
@@ -216,17 +220,17 @@ fn date(days: i32) -> Option<String> {
     match days {
         i32::MAX => Some("infinity".to_owned()),
         i32::MIN => Some("-infinity".to_owned()),
-        days => calendar(epoch()?.checked_add_signed(TimeDelta::days(days.into()))?),
+        days => Some(calendar(epoch()?.checked_add_signed(TimeDelta::days(days.into()))?)),
     }
 }
 
 /// A day; before the year 1 there is no year 0.
-fn calendar(day: NaiveDate) -> Option<String> {
+fn calendar(day: NaiveDate) -> String {
     use chrono::Datelike as _;
-    Some(match day.year() {
+    match day.year() {
         year @ 1.. => format!("{year:04}-{:02}-{:02}", day.month(), day.day()),
         year => format!("{:04}-{:02}-{:02} BC", 1 - year, day.month(), day.day()),
-    })
+    }
 }
 
 fn time(micros: i64) -> Option<String> {
@@ -251,7 +255,7 @@ fn timestamp(micros: i64, suffix: &str) -> Option<String> {
         _ => {}
     }
     let day = 86_400_000_000;
-    let date = calendar(epoch()?.checked_add_signed(TimeDelta::days(micros.div_euclid(day)))?)?;
+    let date = calendar(epoch()?.checked_add_signed(TimeDelta::days(micros.div_euclid(day)))?);
     let time = time(micros.rem_euclid(day))?;
     Some(match date.strip_suffix(" BC") {
         Some(date) => format!("{date} {time}{suffix} BC"),
@@ -362,8 +366,8 @@ fn elements(of: &Type, raw: &mut Bytes<'_>, lengths: &[usize], out: &mut String)
             continue;
         }
         match raw.sized()? {
-            None => out.push_str("NULL"),
-            Some(raw) => {
+            Inner::Null => out.push_str("NULL"),
+            Inner::Value(raw) => {
                 let text = inner(of, raw);
                 let plain = !text.is_empty()
                     && !text.eq_ignore_ascii_case("null")
@@ -395,7 +399,7 @@ fn record(raw: &mut Bytes<'_>) -> Option<String> {
             out.push(',');
         }
         let ty = Type::from_oid(raw.u32()?).unwrap_or(Type::UNKNOWN);
-        if let Some(raw) = raw.sized()? {
+        if let Inner::Value(raw) = raw.sized()? {
             let text = inner(&ty, raw);
             let plain =
                 !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "(),\"\\".contains(c));
@@ -415,7 +419,8 @@ fn range(of: &Type, raw: &mut Bytes<'_>) -> Option<String> {
         if flags & infinite != 0 {
             return Some(String::new());
         }
-        let text = inner(of, raw.sized()??);
+        let Inner::Value(raw) = raw.sized()? else { return None };
+        let text = inner(of, raw);
         let plain =
             !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "()[],\"\\".contains(c));
         if plain {

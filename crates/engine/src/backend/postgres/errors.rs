@@ -17,7 +17,6 @@ impl From<postgres::Error> for Error {
 }
 
 /// An error that the server reported.
-#[expect(clippy::too_many_lines, reason = "one arm per kind of error, each of a few lines")]
 fn of_server(error: &DbError) -> Error {
     let message = error.message();
     let new = |code, text: String| Error::new(code, text);
@@ -87,7 +86,7 @@ fn lost(error: &postgres::Error) -> Error {
     let cause = cause(error);
     // What the client refuses by itself has nothing to do with the line.
     let of_line = error.is_closed()
-        || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+        || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
     if of_line {
         Error::new(codes::CONNECTION, format!("The connection to the server was lost: {cause}.")).retryable()
     } else {

@@ -2,7 +2,7 @@
 //!
 //! - `connect`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
 //! - `transaction`, `run`, `blockers`: transactions that keep nobody waiting for long;
-//! - `introspect`, `normal`, `holds`, `rates`: what there is, and how it is told;
+//! - `introspect`, `holds`, `rates`: what there is; `normalise`: what would be if it were;
 //! - `actions`: what a plan's steps do.
 //!
 //! Nothing depends on the session: every transaction sets what it needs for itself, every statement outside of one
@@ -17,7 +17,7 @@ mod flavour;
 mod holds;
 mod introspect;
 mod link;
-mod normal;
+mod normalise;
 mod passfile;
 mod rates;
 mod run;
@@ -70,13 +70,6 @@ impl Backend for Postgres {
         transact(&mut self.session, &settings, introspect::schema)
     }
 
-    fn normalise(&mut self, wanted: Schema, current: &Schema) -> Result<Schema> {
-        if self.session.is_read_only() {
-            return Ok(wanted);
-        }
-        normal::normalise(&mut self.session, wanted, current)
-    }
-
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
         let capabilities = &self.capabilities;
         let settings = Settings { snapshot: true, ..Settings::default() };
@@ -85,6 +78,10 @@ impl Backend for Postgres {
             statistics.holds = holds::of(session, tables, capabilities)?;
             Ok(statistics)
         })
+    }
+
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        normalise::normalise(&mut self.session, current, target)
     }
 
     fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {

@@ -11,8 +11,8 @@ use crate::error::codes;
 use crate::{Error, Result};
 
 /// The password for a connection, when there is a file with a line for it.
-pub(super) fn password(named: &Option<String>, config: &Config) -> Result<Option<String>> {
-    let path = named.clone().or_else(|| env::var("PGPASSFILE").ok()).map(PathBuf::from);
+pub(super) fn password(named: Option<&str>, config: &Config) -> Result<Option<String>> {
+    let path = named.map(str::to_owned).or_else(|| env::var("PGPASSFILE").ok()).map(PathBuf::from);
     let required = named.is_some();
     let Some(path) = path.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".pgpass"))) else {
         return Ok(None);

@@ -30,6 +30,7 @@ pub(super) fn statistics(session: &mut Session, tables: &[ObjectName]) -> Result
         ),
         &[],
     )?;
+    let mut small = Vec::new();
     for row in found.rows {
         let [
             Value::Integer(at),
@@ -43,20 +44,37 @@ pub(super) fn statistics(session: &mut Session, tables: &[ObjectName]) -> Result
         };
         let Some(table) = usize::try_from(*at - 1).ok().and_then(|at| tables.get(at)) else { continue };
         let bytes = u64::try_from(*bytes).unwrap_or(0);
+        if *is_table && bytes <= COUNTED {
+            small.push((table, bytes));
+            continue;
+        }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
         let estimated = (estimate.max(0.0) as u64).max(u64::try_from(*live).unwrap_or(0));
-        let rows = if *is_table && bytes <= COUNTED { count(session, table)? } else { estimated };
         // Without an estimate: rows of a hundred bytes.
-        let rows = if rows == 0 && bytes > COUNTED { bytes / 100 } else { rows };
+        let rows = if estimated == 0 && *is_table { bytes / 100 } else { estimated };
         statistics.tables.insert(table.to_string(), TableStatistics { rows, bytes });
+    }
+    for ((table, bytes), rows) in small.iter().zip(counts(session, &small)?) {
+        statistics.tables.insert(table.to_string(), TableStatistics { rows, bytes: *bytes });
     }
     Ok(statistics)
 }
 
-fn count(session: &mut Session, table: &ObjectName) -> Result<u64> {
-    let found = session.query(&format!("SELECT count(*) FROM {}", qualified(table)), &[])?;
-    Ok(match found.rows.into_iter().flatten().next() {
-        Some(Value::Integer(count)) => u64::try_from(count).unwrap_or(0),
-        _ => 0,
-    })
+/// The number of rows of small tables, all at once.
+fn counts(session: &mut Session, tables: &[(&ObjectName, u64)]) -> Result<Vec<u64>> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let one = |(table, _): &(&ObjectName, u64)| format!("(SELECT count(*) FROM {})", qualified(table));
+    let list: Vec<String> = tables.iter().map(one).collect();
+    let found = session.query(&format!("SELECT pg_catalog.unnest(ARRAY[{}])", list.join(", ")), &[])?;
+    Ok(found
+        .rows
+        .into_iter()
+        .flatten()
+        .map(|value| match value {
+            Value::Integer(count) => u64::try_from(count).unwrap_or(0),
+            _ => 0,
+        })
+        .collect())
 }

@@ -13,7 +13,7 @@ use crate::{Error, Result, Value};
 /// How long a transaction outside a run waits for one lock.
 const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the outcome of a COMMIT whose answer was lost is waited for.
-const DOUBT: Duration = Duration::from_secs(60);
+const DOUBT: Duration = Duration::from_mins(1);
 
 /// What holds within one transaction. Set by `SET LOCAL`: a pooler may give every transaction another session, and
 /// none of the settings may stay behind in it.
@@ -23,18 +23,20 @@ pub(super) struct Settings {
     pub(super) statement_timeout: Option<Duration>,
     /// A snapshot that nobody writes to.
     pub(super) snapshot: bool,
+    /// A transaction that is rolled back in any case.
+    pub(super) discard: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lock_timeout: DEFAULT_LOCK_TIMEOUT, statement_timeout: None, snapshot: false }
+        Self { lock_timeout: DEFAULT_LOCK_TIMEOUT, statement_timeout: None, snapshot: false, discard: false }
     }
 }
 
 impl Settings {
     /// For an action, whose every attempt may queue for a lock as long as `lock_timeout`.
     pub(super) fn of(options: &RunOptions, lock_timeout: Duration) -> Self {
-        Self { lock_timeout, statement_timeout: options.statement_timeout, snapshot: false }
+        Self { lock_timeout, statement_timeout: options.statement_timeout, ..Self::default() }
     }
 
     fn begin(&self, read_only: bool) -> String {
@@ -77,7 +79,7 @@ pub(super) fn transact<T>(
             return Err(error);
         }
     };
-    if settings.snapshot || read_only {
+    if settings.snapshot || settings.discard || read_only {
         session.roll_back();
         return Ok(done);
     }

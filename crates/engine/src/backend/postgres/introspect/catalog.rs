@@ -6,14 +6,26 @@ use super::Oid;
 use crate::error::codes;
 use crate::{Error, Result};
 
+/// Which schemas are looked at.
+macro_rules! users_schemas {
+    () => {
+        "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^(pg_(toast|temp)|_pql(_|$))'"
+    };
+}
+
+/// The same, where it stands in the queries.
+pub(super) const USERS_SCHEMAS: &str = users_schemas!();
+
 /// The relations that are looked at: tables, views and materialised views of the user's.
 macro_rules! relations {
     () => {
-        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^(pg_(toast|temp)|_pql(_|$))' \
-         AND c.relname !~ '^_pql_' AND NOT c.relispartition AND c.relpersistence <> 't' \
-         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
-                         AND e.objid = c.oid AND e.deptype = 'e')"
+        concat!(
+            "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND ",
+            users_schemas!(),
+            " AND c.relname !~ '^_pql_' AND NOT c.relispartition AND c.relpersistence <> 't' \
+             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
+                             AND e.objid = c.oid AND e.deptype = 'e')"
+        )
     };
 }
 

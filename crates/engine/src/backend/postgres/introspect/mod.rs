@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pql_schema::{Expr, NameRule, ObjectName, Schema, Trigger, View};
 
-use self::catalog::{Fields, QUERIES};
+use self::catalog::{Fields, QUERIES, USERS_SCHEMAS};
 use super::link::Session;
 use crate::Result;
 
@@ -47,8 +47,17 @@ impl Relations {
 
 /// Reads the schema. Runs inside a transaction with pinned settings.
 pub(super) fn schema(session: &mut Session) -> Result<Schema> {
-    let text = QUERIES.join(";\n");
-    let mut found = session.batch_rows(&text)?.into_iter();
+    read(session, &QUERIES.join(";\n"))
+}
+
+/// Reads what is in schemas of ours whose names start like this.
+pub(super) fn scratch(session: &mut Session, prefix: &str) -> Result<Schema> {
+    let wanted = format!("pg_catalog.starts_with(n.nspname, '{prefix}')");
+    read(session, &QUERIES.join(";\n").replace(USERS_SCHEMAS, &wanted))
+}
+
+fn read(session: &mut Session, text: &str) -> Result<Schema> {
+    let mut found = session.batch_rows(text)?.into_iter();
     let mut next = || found.next().unwrap_or_default();
     let mut schema = Schema::new(NameRule::Exact);
     let mut relations = Relations::default();
