@@ -9,3 +9,4 @@ mod journal;
 mod round_trips;
 mod scenarios;
 mod schemas;
+mod writers;

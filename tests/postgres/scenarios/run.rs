@@ -8,7 +8,7 @@ use pql_engine::{
 };
 use pql_planner::lower::{self, Context};
 use pql_planner::{Dialect, text};
-use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy};
+use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
 use pql_syntax::ast::Statement;
 
 use super::case::Case;
@@ -154,20 +154,21 @@ impl Run<'_> {
         state::of(&mut self.database.client())
     }
 
-    /// The schema is the one that the statement asked for: the model says so, and so does DETECT.
-    pub(crate) fn assert_target_reached(&mut self, case: &Case, start: &Start) {
-        let before = Database::with(&case.schema);
-        let location: Location = before.url().parse().unwrap();
-        let backend = pql_engine::backend::open(&location, &OpenOptions::default()).unwrap();
-        let mut then = Run { engine: Engine::with_backend(backend, None), database: &start.database };
-        let mut target = then.engine.schema().unwrap();
-        let ops = then.operations(case);
+    /// The schema that the statement asks for; none where that cannot be said.
+    pub(crate) fn target(&mut self, case: &Case) -> Option<Schema> {
+        let mut target = self.engine.schema().unwrap();
+        let ops = self.operations(case);
         if ops.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
-            return;
+            return None;
         }
         target.apply_all(&ops).expect("operations that were accepted");
         text::normalise_postgres(&mut target, None);
-        let found = self.engine.detect(None, &target, &Answers::default()).expect("a detection");
+        Some(target)
+    }
+
+    /// DETECT finds nothing that separates the database from it.
+    pub(crate) fn assert_reached(&mut self, case: &Case, target: &Schema) {
+        let found = self.engine.detect(None, target, &Answers::default()).expect("a detection");
         let left: Vec<String> = found.changes.into_iter().map(|change| change.statement).collect();
         assert!(left.is_empty() && found.questions.is_empty(), "{}: DETECT still finds {left:?}", case.name);
     }

@@ -212,6 +212,17 @@ impl Database {
         database
     }
 
+    /// Another one like it; nobody may be connected to it meanwhile.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        let server = server();
+        let mut client = server.connect(server.port, "postgres").unwrap();
+        let (name, template) = (&copy.name, &self.name);
+        client.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).unwrap();
+        copy
+    }
+
     /// Its address, straight to the server.
     pub(crate) fn url(&self) -> String {
         self.url_at(server().port)

@@ -7,7 +7,9 @@ use pql_schema::{Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp
 
 use crate::exprs::{is_constant, operand, postgres_reads_or_varies, short_value};
 use crate::text::postgres_ident;
-use crate::{Action, Backfill, Capabilities, Capture, Change, Check, Phase, PlanError, Severity, codes};
+use crate::{
+    Action, Backfill, Capabilities, Capture, Change, Check, Phase, PlanError, RowKey, Severity, codes,
+};
 
 use super::declare::{Demands, check_of, redefine};
 use super::ladder::{Ladder, refill};
@@ -257,24 +259,23 @@ fn fill_postgres(
     column: &Column,
     value: &Expr,
 ) -> Result<(), PlanError> {
-    // What takes no NULL has to be filled wherever there is one; otherwise a NULL that the application wrote stays.
-    let capture = if column.not_null || ladder.is_offline() {
-        None
-    } else {
-        let key = postgres_row_key(&ladder.schema, table, None);
-        let capture = Capture {
-            table: table.name.clone(),
-            log: ladder.names.hidden("log", &table.name),
-            key,
-            columns: Some(vec![column.name.clone()]),
-        };
+    let key = postgres_row_key(&ladder.schema, table, None);
+    // What takes no NULL has to be filled wherever there is one; otherwise a NULL that the application wrote stays,
+    // where the row can be told by a key.
+    let noted = !column.not_null && !ladder.is_offline() && matches!(key, RowKey::Columns(_));
+    let capture = noted.then(|| Capture {
+        table: table.name.clone(),
+        log: ladder.names.hidden("log", &table.name),
+        key: key.clone(),
+        columns: Some(vec![column.name.clone()]),
+    });
+    if let Some(capture) = &capture {
         let stop = Action::StopCapture { capture: capture.clone() };
         ladder.short(Phase::Expand, Action::StartCapture { capture: capture.clone() }, vec![stop]);
-        Some(capture)
-    };
+    }
     let fill = Backfill {
         table: table.name.clone(),
-        key: postgres_row_key(&ladder.schema, table, None),
+        key,
         assignments: vec![(column.name.clone(), value.clone())],
         filter: Some(Expr::statement(format!("{} IS NULL", postgres_ident(&column.name)))),
         capture: capture.clone(),

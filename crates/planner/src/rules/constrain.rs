@@ -114,10 +114,10 @@ impl Ladder<'_> {
         }
     }
 
-    /// The action that has the database examine a constraint.
+    /// The action that has the database examine a constraint; none for one that is to stay NOT VALID.
     pub(super) fn validation(&self, table: &Table, constraint: &Constraint) -> Option<Action> {
         let name = constraint.name.clone()?;
-        let mut check = check_of(table, &Constraint { not_valid: false, ..constraint.clone() })?;
+        let mut check = check_of(table, constraint)?;
         if let Check::Holds { name: said, .. } | Check::References { name: said, .. } = &mut check {
             said.clone_from(&name);
         }
@@ -232,7 +232,7 @@ impl Ladder<'_> {
     /// A check that the column is not NULL: its name, the action that declares it, the one that examines it.
     pub(super) fn not_null_proof(&mut self, table: &Table, column: &str) -> (String, Action, Action) {
         let name = self.names.next("not_null", column);
-        let constraint = not_null_check(&name, column);
+        let constraint = Constraint { not_valid: true, ..not_null_check(&name, column) };
         let add = self.alter(table, vec![Change::AddConstraint { constraint }]);
         let validate = Action::ValidateConstraint {
             table: table.name.clone(),
@@ -312,10 +312,10 @@ impl Ladder<'_> {
     }
 }
 
-/// A check, declared NOT VALID, that the column is not NULL.
+/// A check that the column is not NULL.
 pub(super) fn not_null_check(name: &str, column: &str) -> Constraint {
     let expr = Expr::statement(format!("{} IS NOT NULL", postgres_ident(column)));
-    Constraint { name: Some(name.to_owned()), kind: ConstraintKind::Check { expr }, not_valid: true }
+    Constraint { name: Some(name.to_owned()), kind: ConstraintKind::Check { expr }, not_valid: false }
 }
 
 /// The index that a key has, under the key's name.

@@ -1,6 +1,6 @@
 //! Who holds the locks that an action could not have.
 
-use pql_planner::text::object;
+use pql_planner::text::postgres_object;
 use pql_schema::ObjectName;
 
 use super::link::Session;
@@ -48,10 +48,7 @@ pub(super) fn of(session: &mut Session, tables: &[ObjectName]) -> Result<Vec<Str
 
 /// A table's name with its schema, always.
 pub(super) fn qualified(table: &ObjectName) -> String {
-    match table.schema {
-        Some(_) => object(table),
-        None => format!("public.{}", object(table)),
-    }
+    postgres_object(table)
 }
 
 /// A text as a literal.

@@ -75,7 +75,7 @@ pub(super) fn of(action: &Action) -> Vec<String> {
         }
         Action::RenameColumn { table, from, to } => vec![rename_column(table, from, to)],
         Action::CreateIndex { index } => vec![POSTGRES.create_index(index)],
-        Action::DropIndex { index } => vec![format!("DROP INDEX {}", object(index))],
+        Action::DropIndex { index } => vec![format!("DROP INDEX IF EXISTS {}", object(index))],
         Action::HideIndex { index, hidden } => vec![rename_index(&index.name, &hidden.name)],
         Action::UnhideIndex { index, hidden } => vec![rename_index(hidden, &index.name.name)],
         Action::RenameIndex { from, to } => vec![rename_index(from, &to.name)],

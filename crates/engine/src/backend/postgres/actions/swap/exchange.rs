@@ -55,7 +55,8 @@ pub(super) fn forth_statements(swap: &ColumnSwap) -> Vec<String> {
             .filter_map(|constraint| constraint.name.clone())
             .map(|name| change(Change::DropConstraint { name })),
     );
-    if swap.old.not_null {
+    // An identity gives it up together with its counting.
+    if swap.old.not_null && swap.old.identity.is_none() {
         all.push(alter_column(table, name, "DROP NOT NULL"));
     }
     if swap.old.default.is_some() {
@@ -108,7 +109,7 @@ pub(super) fn back_statements(swap: &ColumnSwap) -> Vec<String> {
         let to = declared.twin.name.clone().unwrap_or_default();
         all.push(change(Change::RenameConstraint { from: declared.name.clone(), to }));
     }
-    if swap.new.not_null {
+    if swap.new.not_null && swap.new.identity.is_none() {
         all.push(alter_column(table, name, "DROP NOT NULL"));
     }
     if swap.new.default.is_some() {
