@@ -9,7 +9,7 @@ mod scratch;
 
 use std::collections::BTreeSet;
 
-use pql_planner::text::normalise_postgres;
+use pql_planner::text::{normalise_postgres, postgres_literal};
 use pql_schema::{
     Column, Constraint, ConstraintKind, DataType, Index, ObjectName, Schema, Table, View, tokens,
 };
@@ -120,7 +120,14 @@ fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Sc
     for table in target.tables.values() {
         let now = current.table(&table.name).filter(|table| !retyped.contains(&table.name));
         let probed = probe.table(&table.name).unwrap_or(table);
-        let open = open_parts(now, table, probed);
+        let mut open = open_parts(now, table, probed);
+        for column in &mut open.columns {
+            let before = current.table(&table.name).and_then(|now| now.column(&column.name, current.names));
+            if before.is_some_and(|before| before.data_type != column.data_type) {
+                // A literal comes along as what was typed, not as one of the former type.
+                column.default = column.default.as_ref().map(postgres_literal);
+            }
+        }
         if has_expressions(&open) {
             part.tables.insert(table.name.clone(), open);
         }
