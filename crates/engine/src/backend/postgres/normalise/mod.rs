@@ -122,11 +122,8 @@ fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Sc
         let probed = probe.table(&table.name).unwrap_or(table);
         let mut open = open_parts(now, table, probed);
         for column in &mut open.columns {
-            let before = current.table(&table.name).and_then(|now| now.column(&column.name, current.names));
-            if before.is_some_and(|before| before.data_type != column.data_type) {
-                // A literal comes along as what was typed, not as one of the former type.
-                column.default = column.default.as_ref().map(postgres_literal);
-            }
+            // A literal comes along as what was typed, not as one of the type that the column had, or has elsewhere.
+            column.default = column.default.as_ref().map(postgres_literal);
         }
         if has_expressions(&open) {
             part.tables.insert(table.name.clone(), open);
