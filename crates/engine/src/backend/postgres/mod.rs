@@ -56,7 +56,7 @@ impl Postgres {
     }
 
     fn run<'a>(&'a mut self, plan: &'a Plan, step: &'a mut dyn Step) -> Run<'a> {
-        Run { session: &mut self.session, plan, step, capabilities: &self.capabilities }
+        Run { session: &mut self.session, plan, step }
     }
 }
 

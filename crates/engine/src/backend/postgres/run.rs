@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use pql_planner::{Capabilities, Plan};
+use pql_planner::Plan;
 use pql_schema::MigrationStrategy;
 
 use super::blockers;
@@ -27,8 +27,6 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     /// The runner's side.
     pub(super) step: &'a mut dyn Step,
-    /// What the database can do.
-    pub(super) capabilities: &'a Capabilities,
 }
 
 impl Run<'_> {
