@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use postgres::config::SslMode;
 use postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors;
 use super::passfile;
@@ -76,6 +77,11 @@ impl Target {
         Ok(Self { config, trust, shown })
     }
 
+    /// What makes its TLS connections.
+    pub(super) fn connector(&self) -> Result<MakeRustlsConnect> {
+        tls::connector(&self.trust)
+    }
+
     /// Connects.
     pub(super) fn open(&self) -> Result<Opened> {
         let notices = Notices::default();
@@ -83,7 +89,7 @@ impl Target {
         let listener = notices.clone();
         config.notice_callback(move |notice| listener.hear(&notice));
         let client = config
-            .connect(tls::connector(&self.trust)?)
+            .connect(self.connector()?)
             .map_err(|error| errors::connecting(error, &self.shown, self.config.get_ssl_mode()))?;
         Ok(Opened { client, notices })
     }

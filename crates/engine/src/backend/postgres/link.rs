@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{Format, IsNull, ToSql, Type};
-use postgres::{Client, Row, SimpleQueryMessage, SimpleQueryRow};
+use postgres::{CancelToken, Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::connect::{Notices, Opened, Target};
 use super::decode::Cell;
@@ -33,6 +33,13 @@ impl Session {
     /// Another connection to the same place.
     pub(super) fn another(&self) -> Result<Self> {
         Self::open(Arc::clone(&self.target), self.read_only)
+    }
+
+    /// What stops the statement that this connection is at, from another thread. The server, or the pooler before it,
+    /// knows which one that is: the number of a server's process may be another client's by now.
+    pub(super) fn canceller(&mut self) -> Result<Canceller> {
+        let token = self.client()?.cancel_token();
+        Ok(Canceller { token, target: Arc::clone(&self.target) })
     }
 
     /// Whether only reading is meant.
@@ -110,6 +117,19 @@ impl Session {
         {
             self.opened = None;
         }
+    }
+}
+
+/// Stops a connection's statement.
+pub(super) struct Canceller {
+    token: CancelToken,
+    target: Arc<Target>,
+}
+
+impl Canceller {
+    /// Asks for it; the statement then fails, unless it is through already.
+    pub(super) fn cancel(&self) -> Result<()> {
+        Ok(self.token.cancel_query(self.target.connector()?)?)
     }
 }
 

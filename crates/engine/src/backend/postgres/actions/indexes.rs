@@ -78,6 +78,7 @@ fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
 fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
     let mut worker = run.another()?;
     let pid = worker.batch_value("SELECT pg_catalog.pg_backend_pid()")?.unwrap_or_default();
+    let canceller = worker.canceller()?;
     let outcome = thread::scope(|scope| {
         let task = scope.spawn(move || worker.batch(sql));
         let mut stopped = None;
@@ -95,7 +96,7 @@ fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
                 };
                 if let Err(error) = told {
                     // Also when the first word came too early for the statement.
-                    let _ = run.session.batch(&format!("SELECT pg_catalog.pg_cancel_backend({pid})"));
+                    let _ = canceller.cancel();
                     stopped.get_or_insert(error);
                 }
             }
