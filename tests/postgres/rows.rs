@@ -82,7 +82,7 @@ fn values_without_an_old_form_stop_the_rollback() {
     client
         .batch_execute(
             "UPDATE t SET n = 1.5 WHERE id = 7; UPDATE t SET n = 2.5 WHERE id = 8; UPDATE t SET n = 80 WHERE id = 9;
-             UPDATE t SET n = 3 WHERE id = 8; UPDATE t SET id = 700 WHERE id = 7; INSERT INTO t VALUES (101, 5)",
+             UPDATE t SET n = 3 WHERE id = 8; UPDATE t SET id = 700 WHERE id = 7; INSERT INTO t (id, n) VALUES (101, 5)",
         )
         .unwrap();
     let back = |engine: &mut Engine| engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent);
