@@ -7,6 +7,7 @@ mod support;
 mod connections;
 mod journal;
 mod round_trips;
+mod rows;
 mod scenarios;
 mod schemas;
 mod writers;

@@ -30,7 +30,7 @@ pub(crate) fn fail_everywhere(case: &Case, variant: Variant) {
                 Err(error) if error.code() == codes::STUCK => {
                     let report = run.engine.resume(id, &variant.options(), &mut Silent);
                     let report = report.unwrap_or_else(|error| panic!("{place}: RESUME: {}", shown(&error)));
-                    assert_eq!(report.status, MigrationStatus::Applied, "{place}");
+                    assert_eq!(report.status, MigrationStatus::Applied, "{place}: {}", shown(&error));
                 }
                 Err(error) => panic!("{place}: {}", shown(&error)),
             }

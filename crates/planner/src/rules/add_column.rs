@@ -228,13 +228,16 @@ pub(super) fn postgres(
         }
         ladder.short(Phase::Expand, Action::Alter { table: before.name.clone(), changes }, vec![drop]);
         if let Some(value) = given.filter(|_| !stable) {
-            fill_postgres(ladder, &after, &column, &value)?;
+            fill_postgres(ladder, &after, &column, &value);
             if column.not_null {
-                ladder.require_not_null(&after, &column.name, Some(&value))?;
+                ladder.require_not_null(&after, &column.name, Some(&value));
             }
         }
     }
-    own.iter().try_for_each(|constraint| ladder.constrain(&after, constraint, true))
+    for constraint in &own {
+        ladder.constrain(&after, constraint, true);
+    }
+    Ok(())
 }
 
 /// A value that PostgreSQL itself computes for the rows that are there, in words.
@@ -253,12 +256,7 @@ fn computes(column: &Column) -> Option<&'static str> {
 }
 
 /// Fills the rows that nobody has written the column of.
-fn fill_postgres(
-    ladder: &mut Ladder<'_>,
-    table: &Table,
-    column: &Column,
-    value: &Expr,
-) -> Result<(), PlanError> {
+fn fill_postgres(ladder: &mut Ladder<'_>, table: &Table, column: &Column, value: &Expr) {
     let key = postgres_row_key(&ladder.schema, table, None);
     // What takes no NULL has to be filled wherever there is one; otherwise a NULL that the application wrote stays,
     // where the row can be told by a key.
@@ -286,5 +284,4 @@ fn fill_postgres(
     if let Some(capture) = capture {
         ladder.short(Phase::Backfill, Action::StopCapture { capture }, Vec::new());
     }
-    Ok(())
 }

@@ -37,5 +37,6 @@ pub(super) fn postgres(
     ladder.apply(op)?;
     let after = ladder.table(table)?;
     let Some(constraint) = after.constraints.last().cloned() else { return Ok(()) };
-    ladder.constrain(&before, &constraint, false)
+    ladder.constrain(&before, &constraint, false);
+    Ok(())
 }

@@ -8,6 +8,7 @@ use crate::conversion::within_affinity;
 use crate::text::{Affinity, postgres_literal, sqlite_meaning};
 use crate::{Action, Capabilities, Change, Check, Phase, PlanError, Severity, codes};
 
+use super::constrain::validation;
 use super::declare::Demands;
 use super::ladder::Ladder;
 use super::row_key::rowid_alias;
@@ -137,7 +138,7 @@ pub(super) fn postgres(
     let valid: Vec<Action> = checks
         .iter()
         .filter(|check| !check.not_valid)
-        .filter_map(|check| ladder.validation(&before, check))
+        .filter_map(|check| validation(&before, check))
         .collect();
     let mut undo = vec![around(to(&old), default(&old, old.default.clone()))];
     undo.extend(valid.iter().cloned());
@@ -161,18 +162,17 @@ fn keeps_stored(from: &DataType, to: &DataType) -> bool {
         }
         (Native(a), Native(b)) => {
             matches!((a.as_str(), b.as_str()), ("CIDR", "INET"))
-                || matches!((sized_bits(a), sized_bits(b)), (Some(_), Some(None)))
-                || matches!((sized_bits(a), sized_bits(b)), (Some(Some(n)), Some(Some(m))) if n <= m)
+                || matches!((bits(a), bits(b)), (Some(n), Some(m)) if n <= m)
         }
         _ => false,
     }
 }
 
-/// The length of a `BIT VARYING(n)`, when it is one; `Some(None)`: without a limit.
-fn sized_bits(name: &str) -> Option<Option<u32>> {
+/// The longest value of a `BIT VARYING(n)`, when it is one.
+fn bits(name: &str) -> Option<u32> {
     let rest = name.strip_prefix("BIT VARYING").or_else(|| name.strip_prefix("VARBIT"))?;
     if rest.is_empty() {
-        return Some(None);
+        return Some(u32::MAX);
     }
-    rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok().map(Some)
+    rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok()
 }

@@ -8,7 +8,7 @@ use pql_schema::{Constraint, ConstraintKind, Expr, Index, IndexPart, KeyPart, Ob
 
 use crate::estimate::metadata;
 use crate::text::postgres_ident;
-use crate::{Action, Backfill, Change, Check, Phase, PlanError, Severity, codes};
+use crate::{Action, Backfill, Change, Check, Phase, Severity, codes};
 
 use super::declare::check_of;
 use super::ladder::Ladder;
@@ -16,12 +16,7 @@ use super::row_key::postgres_row_key;
 
 impl Ladder<'_> {
     /// Declares a constraint, by its name, of a table. `fresh`: the operation made the column it is about.
-    pub(super) fn constrain(
-        &mut self,
-        table: &Table,
-        constraint: &Constraint,
-        fresh: bool,
-    ) -> Result<(), PlanError> {
+    pub(super) fn constrain(&mut self, table: &Table, constraint: &Constraint, fresh: bool) {
         match &constraint.kind {
             ConstraintKind::PrimaryKey(key) => self.unique_key(table, constraint, &key.columns),
             ConstraintKind::Unique(unique) => self.unique_key(table, constraint, &unique.columns),
@@ -34,29 +29,26 @@ impl Ladder<'_> {
                     self.warn(codes::NOT_ONLINE, Severity::Warning, message);
                 }
                 let estimate = costs.at_once(costs.index(), 0);
-                let undo = vec![self.alter(table, drop_constraint(constraint))];
-                let action =
-                    self.alter(table, vec![Change::AddConstraint { constraint: constraint.clone() }]);
+                let undo = vec![alter(table, drop_constraint(constraint))];
+                let action = alter(table, vec![Change::AddConstraint { constraint: constraint.clone() }]);
                 self.step(Phase::Validate, action, undo, estimate);
-                Ok(())
             }
             ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => {
                 self.rule(table, constraint, fresh);
-                Ok(())
             }
         }
     }
 
     /// CHECK and FOREIGN KEY.
     fn rule(&mut self, table: &Table, constraint: &Constraint, fresh: bool) {
-        let undo = vec![self.alter(table, drop_constraint(constraint))];
+        let undo = vec![alter(table, drop_constraint(constraint))];
         let checks: Vec<Check> = check_of(table, constraint).into_iter().collect();
         let millis = self.check_millis(&table.name, &checks);
         let add = |constraint: Constraint| vec![Change::AddConstraint { constraint }];
         if self.is_brief(millis) || constraint.not_valid {
             let estimate =
                 if constraint.not_valid { metadata() } else { self.costs(&table.name).at_once(millis, 0) };
-            let action = self.alter(table, add(constraint.clone()));
+            let action = alter(table, add(constraint.clone()));
             self.step(Phase::Validate, action, undo, estimate);
             return;
         }
@@ -66,9 +58,9 @@ impl Ladder<'_> {
             self.step(Phase::Validate, action, Vec::new(), costs.unlocked(millis));
         }
         let loose = Constraint { not_valid: true, ..constraint.clone() };
-        let action = self.alter(table, add(loose));
+        let action = alter(table, add(loose));
         self.short(Phase::Validate, action, undo);
-        if let Some(action) = self.validation(table, constraint) {
+        if let Some(action) = validation(table, constraint) {
             self.step(Phase::Validate, action, Vec::new(), costs.unlocked(millis));
         }
     }
@@ -76,7 +68,7 @@ impl Ladder<'_> {
     /// A constraint goes; the way back declares it again.
     pub(super) fn unconstrain(&mut self, without: &Table, constraint: &Constraint) {
         let undo = self.constrain_actions(without, constraint);
-        let action = self.alter(without, drop_constraint(constraint));
+        let action = alter(without, drop_constraint(constraint));
         self.short(Phase::Cutover, action, undo);
     }
 
@@ -95,42 +87,27 @@ impl Ladder<'_> {
                     constraint: constraint.clone(),
                     index: index.name.name.clone(),
                 };
-                vec![Action::CreateIndexConcurrently { index }, self.alter(table, vec![attach])]
+                vec![Action::CreateIndexConcurrently { index }, alter(table, vec![attach])]
             }
             ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => {
                 let checks: Vec<Check> = check_of(table, constraint).into_iter().collect();
                 if constraint.not_valid || self.is_brief(self.check_millis(&table.name, &checks)) {
                     let look = Action::Validate { table: table.name.clone(), checks, captured: None };
-                    let declare = self.alter(table, add(constraint.clone()));
+                    let declare = alter(table, add(constraint.clone()));
                     return if constraint.not_valid { vec![declare] } else { vec![look, declare] };
                 }
                 let loose = Constraint { not_valid: true, ..constraint.clone() };
                 let look = Action::Validate { table: table.name.clone(), checks, captured: None };
-                let mut actions = vec![look, self.alter(table, add(loose))];
-                actions.extend(self.validation(table, constraint));
+                let mut actions = vec![look, alter(table, add(loose))];
+                actions.extend(validation(table, constraint));
                 actions
             }
-            _ => vec![self.alter(table, add(constraint.clone()))],
+            _ => vec![alter(table, add(constraint.clone()))],
         }
-    }
-
-    /// The action that has the database examine a constraint; none for one that is to stay NOT VALID.
-    pub(super) fn validation(&self, table: &Table, constraint: &Constraint) -> Option<Action> {
-        let name = constraint.name.clone()?;
-        let mut check = check_of(table, constraint)?;
-        if let Check::Holds { name: said, .. } | Check::References { name: said, .. } = &mut check {
-            said.clone_from(&name);
-        }
-        Some(Action::ValidateConstraint { table: table.name.clone(), constraint: name, check })
     }
 
     /// PRIMARY KEY and UNIQUE.
-    fn unique_key(
-        &mut self,
-        table: &Table,
-        constraint: &Constraint,
-        parts: &[KeyPart],
-    ) -> Result<(), PlanError> {
+    fn unique_key(&mut self, table: &Table, constraint: &Constraint, parts: &[KeyPart]) {
         let costs = self.costs(&table.name);
         let loose: Vec<String> = parts
             .iter()
@@ -140,12 +117,12 @@ impl Ladder<'_> {
             .collect();
         let mut undo = drop_constraint(constraint);
         undo.extend(loose.iter().map(|column| Change::DropNotNull { column: column.clone() }));
-        let undo = vec![self.alter(table, undo)];
+        let undo = vec![alter(table, undo)];
         if self.is_brief(costs.index()) {
             let estimate = costs.at_once(costs.index(), 0);
-            let action = self.alter(table, vec![Change::AddConstraint { constraint: constraint.clone() }]);
+            let action = alter(table, vec![Change::AddConstraint { constraint: constraint.clone() }]);
             self.step(Phase::Validate, action, undo, estimate);
-            return Ok(());
+            return;
         }
         let index =
             Index { name: self.names.beside("key", &table.name), ..key_index(&table.name, constraint) };
@@ -162,28 +139,21 @@ impl Ladder<'_> {
             index: index.name.name.clone(),
         });
         changes.extend(proofs);
-        let action = self.alter(table, changes);
-        self.short(Phase::Cutover, action, undo);
-        Ok(())
+        self.short(Phase::Cutover, alter(table, changes), undo);
     }
 
     // -- NOT NULL ---------------------------------------------------------------------------------------------------
 
     /// NULL is no longer accepted. What comes with NULL after the rows were filled gets `fill`, too.
-    pub(super) fn require_not_null(
-        &mut self,
-        table: &Table,
-        column: &str,
-        fill: Option<&Expr>,
-    ) -> Result<(), PlanError> {
+    pub(super) fn require_not_null(&mut self, table: &Table, column: &str, fill: Option<&Expr>) {
         let costs = self.costs(&table.name);
         let own = column.to_owned();
-        let undo = vec![self.alter(table, vec![Change::DropNotNull { column: own.clone() }])];
+        let undo = vec![alter(table, vec![Change::DropNotNull { column: own.clone() }])];
         let check = Check::NotNull { column: own.clone(), fill: None };
         if self.is_brief(costs.scan()) {
-            let action = self.alter(table, vec![Change::SetNotNull { column: own }]);
+            let action = alter(table, vec![Change::SetNotNull { column: own }]);
             self.step(Phase::Cutover, action, undo, costs.at_once(costs.scan(), 0));
-            return Ok(());
+            return;
         }
         if fill.is_none() {
             let action = Action::Validate { table: table.name.clone(), checks: vec![check], captured: None };
@@ -196,7 +166,7 @@ impl Ladder<'_> {
                 self.short(
                     Phase::Validate,
                     add,
-                    vec![self.alter(table, vec![Change::DropConstraint { name: proof.clone() }])],
+                    vec![alter(table, vec![Change::DropConstraint { name: proof.clone() }])],
                 );
                 // From here on no NULL comes; those that came since the fill are few.
                 let stragglers = Backfill {
@@ -214,15 +184,13 @@ impl Ladder<'_> {
             }
         };
         let changes = vec![Change::SetNotNull { column: own }, Change::DropConstraint { name: proof }];
-        let action = self.alter(table, changes);
-        self.short(Phase::Cutover, action, undo);
-        Ok(())
+        self.short(Phase::Cutover, alter(table, changes), undo);
     }
 
     /// The steps that prove a column to have no NULL; gives the name of the check that says so.
     fn prove_not_null(&mut self, phase: Phase, table: &Table, column: &str) -> String {
         let (proof, add, validate) = self.not_null_proof(table, column);
-        let undo = vec![self.alter(table, vec![Change::DropConstraint { name: proof.clone() }])];
+        let undo = vec![alter(table, vec![Change::DropConstraint { name: proof.clone() }])];
         self.short(phase, add, undo);
         let costs = self.costs(&table.name);
         self.step(phase, validate, Vec::new(), costs.unlocked(costs.scan()));
@@ -233,7 +201,7 @@ impl Ladder<'_> {
     pub(super) fn not_null_proof(&mut self, table: &Table, column: &str) -> (String, Action, Action) {
         let name = self.names.next("not_null", column);
         let constraint = Constraint { not_valid: true, ..not_null_check(&name, column) };
-        let add = self.alter(table, vec![Change::AddConstraint { constraint }]);
+        let add = alter(table, vec![Change::AddConstraint { constraint }]);
         let validate = Action::ValidateConstraint {
             table: table.name.clone(),
             constraint: name.clone(),
@@ -248,10 +216,10 @@ impl Ladder<'_> {
         let check = Check::NotNull { column: column.to_owned(), fill: None };
         let look = Action::Validate { table: table.name.clone(), checks: vec![check], captured: None };
         if self.is_brief(self.costs(&table.name).scan()) {
-            return vec![look, self.alter(table, vec![set])];
+            return vec![look, alter(table, vec![set])];
         }
         let (proof, add, validate) = self.not_null_proof(table, column);
-        let declare = self.alter(table, vec![set, Change::DropConstraint { name: proof }]);
+        let declare = alter(table, vec![set, Change::DropConstraint { name: proof }]);
         vec![look, add, validate, declare]
     }
 
@@ -297,10 +265,6 @@ impl Ladder<'_> {
         }
     }
 
-    pub(super) fn alter(&self, table: &Table, changes: Vec<Change>) -> Action {
-        Action::Alter { table: table.name.clone(), changes }
-    }
-
     /// A hidden column that is given up with the migration is none of the model's any more.
     pub(super) fn forget_column(&mut self, table: &ObjectName, hidden: &str) {
         if let Some(name) = self.schema.table(table).map(|table| table.name.clone()) {
@@ -310,6 +274,21 @@ impl Ladder<'_> {
                 .and_modify(|table| table.columns.retain(|column| column.name != hidden));
         }
     }
+}
+
+/// The action that has the database examine a constraint; none for one that is to stay NOT VALID.
+pub(super) fn validation(table: &Table, constraint: &Constraint) -> Option<Action> {
+    let name = constraint.name.clone()?;
+    let mut check = check_of(table, constraint)?;
+    if let Check::Holds { name: said, .. } | Check::References { name: said, .. } = &mut check {
+        said.clone_from(&name);
+    }
+    Some(Action::ValidateConstraint { table: table.name.clone(), constraint: name, check })
+}
+
+/// Changes of a table's definition.
+pub(super) fn alter(table: &Table, changes: Vec<Change>) -> Action {
+    Action::Alter { table: table.name.clone(), changes }
 }
 
 /// A check that the column is not NULL.

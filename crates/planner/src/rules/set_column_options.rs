@@ -44,7 +44,7 @@ pub(super) fn postgres(
     };
     let tight = before.column(column, names).is_some_and(|column| column.not_null);
     if to.is_some() && !tight {
-        ladder.require_not_null(&before, column, None)?;
+        ladder.require_not_null(&before, column, None);
     }
     ladder.short(Phase::Cutover, change(from, to), vec![change(to, from)]);
     Ok(())

@@ -72,5 +72,6 @@ pub(super) fn postgres(
         let undo = vec![Action::RevertBackfill(fill.clone())];
         ladder.step(Phase::Backfill, Action::Backfill(fill), undo, estimate);
     }
-    ladder.require_not_null(&before, column, backfill)
+    ladder.require_not_null(&before, column, backfill);
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
     Action, Change, Check, ColumnSwap, ConstraintTwin, Hold, IndexTwin, Phase, PlanError, Severity, codes,
 };
 
-use super::constrain::{key_index, not_null_check};
+use super::constrain::{alter, key_index, not_null_check, validation};
 use super::ladder::Ladder;
 use super::row_key::postgres_row_key;
 
@@ -64,7 +64,7 @@ pub(super) fn swap(
         swap.old_not_null = Some(ladder.names.next("not_null", &old.name));
     }
     swap.after = hide_old(ladder, before, old, &retained);
-    steps(ladder, swap);
+    steps(ladder, &swap);
     Ok(())
 }
 
@@ -247,7 +247,7 @@ fn hide_old(ladder: &mut Ladder<'_>, before: &Table, old: &Column, retained: &st
     after
 }
 
-fn steps(ladder: &mut Ladder<'_>, swap: ColumnSwap) {
+fn steps(ladder: &mut Ladder<'_>, swap: &ColumnSwap) {
     let table = swap.before.clone();
     let costs = ladder.costs(&table.name);
     let brief =
@@ -266,7 +266,7 @@ fn steps(ladder: &mut Ladder<'_>, swap: ColumnSwap) {
     ladder.warn(codes::HIDDEN_COLUMN, Severity::Note, message);
     let at = ladder.add_swap(swap.clone());
     let (back, abandon) = (Action::SwapBack { swap: at }, Action::SwapAbandon { swap: at });
-    let mut undo = restore(ladder, &swap, brief);
+    let mut undo = restore(swap, brief);
     undo.push(back);
     if brief {
         undo.push(abandon);
@@ -306,25 +306,25 @@ fn steps(ladder: &mut Ladder<'_>, swap: ColumnSwap) {
 fn declare(ladder: &mut Ladder<'_>, table: &Table, constraint: &Constraint) {
     let Some(name) = constraint.name.clone() else { return };
     let loose = Constraint { not_valid: true, ..constraint.clone() };
-    let undo = ladder.alter(table, vec![Change::DropConstraint { name }]);
-    let action = ladder.alter(table, vec![Change::AddConstraint { constraint: loose }]);
+    let undo = alter(table, vec![Change::DropConstraint { name }]);
+    let action = alter(table, vec![Change::AddConstraint { constraint: loose }]);
     ladder.short(Phase::Validate, action, vec![undo]);
-    if let Some(action) = ladder.validation(table, constraint) {
+    if let Some(action) = validation(table, constraint) {
         let costs = ladder.costs(&table.name);
         ladder.step(Phase::Validate, action, Vec::new(), costs.unlocked(costs.scan()));
     }
 }
 
 /// What comes before the way back: constraints and keys over the old column, which were given up with the swap.
-fn restore(ladder: &Ladder<'_>, swap: &ColumnSwap, brief: bool) -> Vec<Action> {
+fn restore(swap: &ColumnSwap, brief: bool) -> Vec<Action> {
     let table = &swap.before;
     let mut actions = Vec::new();
     let not_null = swap.old_not_null.as_ref().map(|name| not_null_check(name, &swap.retained));
     let checks = swap.declared_back.iter().map(|declared| declared.twin.clone()).chain(not_null);
     for constraint in checks {
         let loose = Constraint { not_valid: true, ..constraint.clone() };
-        actions.push(ladder.alter(table, vec![Change::AddConstraint { constraint: loose }]));
-        actions.extend(ladder.validation(table, &constraint));
+        actions.push(alter(table, vec![Change::AddConstraint { constraint: loose }]));
+        actions.extend(validation(table, &constraint));
     }
     for twin in swap.indexes.iter().filter(|twin| twin.index.unique) {
         let index = twin.back.clone();
@@ -342,17 +342,19 @@ fn restore(ladder: &Ladder<'_>, swap: &ColumnSwap, brief: bool) -> Vec<Action> {
 fn convert(value: &str, from: &DataType, to: &DataType) -> (Expr, Option<Expr>) {
     let cast = format!("{value}::{}", postgres_type_name(to));
     let or_null = |condition: String| Some(Expr::statement(format!("{value} IS NULL OR {condition}")));
-    match (from, to) {
-        (_, DataType::Varchar(Some(n)) | DataType::Char(Some(n))) => {
+    let is_text = matches!(from, DataType::Text | DataType::Varchar(_) | DataType::Char(_));
+    match to {
+        DataType::Varchar(Some(n)) | DataType::Char(Some(n)) => {
             (Expr::new(format!("{value}::TEXT")), or_null(format!("char_length({value}::TEXT) <= {n}")))
         }
-        (_, DataType::Text | DataType::Varchar(None)) => (Expr::new(cast), None),
-        (DataType::Text | DataType::Varchar(_) | DataType::Char(_), DataType::Decimal(Some(_), _)) => {
+        DataType::Decimal(Some(_), _) if is_text => {
             let fits = or_null(format!("{value}::NUMERIC = {cast}"));
             (Expr::new(cast), fits)
         }
-        (DataType::Text | DataType::Varchar(_) | DataType::Char(_), _) => (Expr::new(cast), None),
-        _ if from.fits_into(to) => (Expr::new(cast), None),
+        // A text that is none of the type's values is refused by the cast itself.
+        _ if is_text || from.fits_into(to) || matches!(to, DataType::Text | DataType::Varchar(None)) => {
+            (Expr::new(cast), None)
+        }
         _ => {
             let fits = or_null(format!("({cast})::{} = {value}", postgres_type_name(from)));
             (Expr::new(cast), fits)

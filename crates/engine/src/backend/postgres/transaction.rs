@@ -61,7 +61,8 @@ impl Settings {
 /// What makes the server print every definition in one way, whoever is connected.
 pub(super) const PINNED: &str = "SET LOCAL search_path = public; SET LOCAL TimeZone = 'UTC'; \
      SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
-     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL standard_conforming_strings = on";
+     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL row_security = off; \
+     SET LOCAL standard_conforming_strings = on";
 
 /// Runs one transaction. An error of `work` ends it without effect. A lost COMMIT is looked up: the error is only
 /// given when nothing was kept.

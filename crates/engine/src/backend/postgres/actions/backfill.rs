@@ -30,16 +30,19 @@ pub(super) fn backfill(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
         let table = object(&fill.table);
         let name = ident(&fill.table.name);
         let logged = capture::is_logged(capture, &name)?;
+        let log = object(&capture.log);
         let column = fill.assignments.first().map(|(column, _)| ident(column))?;
         Some(move |range: &str| {
             format!(
-                "SELECT EXISTS (SELECT 1 FROM {table} WHERE {range} AND {column} IS NOT NULL AND {logged} AND \
+                "SELECT EXISTS (SELECT 1 FROM {log}) AND \
+                 EXISTS (SELECT 1 FROM {table} WHERE {range} AND {column} IS NOT NULL AND {logged} AND \
                  {name}.xmin::text = (pg_catalog.pg_current_xact_id()::text::numeric % 4294967296)::text)"
             )
         })
     });
     let work = Work {
         table: &fill.table,
+        columns: fill.assignments.iter().map(|(column, _)| column.clone()).collect(),
         key: Key::of(&fill.key),
         change: &change,
         left: left(fill, logs),

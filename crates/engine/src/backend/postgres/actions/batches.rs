@@ -7,13 +7,14 @@
 //!   a last look at the whole table.
 //! - A batch waits for no disk: its transaction may be lost by a crash of the server, and its journal entry with it.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
+use super::super::blockers::literal;
 use super::super::link::Session;
 use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
@@ -39,6 +40,8 @@ const WORTH_TWO: u64 = 20_000;
 pub(super) struct Work<'a> {
     /// The table.
     pub(super) table: &'a ObjectName,
+    /// What of it is written.
+    pub(super) columns: Vec<String>,
     /// How its rows are told apart.
     pub(super) key: Key,
     /// The statement for the rows for which a condition holds; gives the number of rows it changed.
@@ -113,7 +116,7 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
 
 /// In one transaction: nobody is to be kept from anything.
 fn at_once(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
-    let silence = silence(run.session, work.table)?;
+    let silence = silence(run.session, work.table, &work.columns)?;
     let sql = (work.change)("true");
     run.write(|session| {
         session.batch(&silence)?;
@@ -124,42 +127,67 @@ fn at_once(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
 
 /// What keeps the user's triggers from firing for our touches. Fails where there are such triggers and they cannot be
 /// kept from it.
-pub(super) fn silence(session: &mut Session, table: &ObjectName) -> Result<String> {
-    let may = catalog::is_true(
-        session,
-        "SELECT CASE WHEN pg_catalog.current_setting('is_superuser') = 'on' THEN true \
-         WHEN pg_catalog.current_setting('server_version_num')::int < 150000 THEN false \
-         ELSE pg_catalog.has_parameter_privilege('session_replication_role', 'SET') END",
-    );
-    // The function of the newer servers is looked up even where it is not called.
-    let may = match may {
-        Ok(may) => may,
-        Err(error) if error.is_retryable() => return Err(error),
-        Err(_) => catalog::is_true(session, "SELECT pg_catalog.current_setting('is_superuser') = 'on'")?,
+///
+/// Foreign keys are watched by triggers, too: where one names a column that is written, all have to fire.
+pub(super) fn silence(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<String> {
+    let quiet = if may_silence(session)? && !is_watched(session, table, columns)? {
+        "SET LOCAL session_replication_role = replica; "
+    } else {
+        let trigger = session.batch_value(&format!(
+            "SELECT t.tgname FROM pg_catalog.pg_trigger t \
+             JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+             WHERE t.tgrelid = {} AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0 \
+               AND n.nspname <> '_pql' LIMIT 1",
+            catalog::regclass(table)
+        ))?;
+        if let Some(trigger) = trigger {
+            return Err(unsilenced(table, &trigger));
+        }
+        ""
     };
-    if may {
-        return Ok(
-            "SET LOCAL session_replication_role = replica; SET LOCAL synchronous_commit = off".to_owned()
-        );
+    Ok(format!("{quiet}SET LOCAL synchronous_commit = off"))
+}
+
+/// Whether our role may keep triggers from firing in its own transactions.
+fn may_silence(session: &mut Session) -> Result<bool> {
+    let found = session.batch_value(
+        "SELECT pg_catalog.current_setting('is_superuser') || pg_catalog.current_setting('server_version_num')",
+    )?;
+    let found = found.unwrap_or_default();
+    if found.starts_with("on") {
+        return Ok(true);
     }
-    let fires = session.batch_value(&format!(
-        "SELECT t.tgname FROM pg_catalog.pg_trigger t \
-         JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-         WHERE t.tgrelid = {} AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0 \
-           AND n.nspname <> '_pql' LIMIT 1",
-        catalog::regclass(table)
-    ))?;
-    match fires {
-        None => Ok("SET LOCAL synchronous_commit = off".to_owned()),
-        Some(trigger) => Err(Error::new(
-            codes::UNSUPPORTED,
-            format!("Trigger {} of {} would fire for every row that is filled.", ident(&trigger), object(table)),
-        )
-        .with_help(
-            "GRANT SET ON PARAMETER session_replication_role to the role that PQL connects as (a superuser needs no \
-             grant), so that it can keep triggers from firing in its own transactions.",
-        )),
-    }
+    let version = found.trim_start_matches("off").parse().unwrap_or(0);
+    let granted = "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')";
+    Ok(version >= 150_000 && catalog::is_true(session, granted)?)
+}
+
+/// Whether a foreign key names one of the columns, on either side.
+fn is_watched(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<bool> {
+    let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
+    catalog::is_true(
+        session,
+        &format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a \
+               ON (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) \
+               OR (a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)) \
+             WHERE k.contype = 'f' AND a.attrelid = {} AND a.attname::text = ANY (ARRAY[{}]::text[]))",
+            catalog::regclass(table),
+            names.join(", ")
+        ),
+    )
+}
+
+fn unsilenced(table: &ObjectName, trigger: &str) -> Error {
+    Error::new(
+        codes::UNSUPPORTED,
+        format!("Trigger {} of {} would fire for every row that is filled.", ident(trigger), object(table)),
+    )
+    .with_help(
+        "GRANT SET ON PARAMETER session_replication_role to the role that PQL connects as (a superuser needs no \
+         grant), so that it can keep triggers from firing in its own transactions. Where a foreign key names the \
+         column that is filled, fill it by hand before.",
+    )
 }
 
 /// How many rows there are, as the planner of the database thinks.
@@ -221,22 +249,17 @@ fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
 
 /// Goes through the ranges of all lanes.
 fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table)?;
-    let mut sizes: Vec<u64> = vec![run.step.options().batch_rows.unwrap_or(FIRST); cursor.lanes.len()];
-    let fixed = run.step.options().batch_rows.is_some();
-    let throttle = run.step.options().throttle.clamp(0.0, 0.95);
+    let silence = silence(run.session, work.table, &work.columns)?;
     let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
-    let total_patience = run.step.options().retry_for;
-    let mut idle: Vec<Session> = Vec::new();
+    let lanes = cursor.lanes.clone();
+    let mut crew = Crew::new(run, cursor, total);
     thread::scope(|scope| {
-        let (answers, inbox): (Sender<(usize, Answer)>, Receiver<(usize, Answer)>) = channel();
+        let (answers, inbox) = channel::<(usize, Answer)>();
         let mut outboxes: Vec<Sender<Order>> = Vec::new();
         let mut open = 0usize;
-        for (at, lane) in cursor.lanes.iter().enumerate() {
-            let (outbox, orders): (Sender<Order>, Receiver<Order>) = channel();
-            let answers = answers.clone();
-            let silence = &silence;
-            let settings = &settings;
+        for (at, lane) in lanes.iter().enumerate() {
+            let (outbox, orders) = channel::<Order>();
+            let (answers, silence, settings) = (answers.clone(), &silence, &settings);
             scope.spawn(move || {
                 while let Ok(mut order) = orders.recv() {
                     let began = Instant::now();
@@ -248,86 +271,98 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
                 }
             });
             if !lane.done {
-                let order = Order { session: run.another()?, lane: lane.clone(), rows: sizes[at] };
-                // The lane's thread waits for it.
-                let _ = outbox.send(order);
-                open += 1;
+                let session = crew.run.another()?;
+                open += usize::from(outbox.send(crew.order(at, session)).is_ok());
             }
             outboxes.push(outbox);
         }
-        let mut failure: Option<Error> = None;
-        let mut patience: Vec<(Backoff, Instant)> =
-            cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
         while open > 0 {
             let Ok((at, answer)) = inbox.recv() else { break };
-            let Answer { mut session, outcome, began } = answer;
-            let committed = outcome.and_then(|batch| {
-                if failure.is_some() {
-                    session.roll_back();
-                    return Ok(None);
-                }
-                commit(run, &mut session, cursor, at, &batch, total).map(|()| Some(batch))
-            });
-            let held = began.elapsed();
-            match committed {
-                Ok(Some(batch)) => {
-                    patience[at] = (Backoff::new(), Instant::now());
-                    run.step.held(held);
-                    if !fixed {
-                        sizes[at] = adapted(sizes[at], held);
-                    }
-                    let progress = Progress {
-                        cursor: None,
-                        rows: cursor.rows,
-                        total: Some(total.max(cursor.rows)),
-                        done: false,
-                    };
-                    if let Err(error) = run.step.breathe(&progress) {
-                        failure.get_or_insert(error);
-                    }
-                    if throttle > 0.0 {
-                        thread::sleep(held.mul_f64(throttle / (1.0 - throttle)));
-                    }
-                    if batch.upto.is_none() || failure.is_some() {
-                        open -= 1;
-                        idle.push(session);
-                        continue;
-                    }
-                }
-                Ok(None) => {
-                    open -= 1;
-                    continue;
-                }
-                Err(error) => {
-                    session.roll_back();
-                    let again = error.is_retryable()
-                        && error.code() != codes::CONNECTION
-                        && patience[at].1.elapsed() < total_patience
-                        && failure.is_none();
-                    if again {
-                        run.step.waiting(error.message());
-                        sizes[at] = (sizes[at] / 2).max(1);
-                        let step = &mut *run.step;
-                        if let Err(error) = patience[at].0.wait(&mut || step.breathe(&Progress::default())) {
-                            failure.get_or_insert(error);
-                        }
-                    } else {
-                        failure.get_or_insert(error);
-                    }
-                    if failure.is_some() {
-                        open -= 1;
-                        continue;
-                    }
-                }
-            }
-            let order = Order { session, lane: cursor.lanes[at].clone(), rows: sizes[at] };
-            if outboxes[at].send(order).is_err() {
-                open -= 1;
-            }
+            let next = crew.settle(at, answer);
+            let goes_on = next.is_some_and(|order| outboxes[at].send(order).is_ok());
+            open -= usize::from(!goes_on);
         }
         drop(outboxes);
-        failure.map_or(Ok(()), Err)
+        crew.failure.take().map_or(Ok(()), Err)
     })
+}
+
+/// The lanes as their coordinator sees them.
+struct Crew<'c, 'r> {
+    run: &'c mut Run<'r>,
+    cursor: &'c mut Cursor,
+    total: u64,
+    /// The size of each lane's next batch.
+    sizes: Vec<u64>,
+    /// Since when each lane tries, and how it waits.
+    patience: Vec<(Backoff, Instant)>,
+    /// What ends the work, once the batches that are under way have ended.
+    failure: Option<Error>,
+}
+
+impl<'c, 'r> Crew<'c, 'r> {
+    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64) -> Self {
+        let size = run.step.options().batch_rows.unwrap_or(FIRST);
+        let patience = cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
+        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, failure: None }
+    }
+
+    fn order(&self, at: usize, session: Session) -> Order {
+        Order { session, lane: self.cursor.lanes[at].clone(), rows: self.sizes[at] }
+    }
+
+    /// Takes a batch up: journals and commits it, or rolls it back. Gives what the lane does next, if anything.
+    fn settle(&mut self, at: usize, answer: Answer) -> Option<Order> {
+        let Answer { mut session, outcome, began } = answer;
+        if self.failure.is_some() {
+            session.roll_back();
+            return None;
+        }
+        let committed = outcome.and_then(|batch| {
+            commit(self.run, &mut session, self.cursor, at, &batch, self.total)?;
+            Ok(batch.upto.is_some())
+        });
+        match committed {
+            Ok(more) => {
+                self.rest(at, began.elapsed());
+                (more && self.failure.is_none()).then(|| self.order(at, session))
+            }
+            Err(error) => {
+                session.roll_back();
+                self.try_again(at, error);
+                self.failure.is_none().then(|| self.order(at, session))
+            }
+        }
+    }
+
+    /// After a batch: the size of the next, a word to whoever watches, and time for others.
+    fn rest(&mut self, at: usize, held: Duration) {
+        self.patience[at] = (Backoff::new(), Instant::now());
+        self.run.step.held(held);
+        if self.run.step.options().batch_rows.is_none() {
+            self.sizes[at] = adapted(self.sizes[at], held);
+        }
+        let total = Some(self.total.max(self.cursor.rows));
+        let progress = Progress { rows: self.cursor.rows, total, ..Progress::default() };
+        self.failure = self.run.step.breathe(&progress).err();
+        let throttle = self.run.step.options().throttle.clamp(0.0, 0.95);
+        if throttle > 0.0 {
+            thread::sleep(held.mul_f64(throttle / (1.0 - throttle)));
+        }
+    }
+
+    /// After a batch that met somebody: a smaller one, in a while.
+    fn try_again(&mut self, at: usize, error: Error) {
+        let in_time = self.patience[at].1.elapsed() < self.run.step.options().retry_for;
+        if !error.is_retryable() || error.code() == codes::CONNECTION || !in_time {
+            self.failure = Some(error);
+            return;
+        }
+        self.run.step.waiting(error.message());
+        self.sizes[at] = (self.sizes[at] / 2).max(1);
+        let step = &mut *self.run.step;
+        self.failure = self.patience[at].0.wait(&mut || step.breathe(&Progress::default())).err();
+    }
 }
 
 /// The next size, from how long the last batch took.
@@ -419,7 +454,7 @@ fn commit(
 
 /// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was.
 fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table)?;
+    let silence = silence(run.session, work.table, &work.columns)?;
     cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
@@ -444,8 +479,7 @@ fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64
                 let values: Vec<String> = row
                     .into_iter()
                     .map(|value| {
-                        catalog::text(value)
-                            .map_or_else(|| "NULL".to_owned(), |text| super::super::blockers::literal(&text))
+                        catalog::text(value).map_or_else(|| "NULL".to_owned(), |text| literal(&text))
                     })
                     .collect();
                 format!("({})", values.join(", "))

@@ -21,12 +21,11 @@ pub(super) fn all(session: &mut Session, table: &ObjectName, checks: &[Check]) -
 
 /// The same for one.
 pub(super) fn one(session: &mut Session, table: &ObjectName, check: &Check) -> Result<()> {
-    let named = match check {
-        Check::Distinct { columns, .. } => repeated(session, table, columns)?,
-        _ => {
-            let condition = condition(session, table, check)?;
-            found(session, table, &condition)?
-        }
+    let named = if let Check::Distinct { columns, .. } = check {
+        repeated(session, table, columns)?
+    } else {
+        let condition = condition(session, table, check)?;
+        found(session, table, &condition)?
     };
     if named.is_empty() { Ok(()) } else { Err(refusal(table, check, &named)) }
 }

@@ -58,7 +58,10 @@ pub(super) fn revert(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
     if !catalog::has_relation(run.session, record)? {
         return run.finish();
     }
-    let silence = batches::silence(run.session, &fill.table)?;
+    let silence = {
+        let columns: Vec<String> = fill.assignments.iter().map(|(column, _)| column.clone()).collect();
+        batches::silence(run.session, &fill.table, &columns)?
+    };
     let count = run.step.options().batch_rows.unwrap_or(ROWS);
     let sql = statement(fill, record, &format!("LIMIT {count}"));
     let mut rows = 0;

@@ -145,11 +145,8 @@ fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Op
         let asked: Vec<&Column> = asked.map(|(column, _)| column).filter(|column| has_text(column)).collect();
         let mut open = open_parts(now, table, &asked);
         for column in &mut open.columns {
-            let before = current.table(&table.name).and_then(|now| now.column(&column.name, current.names));
-            if before.is_some_and(|before| before.data_type != column.data_type) {
-                // A literal comes along as what was typed, not as one of the former type.
-                column.default = column.default.as_ref().map(postgres_literal);
-            }
+            // A literal comes along as what was typed, not as one of the type that the column had, or has elsewhere.
+            column.default = column.default.as_ref().map(postgres_literal);
         }
         if !(open.constraints.is_empty() && asked.is_empty()) {
             columns.extend(asked.iter().map(|column| (table.name.clone(), column.name.clone())));

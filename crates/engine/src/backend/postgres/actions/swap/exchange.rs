@@ -72,20 +72,17 @@ pub(super) fn forth_statements(swap: &ColumnSwap) -> Vec<String> {
         all.push(change(Change::RenameConstraint { from, to: declared.name.clone() }));
     }
     for twin in &swap.indexes {
-        match &twin.constraint {
-            Some(constraint) => {
-                let attach = statements::attach(constraint, &twin.twin.name.name);
-                all.push(format!("ALTER TABLE {} {attach}", object(table)));
-            }
-            None => {
-                all.push(if twin.index.unique {
-                    format!("DROP INDEX {}", object(&twin.index.name))
-                } else {
-                    rename_index(&twin.index.name, &twin.back.name.name)
-                });
-                all.push(rename_index(&twin.twin.name, &twin.index.name.name));
-            }
+        if let Some(constraint) = &twin.constraint {
+            let attach = statements::attach(constraint, &twin.twin.name.name);
+            all.push(format!("ALTER TABLE {} {attach}", object(table)));
+            continue;
         }
+        all.push(if twin.index.unique {
+            format!("DROP INDEX {}", object(&twin.index.name))
+        } else {
+            rename_index(&twin.index.name, &twin.back.name.name)
+        });
+        all.push(rename_index(&twin.twin.name, &twin.index.name.name));
     }
     all.extend(functions::create_backward(swap));
     all
@@ -125,16 +122,13 @@ pub(super) fn back_statements(swap: &ColumnSwap) -> Vec<String> {
         all.push(change(Change::RenameConstraint { from, to: declared.name.clone() }));
     }
     for twin in &swap.indexes {
-        match &twin.constraint {
-            Some(constraint) => {
-                let attach = statements::attach(constraint, &twin.back.name.name);
-                all.push(format!("ALTER TABLE {} {attach}", object(table)));
-            }
-            None => {
-                all.push(rename_index(&twin.index.name, &twin.twin.name.name));
-                all.push(rename_index(&twin.back.name, &twin.index.name.name));
-            }
+        if let Some(constraint) = &twin.constraint {
+            let attach = statements::attach(constraint, &twin.back.name.name);
+            all.push(format!("ALTER TABLE {} {attach}", object(table)));
+            continue;
         }
+        all.push(rename_index(&twin.index.name, &twin.twin.name.name));
+        all.push(rename_index(&twin.back.name, &twin.index.name.name));
     }
     all
 }
