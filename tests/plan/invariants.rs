@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pql_planner::text::normalise_sqlite;
-use pql_planner::{Action, Capture, HIDDEN_PREFIX, Phase, Plan, Rebuild, RowKey};
+use pql_planner::{Action, Capture, Change, HIDDEN_PREFIX, Phase, Plan, Rebuild, RowKey};
 use pql_schema::{MigrationOp, Schema, Table};
 
 pub(crate) fn check(what: &str, schema: &Schema, ops: &[MigrationOp], plan: &Plan) {
@@ -17,6 +17,35 @@ pub(crate) fn check(what: &str, schema: &Schema, ops: &[MigrationOp], plan: &Pla
     assert_eq!(plan.base, schema.fingerprint_of(&plan.touches), "{what}");
     let json = serde_json::to_string(plan).expect("a plan is data");
     assert_eq!(serde_json::from_str::<Plan>(&json).expect("and read back"), *plan, "{what}");
+}
+
+/// The same for PostgreSQL, where a definition changes by statements of its own.
+pub(crate) fn check_postgres(what: &str, schema: &Schema, ops: &[MigrationOp], plan: &Plan) {
+    phases_never_go_back(what, plan);
+    changes_can_be_taken_back(what, plan);
+    names_are_unique_and_short(what, plan);
+    captures_end(what, plan);
+    positions_exist(what, ops, plan);
+    not_valid_is_examined_apart(what, plan);
+    assert_eq!(plan.base, schema.fingerprint_of(&plan.touches), "{what}");
+    let json = serde_json::to_string(plan).expect("a plan is data");
+    assert_eq!(serde_json::from_str::<Plan>(&json).expect("and read back"), *plan, "{what}");
+}
+
+/// A constraint that is declared NOT VALID is examined by another step: within one transaction the strong lock of the
+/// declaration would be held for as long as the rows are read.
+fn not_valid_is_examined_apart(what: &str, plan: &Plan) {
+    for (at, step) in plan.steps.iter().enumerate() {
+        let Action::Alter { changes, .. } = &step.action else { continue };
+        for change in changes {
+            let Change::AddConstraint { constraint } = change else { continue };
+            let name = constraint.name.as_ref().expect("every constraint has a name");
+            let examined = plan.steps[at + 1..].iter().any(|later| {
+                matches!(&later.action, Action::ValidateConstraint { constraint, .. } if constraint == name)
+            });
+            assert!(!examined || constraint.not_valid, "{what}: {name}");
+        }
+    }
 }
 
 fn phases_never_go_back(what: &str, plan: &Plan) {
@@ -39,6 +68,9 @@ fn changes_can_be_taken_back(what: &str, plan: &Plan) {
                 | Action::RebuildVerify { .. }
                 | Action::IndexFill { .. }
                 | Action::IndexVerify { .. }
+                | Action::ValidateConstraint { .. }
+                | Action::SwapFill { .. }
+                | Action::SwapVerify { .. }
         );
         assert!(helps || step.irreversible || !step.undo.is_empty(), "{what}: {:?}", step.action);
         assert!(!step.irreversible || step.undo.is_empty(), "{what}: {:?}", step.action);
@@ -50,6 +82,9 @@ fn names_are_unique_and_short(what: &str, plan: &Plan) {
     let mut made = Vec::new();
     for step in &plan.steps {
         match &step.action {
+            Action::HideTable { hidden, .. } | Action::HideView { hidden, .. } if hidden.schema.is_some() => {
+                made.extend(hidden.schema.clone());
+            }
             Action::HideTable { hidden, .. } | Action::HideIndex { hidden, .. } => {
                 made.push(hidden.name.clone());
             }
@@ -65,6 +100,12 @@ fn names_are_unique_and_short(what: &str, plan: &Plan) {
     }
     for build in &plan.index_builds {
         made.extend([build.helper.name.clone(), build.capture.log.name.clone()]);
+    }
+    for swap in &plan.column_swaps {
+        made.extend([swap.shadow.clone(), swap.retained.clone(), swap.misfits.name.clone()]);
+        made.extend(
+            swap.indexes.iter().flat_map(|twin| [twin.twin.name.name.clone(), twin.back.name.name.clone()]),
+        );
     }
     for name in made {
         assert!(name.starts_with(HIDDEN_PREFIX) && name.len() <= 63, "{what}: {name}");

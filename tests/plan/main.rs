@@ -3,7 +3,8 @@
 //!
 //! A case is a file `cases/<case>.pql` (or `err/<case>.pql`): the schema, a line `-- statement`, the statement. It is
 //! planned for small and for large tables, online and offline; the snapshot beside it shows the plans that differ. Lines
-//! `-- small: t …` before the statement name tables that stay small in every variant. A new case is a new file.
+//! `-- small: t …` before the statement name tables that stay small in every variant. A new case is a new file. The
+//! cases of `postgres` are PostgreSQL's, all others SQLite's.
 
 mod invariants;
 mod show;
@@ -25,6 +26,7 @@ struct Case {
     schema: Schema,
     ops: Vec<MigrationOp>,
     small: Vec<String>,
+    dialect: Dialect,
 }
 
 /// How it is planned.
@@ -69,13 +71,19 @@ fn case(path: &Path) -> Case {
     let source = fs::read_to_string(path).expect("a readable case");
     let (head, statements) = source.split_once("-- statement\n").expect("a line `-- statement`");
     let params = |_: &str| None;
-    let schema = lower::schema_text(head, Dialect::Sqlite, &params).expect("a schema").schema;
+    let postgres = path.parent().is_some_and(|folder| folder.ends_with("postgres"));
+    let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
+    let mut schema = lower::schema_text(head, dialect, &params).expect("a schema").schema;
+    if postgres {
+        // As it is read from a server.
+        pql_planner::text::normalise_postgres(&mut schema, None);
+    }
     let mut ops = Vec::new();
     let mut model = schema.clone();
     let parse = pql_syntax::parse(statements);
     assert!(parse.is_ok(), "{}: {:?}", path.display(), parse.diagnostics());
     for statement in parse.statements() {
-        let context = Context { dialect: Dialect::Sqlite, schema: &model, params: &params };
+        let context = Context { dialect, schema: &model, params: &params };
         let lowered = match &statement {
             Statement::Generate(generate) => lower::operations(generate, context),
             other => lower::ddl(other, context).expect("a statement that has operations"),
@@ -90,6 +98,7 @@ fn case(path: &Path) -> Case {
         small: small.flat_map(str::split_whitespace).map(str::to_owned).collect(),
         schema,
         ops,
+        dialect,
     }
 }
 
@@ -111,6 +120,8 @@ fn capabilities(variant: Variant) -> Capabilities {
         snapshot_reads: true,
         vectors: Ok(()),
         rates: Rates::default(),
+        flavour: pql_planner::Flavour::default(),
+        lacks: pql_planner::Lacks::default(),
     }
 }
 
@@ -120,7 +131,12 @@ fn planned(case: &Case, variant: Variant) -> Result<Plan, Vec<PlanError>> {
         let rows = if case.small.contains(&name.name) { 100 } else { variant.rows };
         stats.tables.insert(name.to_string(), TableStatistics { rows, bytes: rows * 100 });
     }
-    plan(&case.ops, &case.schema, &capabilities(variant), &stats, &options(variant))
+    let version = match case.dialect {
+        Dialect::Sqlite => "3.50.0",
+        Dialect::Postgres => "PostgreSQL 15.4",
+    };
+    let caps = Capabilities { dialect: case.dialect, version: version.to_owned(), ..capabilities(variant) };
+    plan(&case.ops, &case.schema, &caps, &stats, &options(variant))
 }
 
 fn snapshot(folder: &str, case: &str, shown: &str) {
@@ -153,6 +169,29 @@ fn plans() {
 }
 
 #[test]
+fn plans_of_postgres() {
+    for path in files("postgres", "pql") {
+        let case = case(&path);
+        let mut shown = String::new();
+        for (title, variant) in &ALL[..4] {
+            match planned(&case, *variant) {
+                Ok(plan) => {
+                    _ = writeln!(shown, "== {title}\n{}", show::plan(&plan));
+                    invariants::check_postgres(
+                        &format!("{}: {title}", case.name),
+                        &case.schema,
+                        &case.ops,
+                        &plan,
+                    );
+                }
+                Err(errors) => _ = writeln!(shown, "== {title}\n{}", show::errors(&errors)),
+            }
+        }
+        snapshot("postgres", &case.name, shown.trim_end());
+    }
+}
+
+#[test]
 fn what_cannot_be_planned() {
     for path in files("err", "pql") {
         let case = case(&path);
@@ -175,17 +214,9 @@ fn invariants_of_every_plan() {
 
 #[test]
 fn every_snapshot_has_its_case() {
-    for snapshot in ["cases", "err"].iter().flat_map(|folder| files(folder, "snap")) {
+    for snapshot in ["cases", "err", "postgres"].iter().flat_map(|folder| files(folder, "snap")) {
         assert!(snapshot.with_extension("pql").exists(), "{} belongs to no case", snapshot.display());
     }
-}
-
-#[test]
-fn postgres_is_told_so() {
-    let caps = Capabilities { dialect: Dialect::Postgres, ..capabilities(SMALL) };
-    let errors = plan(&[], &Schema::default(), &caps, &Statistics::default(), &options(SMALL))
-        .expect_err("no ladders");
-    assert_eq!(errors[0].code, pql_planner::codes::NO_LADDER);
 }
 
 #[test]

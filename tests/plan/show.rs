@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use pql_planner::text::SQLITE;
+use pql_planner::text::{POSTGRES, SQLITE};
 use pql_planner::{
-    Action, Capture, Check, ColumnMapping, Lock, Plan, PlanError, PlanRow, RowKey, Step, explain,
+    Action, Capture, Check, ColumnMapping, ColumnSwap, Lock, Plan, PlanError, PlanRow, RowKey, Step, explain,
 };
 use pql_schema::Table;
 
@@ -36,7 +36,33 @@ pub(crate) fn plan(plan: &Plan) -> String {
         let statement = SQLITE.create_index(&build.index);
         let _ = writeln!(out, "index {at}: {statement} by {}, log {}", build.helper, capture(&build.capture));
     }
+    for (at, swap) in plan.column_swaps.iter().enumerate() {
+        column_swap(&mut out, at, swap);
+    }
     out
+}
+
+fn column_swap(out: &mut String, at: usize, swap: &ColumnSwap) {
+    let mut line = |text: String| {
+        let _ = writeln!(out, "    {text}");
+    };
+    line(format!("swap {at}: {} -> {} (old: {})", swap.old.name, swap.shadow, swap.retained));
+    line(format!("by {}, reads {}", key(&swap.key), swap.sources.join(", ")));
+    let fits = swap.fits.as_ref().map(|fits| format!(" if {fits}")).unwrap_or_default();
+    line(format!("{} <- {}{fits}", swap.new.data_type, swap.forward));
+    line(format!("{} <- {}", swap.old.data_type, swap.backward));
+    for (what, twins) in [("declared", &swap.declared), ("declared back", &swap.declared_back)] {
+        for declared in twins {
+            line(format!("{what}: {} becomes {}", POSTGRES.constraint_def(&declared.twin), declared.name));
+        }
+    }
+    for twin in &swap.indexes {
+        line(POSTGRES.create_index(&twin.twin));
+        line(format!("back: {}", POSTGRES.create_index(&twin.back)));
+    }
+    for check in swap.not_null.iter().chain(&swap.old_not_null) {
+        line(format!("not null by {check}"));
+    }
 }
 
 fn mapping(out: &mut String, arrow: &str, way: &ColumnMapping) {
@@ -122,7 +148,11 @@ fn detail(out: &mut String, margin: &str, action: &Action) {
         | Action::RetireTable { hidden, .. }
         | Action::UnhideTable { hidden, .. }
         | Action::HideIndex { hidden, .. }
-        | Action::UnhideIndex { hidden, .. } => line(format!("as {hidden}")),
+        | Action::UnhideIndex { hidden, .. }
+        | Action::HideView { hidden, .. }
+        | Action::UnhideView { hidden, .. } => line(format!("as {hidden}")),
+        Action::ValidateConstraint { constraint, .. } => line(format!("by {constraint}")),
+        Action::CreateIndexConcurrently { index } => line(POSTGRES.create_index(index)),
         _ => {}
     }
 }

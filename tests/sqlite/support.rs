@@ -193,6 +193,7 @@ pub(crate) fn plan(strategy: MigrationStrategy) -> Plan {
         steps: Vec::new(),
         rebuilds: Vec::new(),
         index_builds: Vec::new(),
+        column_swaps: Vec::new(),
         hazards: Vec::new(),
     }
 }

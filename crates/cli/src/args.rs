@@ -42,6 +42,7 @@ pub(crate) struct Cli {
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Common {
     /// Bind @NAME (a value starting with @ is read from that file)
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", global = true)]
@@ -70,6 +71,22 @@ pub(crate) struct Common {
     /// An environment of pql.toml
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) env: Option<String>,
+
+    /// A database; several times: the same command on each
+    #[arg(long = "database", value_name = "DATABASE", global = true)]
+    pub(crate) databases: Vec<String>,
+
+    /// The same command on each database that FILE lists, one a line
+    #[arg(long = "databases", value_name = "FILE", global = true)]
+    pub(crate) databases_file: Option<PathBuf>,
+
+    /// How many databases at once
+    #[arg(long, value_name = "N", default_value_t = 4, global = true)]
+    pub(crate) at_once: usize,
+
+    /// Go on with the other databases when one fails
+    #[arg(long, global = true)]
+    pub(crate) carry_on: bool,
 }
 
 /// The forms of output. Which of them a command knows is its own affair.

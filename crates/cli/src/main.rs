@@ -44,6 +44,16 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
         return ui.usage("--output pql, sql and mermaid are forms of `pql schema`", None);
     }
     let named = cli.database.as_deref();
+    let target = match &cli.action {
+        Some(Action::Migrate(command)) => command.action.target().or(named),
+        Some(Action::Detect { target, .. } | Action::Schema { target }) => target.target.as_deref().or(named),
+        _ => named,
+    };
+    match commands::fleet::named(ui, &cli.common, target) {
+        Ok(None) => {}
+        Ok(Some(fleet)) => return on_all(ui, cli, inputs, &fleet),
+        Err(exit) => return exit,
+    }
     match &cli.action {
         Some(Action::Fmt { check, files }) => commands::fmt::run(ui, files, *check),
         Some(Action::Check { files }) => commands::check::run(ui, files),
@@ -78,6 +88,22 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
             }
             Err(exit) => exit,
         },
+    }
+}
+
+/// A command on several databases.
+fn on_all(ui: &mut Ui, cli: &Cli, inputs: &[Input], fleet: &pql::Fleet) -> Exit {
+    let setup = match commands::connect::setup(ui, &cli.common) {
+        Ok(setup) => setup,
+        Err(exit) => return exit,
+    };
+    match &cli.action {
+        Some(Action::Migrate(command)) => commands::fleet::migrate(ui, fleet, &setup, command),
+        None if !inputs.is_empty() => commands::fleet::scripts(ui, fleet, &setup, inputs),
+        _ => ui.usage(
+            "this command works on one database",
+            Some("With several, `pql migrate up`, `down` and `status`, and scripts by -c or -f."),
+        ),
     }
 }
 

@@ -162,9 +162,16 @@ codes! {
     VERIFY = "PQL0450", "Rows are not what they should be.",
         "Before new data takes the place of old, every row is compared. Some differ, so the migration was taken back. \
          An expression that gives another value each time is one cause; the message names the rows by key.";
-    TIMED_OUT = "PQL0451", "A statement took too long.",
-        "A statement ran for longer than the setting statement_timeout allows and was stopped; its transaction was \
-         rolled back. Allow more time, or RESET statement_timeout.";
+    CONNECTION = "PQL0451", "The connection to the server was lost or refused.",
+        "The server ended the connection, is starting or stopping, has no place for another one, or cannot be reached. \
+         A migration waits and connects again for as long as retry_for allows; whether a COMMIT whose answer was lost \
+         took effect is asked of the server, never assumed. After that it is interrupted: MIGRATE RESUME goes on.";
+    TIMEOUT = "PQL0452", "A statement ran longer than was allowed.",
+        "The setting statement_timeout limits every statement of a migration. Nothing was kept of the one that ran \
+         into it. Allow more time, or 0 for no limit: what PQL runs for long keeps no reader or writer waiting.";
+    PERMISSION = "PQL0453", "The role may not do that.",
+        "PQL works with the rights of the role it connects as. To change a table that role must own it (or be a member \
+         of the role that does); for PQL's own schema _pql it needs CREATE on the database. Nothing was changed.";
     INJECTED = "PQL0499", "A failure that a test asked for.",
         "Raised only by programs built with the feature `testing` and told to fail by PQL_FAULT.";
 }

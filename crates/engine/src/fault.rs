@@ -186,6 +186,10 @@ impl Backend for FaultyBackend {
         self.inner.introspect()
     }
 
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        self.inner.normalise(current, target)
+    }
+
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
         self.inner.statistics(tables)
     }

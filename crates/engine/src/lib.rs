@@ -30,7 +30,7 @@ pub use journal::Event;
 pub use lifecycle::{
     Change, Detection, Drift, Interrupted, MigrationInfo, Report, RollbackTarget, StepProgress,
 };
-pub use location::Location;
+pub use location::{Location, PostgresUrl};
 pub use options::{ApplyOptions, OnFailure, OpenOptions, Retain};
 pub use runner::{Observer, RunProgress, Signal, Silent};
 pub use value::{ResultSet, SqlOutcome, Value};

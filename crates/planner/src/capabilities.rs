@@ -41,6 +41,58 @@ pub struct Capabilities {
     pub vectors: Result<(), String>,
     /// How fast this machine does the work.
     pub rates: Rates,
+    /// Which database of its family it is.
+    #[serde(default)]
+    pub flavour: Flavour,
+    /// What it cannot do that its family can.
+    #[serde(default, skip_serializing_if = "Lacks::is_none")]
+    pub lacks: Lacks,
+}
+
+/// Databases that speak PostgreSQL's protocol and are not all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flavour {
+    /// The original of its family.
+    #[default]
+    Plain,
+    /// PostgreSQL with Citus: tables may be distributed over workers (see [`Hold::Distributed`]).
+    Citus,
+    /// CockroachDB.
+    Cockroach,
+    /// YugabyteDB.
+    Yugabyte,
+}
+
+impl Flavour {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PostgreSQL",
+            Self::Citus => "Citus",
+            Self::Cockroach => "CockroachDB",
+            Self::Yugabyte => "YugabyteDB",
+        }
+    }
+}
+
+/// What a flavour does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lacks {
+    /// Definitions cannot be changed in one transaction with other work: a step is probed, not journalled with it.
+    pub transactional_ddl: bool,
+    /// Triggers cannot be had on any table.
+    pub triggers: bool,
+    /// `LOCK TABLE` is refused.
+    pub table_locks: bool,
+}
+
+impl Lacks {
+    /// Whether nothing is missing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Measured rates, in rows per millisecond.
@@ -68,6 +120,114 @@ impl Default for Rates {
 pub struct Statistics {
     /// By table; one that is missing counts as empty.
     pub tables: BTreeMap<String, TableStatistics>,
+    /// By table, what hangs on it that the schema model does not carry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<String, Vec<Held>>,
+}
+
+/// Something that hangs on a table and that the model does not carry: a change must leave it as it is, carry it over,
+/// or be refused with its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Held {
+    /// What it is.
+    pub hold: Hold,
+    /// What the database calls it.
+    pub name: String,
+    /// The columns it is about; empty: the table as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The statement or words that make it again, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+}
+
+/// The kinds of things that can hang on a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// A view or materialised view that reads it.
+    View,
+    /// A rule.
+    Rule,
+    /// A function or procedure whose declared body or signature depends on it.
+    Function,
+    /// A policy of row level security.
+    Policy,
+    /// Row level security is on (`FORCE` when the name says so).
+    RowSecurity,
+    /// It is partitioned, by these words.
+    Partitioned,
+    /// It is a partition of the named table, or the named table is a partition of it.
+    Partition,
+    /// It inherits from the named table.
+    Parent,
+    /// The named table inherits from it.
+    Child,
+    /// A publication that sends it.
+    Publication,
+    /// Extended statistics.
+    ExtendedStatistics,
+    /// A statistics target of a column.
+    StatisticsTarget,
+    /// A column's storage or compression that is not its type's own.
+    Storage,
+    /// A grant to another role than the owner.
+    Grant,
+    /// A comment on the table or a column.
+    Comment,
+    /// The table is clustered on the named index.
+    Clustered,
+    /// Its replica identity, when it is not the default one.
+    ReplicaIdentity,
+    /// A sequence that a column owns, with where it is (`last_value`) as its definition.
+    Sequence,
+    /// A foreign key of another table that refers to it.
+    ForeignKey,
+    /// A trigger; those for events or of constraints as well.
+    Trigger,
+    /// The owner, when it is not the role that PQL is connected as.
+    Owner,
+    /// Its rows live on workers (Citus): distributed by the named column, or a reference table.
+    Distributed,
+    /// It belongs to the named extension.
+    Extension,
+    /// A foreign table: its rows are elsewhere.
+    Foreign,
+    /// A column of a composite type that the table's row type makes, or anything else that depends on it.
+    Other,
+}
+
+impl Hold {
+    /// What a person calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Rule => "rule",
+            Self::Function => "function",
+            Self::Policy => "policy",
+            Self::RowSecurity => "row level security",
+            Self::Partitioned => "partitioning",
+            Self::Partition => "partition",
+            Self::Parent => "parent table",
+            Self::Child => "child table",
+            Self::Publication => "publication",
+            Self::ExtendedStatistics => "statistics object",
+            Self::StatisticsTarget => "statistics target",
+            Self::Storage => "storage setting",
+            Self::Grant => "grant",
+            Self::Comment => "comment",
+            Self::Clustered => "clustering",
+            Self::ReplicaIdentity => "replica identity",
+            Self::Sequence => "sequence",
+            Self::ForeignKey => "foreign key",
+            Self::Trigger => "trigger",
+            Self::Owner => "owner",
+            Self::Distributed => "distribution",
+            Self::Extension => "extension",
+            Self::Foreign => "foreign table",
+            Self::Other => "object",
+        }
+    }
 }
 
 /// How large a table is.
@@ -83,5 +243,10 @@ impl Statistics {
     /// Of one table.
     pub fn of(&self, table: &ObjectName) -> TableStatistics {
         self.tables.get(&table.to_string()).copied().unwrap_or_default()
+    }
+
+    /// What hangs on a table.
+    pub fn held(&self, table: &ObjectName) -> &[Held] {
+        self.holds.get(&table.to_string()).map_or(&[], Vec::as_slice)
     }
 }

@@ -6,7 +6,7 @@ use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{ident, object};
-use crate::{Action, Capture, Check, Estimate, Hazard, Lock, Phase, Plan, Severity};
+use crate::{Action, Capture, Change, Check, Estimate, Hazard, Lock, Phase, Plan, Severity};
 
 /// One row of MIGRATE PLAN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +205,53 @@ pub(crate) fn describe(plan: &Plan, action: &Action) -> String {
         Action::IndexVerify { build } => format!("compare index {} with the table", index(*build)),
         Action::IndexPublish { build } => format!("declare index {}", index(*build)),
         Action::IndexAbandon { build } => format!("remove what there is of index {}", index(*build)),
+        Action::Alter { table, changes } => {
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            format!("alter {}: {}", object(table), changes.join(", "))
+        }
+        Action::ValidateConstraint { table, check: demanded, .. } => {
+            format!("validate {}: {}", object(table), check(demanded))
+        }
+        Action::CreateIndexConcurrently { index } => {
+            format!("create index {} concurrently", object(&index.name))
+        }
+        Action::DropIndexConcurrently { index } => format!("drop index {} concurrently", object(index)),
+        Action::HideView { view, .. } => format!("hide view {}", object(view)),
+        Action::UnhideView { view, .. } => format!("bring view {} back", object(view)),
+        Action::SwapPrepare { swap } => format!("create the new form of {} beside it", swapped(plan, *swap)),
+        Action::SwapFill { swap } => format!("fill the new form of {}", swapped(plan, *swap)),
+        Action::SwapVerify { swap } => {
+            format!("compare the two forms of {} in every row", swapped(plan, *swap))
+        }
+        Action::SwapColumns { swap } => format!("put the new {} in place of the old", swapped(plan, *swap)),
+        Action::SwapAtOnce { swap } => format!("replace {}", swapped(plan, *swap)),
+        Action::SwapBack { swap } => format!("put the old {} in place of the new", swapped(plan, *swap)),
+        Action::SwapAbandon { swap } => format!("remove the new form of {}", swapped(plan, *swap)),
+        Action::SwapForget { swap } => format!("give up the old {}", swapped(plan, *swap)),
+    }
+}
+
+/// The column that a swap is about.
+fn swapped(plan: &Plan, swap: usize) -> String {
+    let found = plan.column_swaps.get(swap);
+    found.map(|swap| format!("{}.{}", object(&swap.before.name), ident(&swap.old.name))).unwrap_or_default()
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::AddColumn { column } => format!("add {}", ident(&column.name)),
+        Change::SetNotNull { column } => format!("{} takes no NULL", ident(column)),
+        Change::DropNotNull { column } => format!("{} takes NULL", ident(column)),
+        Change::SetDefault { column, .. } => format!("default of {}", ident(column)),
+        Change::DropDefault { column } => format!("no default of {}", ident(column)),
+        Change::SetType { column, to, .. } => format!("{} is {to}", ident(column)),
+        Change::SetIdentity { column, to: Some(_), .. } => format!("{} counts by itself", ident(column)),
+        Change::SetIdentity { column, to: None, .. } => format!("{} no longer counts", ident(column)),
+        Change::AddConstraint { constraint } | Change::AttachConstraint { constraint, .. } => {
+            format!("declare {}", constraint.name.as_deref().unwrap_or("a constraint"))
+        }
+        Change::DropConstraint { name } => format!("drop {}", ident(name)),
+        Change::RenameConstraint { from, to } => format!("rename {} to {}", ident(from), ident(to)),
     }
 }
 
@@ -241,6 +288,15 @@ fn kept_by(plan: &Plan, action: &Action) -> Option<String> {
                 object(&found.retained)
             )
         }
+        Action::HideView { view, hidden } => format!("view {} as {}", object(view), object(hidden)),
+        Action::SwapColumns { swap } | Action::SwapAtOnce { swap } => {
+            let found = plan.column_swaps.get(*swap)?;
+            format!(
+                "the old {} as {}, in step with the new one",
+                swapped(plan, *swap),
+                ident(&found.retained)
+            )
+        }
         Action::Backfill(fill) => {
             let record = fill.record.as_ref()?;
             format!("the rows of {} that were filled in {}", object(&fill.table), object(record))
@@ -252,6 +308,16 @@ fn kept_by(plan: &Plan, action: &Action) -> Option<String> {
 
 /// Whether a later action removes what the first one left behind.
 fn gives_up(plan: &Plan, kept: &Action, action: &Action) -> bool {
+    if let (
+        Action::SwapColumns { swap } | Action::SwapAtOnce { swap },
+        Action::SwapForget { swap: forgotten },
+    ) = (kept, action)
+    {
+        return swap == forgotten;
+    }
+    if let (Action::HideColumn { hidden, .. }, Action::DropColumn { column, .. }) = (kept, action) {
+        return hidden == column;
+    }
     let Action::DropTable { table } = action else { return false };
     match kept {
         Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {

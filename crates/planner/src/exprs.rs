@@ -50,6 +50,68 @@ pub(crate) fn is_unstable(expr: &Expr) -> bool {
     })
 }
 
+/// Whether PostgreSQL may give each row another value: it reads the row, or calls something that is not known to give
+/// the same within one statement.
+pub(crate) fn postgres_reads_or_varies(expr: &Expr, table: &Table) -> bool {
+    const STEADY: [&str; 44] = [
+        "abs",
+        "all",
+        "and",
+        "any",
+        "array",
+        "as",
+        "cast",
+        "ceil",
+        "coalesce",
+        "concat",
+        "current_setting",
+        "date_trunc",
+        "decimal",
+        "extract",
+        "floor",
+        "format",
+        "greatest",
+        "hashtext",
+        "hex",
+        "in",
+        "initcap",
+        "least",
+        "left",
+        "length",
+        "lower",
+        "make_date",
+        "md5",
+        "not",
+        "now",
+        "nullif",
+        "numeric",
+        "or",
+        "power",
+        "repeat",
+        "replace",
+        "right",
+        "round",
+        "substr",
+        "substring",
+        "to_char",
+        "trim",
+        "upper",
+        "varchar",
+        "when",
+    ];
+    if !columns_in(expr, table).is_empty() {
+        return true;
+    }
+    let all: Vec<_> = tokens(expr.as_str()).collect();
+    all.iter().enumerate().any(|(at, token)| {
+        let called = all.get(at + 1).is_some_and(|next| next.text == "(");
+        let known =
+            token.kind == TokenKind::Word && STEADY.contains(&token.text.to_ascii_lowercase().as_str());
+        let named = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
+        (named && called && !known) || token.text.eq_ignore_ascii_case("select")
+    })
+}
+
 /// The columns of the table that it names, in the table's order.
 pub(crate) fn columns_in(expr: &Expr, table: &Table) -> Vec<String> {
     table
@@ -61,7 +123,7 @@ pub(crate) fn columns_in(expr: &Expr, table: &Table) -> Vec<String> {
 }
 
 /// The expression with some of its columns replaced by expressions. A qualifier goes with its column.
-pub(crate) fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> Expr {
+pub fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> Expr {
     let text = expr.as_str();
     let all: Vec<_> = tokens(text).collect();
     let mut out = String::with_capacity(text.len());

@@ -6,7 +6,9 @@
 //! - [`text`]: operations and schemas back to PQL, and DDL in the words of a database.
 
 mod capabilities;
+mod change;
 pub mod codes;
+mod column_swap;
 mod conversion;
 mod error;
 mod estimate;
@@ -19,10 +21,15 @@ pub mod rules;
 pub mod text;
 mod verb;
 
-pub use capabilities::{Capabilities, Dialect, Rates, Statistics, TableStatistics};
+pub use capabilities::{
+    Capabilities, Dialect, Flavour, Held, Hold, Lacks, Rates, Statistics, TableStatistics,
+};
+pub use change::Change;
+pub use column_swap::{ColumnSwap, ConstraintTwin, IndexTwin};
 pub use error::PlanError;
 pub use explain::{PlanRow, explain};
-pub use names::PREFIX as HIDDEN_PREFIX;
+pub use exprs::substitute;
+pub use names::{PREFIX as HIDDEN_PREFIX, SCHEMA as HIDDEN_SCHEMA};
 pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,
     Rebuild, RowKey, Severity, Step,

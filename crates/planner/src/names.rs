@@ -5,6 +5,9 @@ use pql_schema::ObjectName;
 /// All of them begin with this, and introspection hides them by it.
 pub const PREFIX: &str = "_pql_";
 
+/// The schema of PostgreSQL in which everything is kept that no user needs to see.
+pub const SCHEMA: &str = "_pql";
+
 /// The longest name in bytes that both databases keep.
 const LONGEST: usize = 63;
 
@@ -39,6 +42,17 @@ impl Names {
             name.push(c);
         }
         name
+    }
+
+    /// The same for an object in the schema that is PQL's own.
+    pub(crate) fn hidden(&mut self, kind: &str, about: &ObjectName) -> ObjectName {
+        ObjectName { schema: Some(SCHEMA.to_owned()), name: self.next(kind, &about.name) }
+    }
+
+    /// The object's own name in a schema that is made for it alone, where nothing that belongs to it can be in the way
+    /// of anything else.
+    pub(crate) fn apart(&mut self, kind: &str, object: &ObjectName) -> ObjectName {
+        ObjectName { schema: Some(self.next(kind, &object.name)), name: object.name.clone() }
     }
 
     /// The same for an object in the schema of another.

@@ -6,6 +6,8 @@ use pql_schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{Change, ColumnSwap};
+
 /// The format of serialised plans; a plan of another one is made again rather than executed.
 pub const FORMAT: u32 = 1;
 
@@ -28,6 +30,9 @@ pub struct Plan {
     /// The online index builds that steps refer to by position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub index_builds: Vec<IndexBuild>,
+    /// The columns that steps replace, by position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub column_swaps: Vec<ColumnSwap>,
     /// What the author should know that belongs to no single step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hazards: Vec<Hazard>,
@@ -329,14 +334,96 @@ pub enum Action {
         /// Position in [`Plan::index_builds`].
         build: usize,
     },
+    /// Changes of a table's definition in one short transaction, each of which touches no row or is expected to be
+    /// over in no time.
+    Alter {
+        /// The table.
+        table: ObjectName,
+        /// What changes, in order.
+        changes: Vec<Change>,
+    },
+    /// Examines all rows for a constraint that was declared NOT VALID, while they are read and written.
+    ValidateConstraint {
+        /// The table.
+        table: ObjectName,
+        /// The constraint.
+        constraint: String,
+        /// What it demands, for telling which rows do not fulfil it.
+        check: Check,
+    },
+    /// CREATE INDEX CONCURRENTLY; what a former attempt left invalid goes first.
+    CreateIndexConcurrently {
+        /// The index.
+        index: Index,
+    },
+    /// DROP INDEX CONCURRENTLY; nothing when it is gone.
+    DropIndexConcurrently {
+        /// Which.
+        index: ObjectName,
+    },
+    /// Soft DROP VIEW: moved out of sight with all that belongs to it.
+    HideView {
+        /// The view.
+        view: ObjectName,
+        /// The name it is kept under.
+        hidden: ObjectName,
+    },
+    /// Takes back [`Action::HideView`].
+    UnhideView {
+        /// The name it had and gets again.
+        view: ObjectName,
+        /// The name it is kept under.
+        hidden: ObjectName,
+    },
+    /// Adds the new column of a swap, out of sight, and the triggers that fill it for what is written from then on.
+    SwapPrepare {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Fills the new column of the rows that were there at the start, in pieces.
+    SwapFill {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Compares the new column with the old one in every row.
+    SwapVerify {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Puts the new column in place of the old, with constraints, indexes, views, comments and grants; from then on the
+    /// old one is kept true.
+    SwapColumns {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// The whole swap in one transaction (offline, or a table so small that it is short).
+    SwapAtOnce {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Takes back [`Action::SwapColumns`]: the old column, true to what was written since, in its place again.
+    SwapBack {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Takes back everything before [`Action::SwapColumns`].
+    SwapAbandon {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
+    /// Gives the old column up.
+    SwapForget {
+        /// Position in [`Plan::column_swaps`].
+        swap: usize,
+    },
 }
 
 /// How a table's rows are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowKey {
-    /// By rowid; the text is a name under which it can be reached (`rowid`, `_rowid_`, `oid` or the INTEGER PRIMARY
-    /// KEY column), whichever no column hides.
+    /// By where it is stored; the text is a name under which that can be reached: `rowid`, `_rowid_`, `oid` or the
+    /// INTEGER PRIMARY KEY column, whichever no column hides; in PostgreSQL, where an update changes it, `ctid`.
     Rowid(String),
     /// By these columns, NOT NULL and unique together.
     Columns(Vec<KeyPart>),

@@ -43,6 +43,30 @@ impl Action {
             Self::IndexVerify { .. } => "verify index",
             Self::IndexPublish { .. } => "publish index",
             Self::IndexAbandon { .. } => "abandon index",
+            Self::Alter { .. } => "alter table",
+            Self::ValidateConstraint { .. } => "validate constraint",
+            Self::CreateIndexConcurrently { .. } => "create index concurrently",
+            Self::DropIndexConcurrently { .. } => "drop index concurrently",
+            Self::HideView { .. } => "hide view",
+            Self::UnhideView { .. } => "bring back view",
+            Self::SwapPrepare { .. } => "prepare column",
+            Self::SwapFill { .. } => "fill column",
+            Self::SwapVerify { .. } => "verify column",
+            Self::SwapColumns { .. } => "swap columns",
+            Self::SwapAtOnce { .. } => "replace column",
+            Self::SwapBack { .. } => "swap columns back",
+            Self::SwapAbandon { .. } => "abandon column",
+            Self::SwapForget { .. } => "forget column",
         }
+    }
+
+    /// Whether it works without a transaction of its own, so that only the database can tell how far it came.
+    pub fn is_outside_transaction(&self) -> bool {
+        matches!(
+            self,
+            Self::Execute { outside_transaction: true, .. }
+                | Self::CreateIndexConcurrently { .. }
+                | Self::DropIndexConcurrently { .. }
+        )
     }
 }

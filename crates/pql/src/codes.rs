@@ -94,6 +94,9 @@ codes! {
          migration. Statements that steer the session or other migrations (SET, MIGRATE APPLY, BEGIN, COMMIT, …) do not belong there.";
     EMPTY_FILE = "PQL0611", "A migration file has no statement.",
         "The up file holds only its header. Write what the migration should do, or remove the file.";
+    FLEET = "PQL0613", "A list of databases cannot be used.",
+        "`--databases FILE` names a file with one database a line; empty lines and lines that start with # do not \
+         count. Each database may be listed once.";
     CHECK_DIFFERS = "PQL0612", "The database differs from the schema file.",
         "`pql detect --check` ends with exit code 3 when anything separates the two. Without --check it lists the \
          operations and ends with 0.";

@@ -5,7 +5,8 @@
 //! - [`Job`]: a script that runs while others look on and steer it;
 //! - [`ApplicationSchema`], `#[derive(Table)]` and [`SchemaOf`]: what the application wants the database to be;
 //! - [`SchemaMigrator`] and [`MigrationLog`]: the same work without text;
-//! - [`files`]: migrations as files of a project.
+//! - [`files`]: migrations as files of a project;
+//! - [`Fleet`]: the same work on many databases.
 //!
 //! Knows no terminal: the program `pql` is one user of this crate among others.
 //!
@@ -35,6 +36,7 @@ pub mod codes;
 mod duration;
 mod error;
 pub mod files;
+pub mod fleet;
 mod interpreter;
 mod job;
 mod migrator;
@@ -48,6 +50,7 @@ mod worker;
 
 pub use application_schema::{ApplicationSchema, SchemaOf, Tables};
 pub use error::{Error, Question, Span};
+pub use fleet::Fleet;
 pub use job::{Event, Job};
 pub use migrator::{MigrationLog, SchemaMigrator};
 pub use output::{Answer, Output, ResultSet, value_json, value_text};

@@ -293,6 +293,30 @@ impl Expr {
         Self(text)
     }
 
+    /// The same; a name that is replaced may have to be said after AS.
+    pub(crate) fn with_labels<'l>(
+        &self,
+        all: &[Token<'_>],
+        to: &str,
+        replace: impl Fn(usize) -> Option<Option<&'l str>>,
+    ) -> Self {
+        let mut text = String::with_capacity(self.0.len());
+        let mut copied = 0;
+        for (at, token) in all.iter().enumerate() {
+            if let Some(label) = replace(at) {
+                text.push_str(&self.0[copied..token.start]);
+                text.push_str(&sql_name(to));
+                if let Some(label) = label {
+                    text.push_str(" AS ");
+                    text.push_str(&sql_name(label));
+                }
+                copied = token.start + token.text.len();
+            }
+        }
+        text.push_str(&self.0[copied..]);
+        Self(text)
+    }
+
     /// The text under which equal expressions are equal strings.
     pub fn key(&self) -> String {
         let text = without_parentheses(&self.0);

@@ -116,7 +116,32 @@ impl<'a> Reading<'a> {
                 None => false,
             })
             .collect();
-        (!uses.is_empty()).then(|| self.expr.with_names(&self.tokens, to, |at| uses.contains(&at)))
+        let label = |at: usize| self.labels(at).then_some(from);
+        (!uses.is_empty())
+            .then(|| self.expr.with_labels(&self.tokens, to, |at| uses.contains(&at).then(|| label(at))))
+    }
+
+    /// Whether the token alone gives a view's column its name, which PostgreSQL then keeps.
+    fn labels(&self, at: usize) -> bool {
+        if self.rule != NameRule::Exact || self.watched.is_some() {
+            return false;
+        }
+        let depth = |depth: i32, token: &Token<'_>| match token.text {
+            "(" => depth + 1,
+            ")" => depth - 1,
+            _ => depth,
+        };
+        let before = &self.tokens[..at];
+        let listed = before.first().is_some_and(|token| token.is("SELECT"))
+            && before.iter().fold(0, depth) == 0
+            && !before.iter().any(|token| token.is("FROM"));
+        let start =
+            before.iter().rposition(|token| token.text == "," || token.is("SELECT") || token.is("DISTINCT"));
+        let alone = start.is_some_and(|start| {
+            before[start + 1..].chunks(2).all(|pair| matches!(pair, [_, dot] if dot.text == "."))
+        });
+        let ends = self.tokens.get(at + 1).is_none_or(|next| next.text == "," || next.is("FROM"));
+        listed && alone && ends
     }
 
     fn watches(&self, table: &ObjectName) -> bool {

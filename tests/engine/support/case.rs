@@ -14,6 +14,9 @@ pub(crate) struct Case {
     pub(crate) statement: String,
     /// What is written between APPLY and ROLLBACK.
     pub(crate) since: Option<String>,
+    /// What PostgreSQL gets instead: sections `schema postgres`, `statement postgres`, `since postgres`; or, in
+    /// `skip postgres`, why the case is none of its.
+    pub(crate) postgres: BTreeMap<String, String>,
 }
 
 impl Case {
@@ -23,7 +26,10 @@ impl Case {
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let mut current = None;
         for line in text.lines() {
-            if let Some(name @ ("schema" | "statement" | "since")) = line.strip_prefix("-- ") {
+            let words = line.strip_prefix("-- ").map(|rest| rest.strip_suffix(" postgres").unwrap_or(rest));
+            if let Some("schema" | "statement" | "since" | "skip") = words
+                && let Some(name) = line.strip_prefix("-- ")
+            {
                 sections.insert(name, String::new());
                 current = Some(name);
                 continue;
@@ -41,6 +47,10 @@ impl Case {
             schema: sections.remove("schema").unwrap_or_else(base),
             statement: sections.remove("statement").expect("a case has a statement"),
             since: sections.remove("since"),
+            postgres: sections
+                .into_iter()
+                .filter_map(|(name, text)| Some((name.strip_suffix(" postgres")?.to_owned(), text)))
+                .collect(),
         }
     }
 }

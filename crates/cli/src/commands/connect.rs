@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pql::{Param, Session, Value};
+use pql::{Param, Session, SessionBuilder, Value};
 
 use crate::args::Common;
 use crate::config::{Environment, Scalar};
@@ -17,17 +17,16 @@ pub(crate) struct Connection {
     pub(crate) database: Option<String>,
 }
 
-/// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
-pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
-    let environment = Environment::load(common.env.as_deref()).map_err(|message| ui.usage(&message, None))?;
-    let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
-    let database =
-        database.map(ToOwned::to_owned).or(from_environment).or_else(|| environment.database.clone());
+/// What sessions begin with, whatever their database.
+pub(crate) struct Setup {
+    pub(crate) builder: SessionBuilder,
+    pub(crate) environment: Environment,
+}
 
+/// Reads the options and `pql.toml`.
+pub(crate) fn setup(ui: &mut Ui, common: &Common) -> Result<Setup, Exit> {
+    let environment = Environment::load(common.env.as_deref()).map_err(|message| ui.usage(&message, None))?;
     let mut builder = Session::builder();
-    if let Some(database) = &database {
-        builder = builder.database(database);
-    }
     for (name, value) in &environment.settings {
         builder = builder.set(name, setting_value(value)).map_err(|error| fail(ui, &error))?;
     }
@@ -42,6 +41,21 @@ pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> R
             Exit::Usage
         })?;
         builder = builder.bind(name, value);
+    }
+    Ok(Setup { builder, environment })
+}
+
+/// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
+pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
+    let Setup { mut builder, environment } = setup(ui, common)?;
+    let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
+    let database = database
+        .or(common.databases.first().map(String::as_str))
+        .map(ToOwned::to_owned)
+        .or(from_environment)
+        .or_else(|| environment.database.clone());
+    if let Some(database) = &database {
+        builder = builder.database(database);
     }
     let session = builder.connect_lazily().map_err(|error| fail(ui, &error))?;
     Ok(Connection { session, environment, database })

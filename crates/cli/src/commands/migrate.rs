@@ -9,24 +9,13 @@ use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
 use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
+use crate::config::Environment;
 use crate::exit::Exit;
 use crate::render::Ui;
 
 /// Does what the subcommand says.
 pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) -> Exit {
-    let mut config = MigrationConfig {
-        migrations_dir: migrations_dir(command.dir.as_ref(), &connection.environment),
-        dry_run: command.dry_run,
-        ..MigrationConfig::default()
-    };
-    if let Some(seconds) = command.lock_timeout {
-        config.lock_timeout_secs = seconds;
-    }
-    if let MigrateAction::Up { allow, .. } | MigrateAction::Plan { allow, .. } = command.action {
-        let Allow { allow_destructive, allow_out_of_order } = allow;
-        config.allow_destructive = allow_destructive;
-        config.allow_out_of_order = allow_out_of_order;
-    }
+    let config = configured(command, &connection.environment);
     let session = &mut connection.session;
     let outcome = match &command.action {
         MigrateAction::Create { name, from, answers, .. } => {
@@ -53,6 +42,24 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
         }
     };
     outcome.unwrap_or_else(|error| fail(ui, &error))
+}
+
+/// How the files are applied, from the options.
+pub(crate) fn configured(command: &Migrate, environment: &Environment) -> MigrationConfig {
+    let mut config = MigrationConfig {
+        migrations_dir: migrations_dir(command.dir.as_ref(), environment),
+        dry_run: command.dry_run,
+        ..MigrationConfig::default()
+    };
+    if let Some(seconds) = command.lock_timeout {
+        config.lock_timeout_secs = seconds;
+    }
+    if let MigrateAction::Up { allow, .. } | MigrateAction::Plan { allow, .. } = command.action {
+        let Allow { allow_destructive, allow_out_of_order } = allow;
+        config.allow_destructive = allow_destructive;
+        config.allow_out_of_order = allow_out_of_order;
+    }
+    config
 }
 
 type Outcome = Result<Exit, pql::Error>;

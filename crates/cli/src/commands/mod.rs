@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod explain;
+pub(crate) mod fleet;
 pub(crate) mod fmt;
 pub(crate) mod migrate;
 pub(crate) mod run;

@@ -20,8 +20,8 @@ pub(crate) enum Input {
     File(PathBuf),
 }
 
-/// Runs all of it in order, and nothing when any of it does not parse or cannot be read.
-pub(crate) fn run(ui: &mut Ui, session: &mut Session, inputs: &[Input]) -> Exit {
+/// Reads all of it; nothing is to run when any of it does not parse or cannot be read.
+pub(crate) fn read(ui: &mut Ui, inputs: &[Input]) -> Result<Vec<Source>, Exit> {
     let mut scripts = Vec::new();
     for input in inputs {
         match input {
@@ -30,14 +30,23 @@ pub(crate) fn run(ui: &mut Ui, session: &mut Session, inputs: &[Input]) -> Exit 
                 Ok(source) => scripts.push(source),
                 Err(problem) => {
                     ui.problem(&problem);
-                    return Exit::Failed;
+                    return Err(Exit::Failed);
                 }
             },
         }
     }
     if scripts.len() > 1 && !all_parse(ui, &scripts) {
-        return Exit::Failed;
+        return Err(Exit::Failed);
     }
+    Ok(scripts)
+}
+
+/// Runs all of it in order.
+pub(crate) fn run(ui: &mut Ui, session: &mut Session, inputs: &[Input]) -> Exit {
+    let scripts = match read(ui, inputs) {
+        Ok(scripts) => scripts,
+        Err(exit) => return exit,
+    };
     let mut interrupts = Interrupts::install();
     for script in &scripts {
         let exit = block_on(script_to_end(ui, session, &mut interrupts, &script.name, &script.text));

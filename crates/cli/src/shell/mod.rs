@@ -74,10 +74,10 @@ pub(crate) fn run(ui: &mut Ui, common: &Common, session: Session, database: Opti
 
 impl Shell<'_> {
     fn prompt(&self) -> String {
-        let name = self.database.rsplit(['/', '\\']).next().unwrap_or_default();
+        // What follows a ? or stands before an @ may be a secret, slashes and all.
+        let name = self.database.split('?').next().unwrap_or_default();
+        let name = name.rsplit(['/', '\\', '@']).next().unwrap_or_default();
         let name = name.strip_prefix("sqlite:").unwrap_or(name);
-        // What follows @ or ? may be a secret.
-        let name = name.rsplit('@').next().unwrap_or_default().split('?').next().unwrap_or_default();
         if name.is_empty() { "pql> ".to_owned() } else { format!("{name}> ") }
     }
 

@@ -1,6 +1,7 @@
 //! What the engine asks of a database. One folder per database, with the same file names in each.
 
 mod open;
+pub mod postgres;
 pub mod sqlite;
 
 pub use open::open;
@@ -30,6 +31,13 @@ pub trait Backend: Send {
 
     /// Its schema as it is, retained columns included, PQL's own objects not.
     fn introspect(&mut self) -> Result<Schema>;
+
+    /// Brings the definitions of a wanted schema that differ from the current one to the form in which the database
+    /// would give them back, where only the database knows that form.
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        let _ = (current, target);
+        Ok(())
+    }
 
     /// How large these tables are.
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics>;

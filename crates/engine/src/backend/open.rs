@@ -4,6 +4,7 @@ use crate::options::OpenOptions;
 use crate::{Location, Result};
 
 use super::Backend;
+use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 
 /// Opens the database at a place.
@@ -11,5 +12,6 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Backen
     Ok(match location {
         Location::SqliteFile(path) => Box::new(Sqlite::open(path, options.create, options.read_only)?),
         Location::SqliteMemory => Box::new(Sqlite::memory()?),
+        Location::Postgres(url) => Box::new(Postgres::open(url, options.read_only)?),
     })
 }

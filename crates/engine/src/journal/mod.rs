@@ -45,6 +45,17 @@ impl Journal {
             Dialect::Postgres => template.replace('{', "_pql.").replace('}', "").replace('?', "$"),
         }
     }
+
+    /// What reads the fencing number so that it cannot change before the transaction ends. SQLite has one writer at a
+    /// time anyway. PostgreSQL's lock keeps away who would change the number, since that is a unique key, and not the
+    /// heartbeat, which does not.
+    pub(crate) fn fence_sql(self) -> String {
+        let lock = match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR KEY SHARE",
+        };
+        self.sql(&format!("SELECT fence FROM {{lease}} WHERE one = 1{lock}"))
+    }
 }
 
 /// The time now, to the precision that the journal keeps.

@@ -1,5 +1,7 @@
 //! The journal's tables, its format version, and the way from each format to the next.
 
+use pql_planner::Dialect;
+
 use crate::backend::Connection;
 use crate::{Error, Result, codes};
 
@@ -103,8 +105,15 @@ impl Journal {
         if have == FORMATS.len() {
             return Ok(());
         }
+        if have == 0 && self.dialect == Dialect::Postgres {
+            connection.execute("CREATE SCHEMA IF NOT EXISTS _pql", &[])?;
+        }
         for statement in FORMATS[have..].iter().copied().flatten() {
             connection.execute(&self.sql(statement), &[])?;
+        }
+        if have == 0 && self.dialect == Dialect::Postgres {
+            // What makes the number a key, and a change of it wait for those who rely on it: see `fence_sql`.
+            connection.execute(&self.sql("CREATE UNIQUE INDEX lease_fence ON {lease} (fence)"), &[])?;
         }
         let format = FORMATS.len().to_string();
         connection
@@ -115,11 +124,9 @@ impl Journal {
     /// The format of the journal that is there; 0: none is.
     fn format(self, connection: &mut dyn Connection) -> Result<usize> {
         let exists = match self.dialect {
-            pql_planner::Dialect::Sqlite => {
-                "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pql_meta'"
-            }
-            pql_planner::Dialect::Postgres => {
-                "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('_pql.meta')"
+            Dialect::Sqlite => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pql_meta'",
+            Dialect::Postgres => {
+                "SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('_pql.meta')"
             }
         };
         if connection.query(exists, &[])?.rows.is_empty() {

@@ -99,7 +99,7 @@ impl Lease {
 
     /// Fails when the lease is another's by now. Called inside every transaction, before it commits.
     pub(crate) fn verify(&self, connection: &mut dyn Connection) -> Result<()> {
-        let found = connection.query(&self.journal.sql("SELECT fence FROM {lease} WHERE one = 1"), &[])?;
+        let found = connection.query(&self.journal.fence_sql(), &[])?;
         let fence = found.rows.into_iter().next().map(|row| Row::new(row).number()).transpose()?;
         if fence == Some(self.fence) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! MIGRATE DETECT: the operations that take the database to a wanted schema.
 
-use pql_planner::text::{normalise_sqlite, statement};
+use pql_planner::text::{normalise_postgres, normalise_sqlite, statement};
 use pql_planner::{Dialect, Lock, Severity};
 use pql_schema::{Answers, MigrationOp, Question, Schema, diff};
 use serde::Serialize;
@@ -48,8 +48,12 @@ impl Engine {
             _ => self.backend.introspect()?,
         };
         let mut target = target.clone();
-        if self.capabilities().dialect == Dialect::Sqlite {
-            normalise_sqlite(&mut target, Some(&current));
+        match self.capabilities().dialect {
+            Dialect::Sqlite => normalise_sqlite(&mut target, Some(&current)),
+            Dialect::Postgres => {
+                self.backend.normalise(&current, &mut target)?;
+                normalise_postgres(&mut target, Some(&current));
+            }
         }
         let found = diff(&current.visible(), &target, answers).map_err(|error| {
             let refused = Error::new(codes::TARGET, error.to_string());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pql_planner::{Action, Capabilities, Dialect, Plan, Rates, Statistics};
+use pql_planner::{Action, Capabilities, Dialect, Flavour, Lacks, Plan, Rates, Statistics};
 use pql_schema::{NameRule, ObjectName, Schema, Table};
 
 use crate::backend::{Backend, Connection, Progress, Step};
@@ -102,6 +102,8 @@ impl Fake {
                 snapshot_reads: true,
                 vectors: Ok(()),
                 rates: Rates::default(),
+                flavour: Flavour::default(),
+                lacks: Lacks::default(),
             },
             fault: None,
             commits: Arc::default(),

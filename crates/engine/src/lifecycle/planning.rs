@@ -1,6 +1,7 @@
 //! Between the operations and the planner: the model first, then a plan, then what both promise.
 
-use pql_planner::{Plan, PlanError, PlanOptions};
+use pql_planner::text::normalise_postgres;
+use pql_planner::{Dialect, Plan, PlanError, PlanOptions};
 use pql_schema::{Answers, MigrationId, MigrationOp, ObjectName, Schema, diff};
 
 use crate::backend::Backend;
@@ -27,6 +28,11 @@ pub(super) fn make(
 ) -> Result<Planned> {
     let mut after = schema.clone();
     after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
+    if backend.capabilities().dialect == Dialect::Postgres {
+        // There what is expected is compared with names, keys and texts as the database says them.
+        backend.normalise(schema, &mut after)?;
+        normalise_postgres(&mut after, Some(schema));
+    }
     let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
     tables.sort();
     tables.dedup();

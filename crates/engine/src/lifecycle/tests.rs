@@ -79,6 +79,7 @@ fn plan() -> Plan {
         ],
         rebuilds: Vec::new(),
         index_builds: Vec::new(),
+        column_swaps: Vec::new(),
         hazards: Vec::new(),
     }
 }

@@ -12,19 +12,19 @@ const LONGEST: Duration = Duration::from_secs(1);
 const SLICE: Duration = Duration::from_millis(20);
 
 /// The next waiting time.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     random: RandomState,
     count: u64,
 }
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST, random: RandomState::new(), count: 0 }
     }
 
     /// Waits, calling `listen` again and again; its error ends the wait.
-    pub(super) fn wait(&mut self, listen: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    pub(crate) fn wait(&mut self, listen: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         let until = Instant::now() + self.step();
         loop {
             listen()?;

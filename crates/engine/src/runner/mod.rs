@@ -19,7 +19,7 @@ use crate::journal::{Heading, Journal, State, StepRow, Totals};
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use meter::Meter;
 pub use observer::{Observer, RunProgress, Signal, Silent};
 use step::StepRun;
@@ -135,6 +135,7 @@ impl<'r> Runner<'r> {
                     | Action::RetireTable { .. }
                     | Action::DropTable { .. }
                     | Action::RebuildUnswap { .. }
+                    | Action::SwapBack { .. }
                     | Action::Execute { .. }
             )
         };
@@ -214,7 +215,7 @@ impl<'r> Runner<'r> {
             let untouched = match row.state {
                 State::Done => false,
                 // Outside a transaction the journal cannot tell; the database may.
-                State::Started if !outside_transaction(unit.action(self.plan)) => true,
+                State::Started if !unit.action(self.plan).is_outside_transaction() => true,
                 State::Started | State::Partial => {
                     self.backend.probe(self.plan, unit.action(self.plan))? == Some(false)
                 }
@@ -303,7 +304,7 @@ impl<'r> Runner<'r> {
         let schema = self.backend.introspect()?.fingerprint_of(&self.names);
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
-            && !outside_transaction(unit.action(self.plan))
+            && !unit.action(self.plan).is_outside_transaction()
             // It may have been interrupted between its visible act and its end.
             && self.backend.probe(self.plan, unit.action(self.plan))? != Some(true)
         {
@@ -405,6 +406,9 @@ fn reach(plan: &Plan, step: usize) -> usize {
         Action::IndexPrepare { build: begun } => {
             position(&|action| matches!(action, Action::IndexPublish { build } if build == begun))
         }
+        Action::SwapPrepare { swap: begun } => {
+            position(&|action| matches!(action, Action::SwapColumns { swap } if swap == begun))
+        }
         Action::StartCapture { capture: begun } => {
             position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
                 .map(|end| end - 1)
@@ -412,8 +416,4 @@ fn reach(plan: &Plan, step: usize) -> usize {
         _ => None,
     };
     end.unwrap_or(step)
-}
-
-fn outside_transaction(action: &Action) -> bool {
-    matches!(action, Action::Execute { outside_transaction: true, .. })
 }

@@ -23,7 +23,21 @@ impl Lowering<'_> {
             );
         }
         let deferred = node.deferrable().map(|it| deferrable(&it));
+        let native = |body: &str| ConstraintKind::Native {
+            definition: match deferred.flatten() {
+                Some(Deferrable::Immediate) => format!("{body} DEFERRABLE"),
+                Some(Deferrable::Deferred) => format!("{body} DEFERRABLE INITIALLY DEFERRED"),
+                _ => body.to_owned(),
+            },
+        };
         let kind = match node.body()? {
+            ConstraintBody::PrimaryKey(key)
+                if !self.is_sqlite()
+                    && key.using_index().is_none()
+                    && (key.include().is_some() || deferred.flatten().is_some()) =>
+            {
+                native(&key.text())
+            }
             ConstraintBody::PrimaryKey(key) => {
                 if key.using_index().is_some() || key.include().is_some() {
                     return self.unsupported(
@@ -38,6 +52,11 @@ impl Lowering<'_> {
                     autoincrement: keys.is_autoincrement(),
                     on_conflict: key.conflict().and_then(|conflict| resolution(&conflict)),
                 })
+            }
+            ConstraintBody::Unique(unique)
+                if !self.is_sqlite() && unique.using_index().is_none() && unique.include().is_some() =>
+            {
+                native(&unique.text())
             }
             ConstraintBody::Unique(unique) => {
                 if unique.using_index().is_some() || unique.include().is_some() {
@@ -79,7 +98,7 @@ impl Lowering<'_> {
                         "use a unique index, or a trigger that raises",
                     );
                 }
-                ConstraintKind::Native { definition: exclude.text() }
+                native(&exclude.text())
             }
         };
         // On SQLite every row is always checked: NOT VALID only says how a constraint is added, and that is online.
@@ -88,6 +107,9 @@ impl Lowering<'_> {
     }
 
     pub(super) fn check(&mut self, check: &ast::Check) -> Option<ConstraintKind> {
+        if check.is_no_inherit() && !self.is_sqlite() {
+            return Some(ConstraintKind::Native { definition: check.text() });
+        }
         if check.is_no_inherit() {
             return self.unsupported(check.span(), "PQL does not carry NO INHERIT", "leave it out");
         }

@@ -64,7 +64,10 @@ impl Lowering<'_> {
                 .unwrap_or_default(),
             nulls_not_distinct: def.nulls_distinct().is_some_and(|nulls| nulls.is_not_distinct()),
             predicate,
-            with: def.storage_params().and_then(|params| params.params()).map(|params| inner(&params)),
+            with: def
+                .storage_params()
+                .and_then(|params| params.params())
+                .map(|params| settings(&params.text())),
             table,
         })
     }
@@ -162,10 +165,25 @@ impl Lowering<'_> {
     }
 }
 
-/// What stands between the brackets, on one line: `fillfactor=80, fastupdate=off`, as PostgreSQL lists them.
-fn inner(params: &ast::RawParens) -> String {
-    let text = params.text();
-    let all: Vec<_> = pql_schema::tokens(&text).map(|token| token.text).collect();
-    let inside = all.get(1..all.len() - 1).unwrap_or_default();
-    inside.iter().fold(String::new(), |out, token| out + token + if *token == "," { " " } else { "" })
+/// Storage parameters as PostgreSQL lists them: `a=1, b=x`, without the brackets around them.
+pub(super) fn settings(text: &str) -> String {
+    let mut out = String::new();
+    for token in pql_schema::tokens(text.trim().trim_start_matches('(').trim_end_matches(')')) {
+        match token.text {
+            "," => out.push_str(", "),
+            word => out.push_str(word),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn settings_in_one_spelling() {
+        assert_eq!(
+            super::settings("( fillfactor = 70,\n  fastupdate=off )"),
+            "fillfactor=70, fastupdate=off"
+        );
+    }
 }

@@ -18,6 +18,7 @@ mod operation;
 mod schema_text;
 pub mod stored;
 mod table;
+mod unmanaged;
 mod value;
 
 use std::borrow::Cow;

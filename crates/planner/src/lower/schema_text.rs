@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use pql_schema::{ConstraintKind, ObjectName, Schema};
+use pql_schema::{ConstraintKind, ObjectName, Schema, View};
 use pql_syntax::Diagnostic;
 use pql_syntax::ast::{self, AstNode as _, Statement};
 
-use super::{Context, Lowering, Params, codes, stored};
+use super::{Context, Lowering, Params, codes, stored, unmanaged};
 use crate::{Dialect, text};
 
 /// A schema, and what its text says about the past.
@@ -40,8 +40,10 @@ pub fn schema_text(
     let statements: Vec<Statement> = parse.statements().collect();
     // Tables first, whatever the order: an index or a foreign key may stand before the table that it names.
     for statement in &statements {
-        if let Statement::CreateTable(create) = statement {
-            reader.table(create);
+        match statement {
+            Statement::CreateTable(create) => reader.table(create, None),
+            Statement::PassThrough(other) if dialect == Dialect::Postgres => reader.partitioned(other),
+            _ => {}
         }
     }
     for statement in &statements {
@@ -84,7 +86,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn table(&mut self, create: &ast::CreateTable) {
+    /// A partitioned table: one like any other, but for the words at its end.
+    fn partitioned(&mut self, other: &ast::PassThrough) {
+        let text = other.text();
+        let Some((head, tail)) = unmanaged::partitioned(&text) else { return };
+        // What stands before the head keeps its length, so that findings are at their own places.
+        let head = format!("{}{head}", " ".repeat(other.span().start));
+        let parse = pql_syntax::parse(&head);
+        if !parse.is_ok() {
+            parse.diagnostics().iter().for_each(|found| self.lowering.report(found.clone()));
+        }
+        if let Some(Statement::CreateTable(create)) = parse.statements().next() {
+            self.table(&create, Some(tail));
+        }
+    }
+
+    fn table(&mut self, create: &ast::CreateTable, tail: Option<&str>) {
         let Some(name) = create.name().and_then(|name| self.lowering.object(&name)) else { return };
         if self.lowering.schema.table(&name).is_some() {
             if !create.is_if_not_exists() {
@@ -97,9 +114,13 @@ impl Reader<'_> {
             self.lowered.renamed_tables.push((former, name.clone()));
         }
         let Some(body) = create.body() else { return };
-        let Some(lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else {
+        let Some(mut lowered) = self.lowering.table_definition(name.clone(), &body, create.options()) else {
             return;
         };
+        if let Some(tail) = tail {
+            let native = &mut lowered.table.options.native;
+            *native = Some(native.take().map_or_else(|| tail.to_owned(), |words| format!("{words} {tail}")));
+        }
         // An isolated table shows what is wrong with the table itself; who it refers to is looked at in the end.
         let mut alone = lowered.table.clone();
         alone.constraints.retain(|it| !matches!(it.kind, ConstraintKind::ForeignKey(_)));
@@ -121,16 +142,29 @@ impl Reader<'_> {
             Statement::CreateIndex(create) => self.lowering.create_index(create),
             Statement::CreateView(create) => self.view(create),
             Statement::AlterTable(alter) => self.lowering.alter_table(alter),
-            Statement::PassThrough(other) => match stored::trigger(&other.text()) {
-                Some(trigger) => {
-                    if self.lowering.schema.triggers.contains_key(&trigger.name) {
-                        self.twice(&trigger.name, other.span());
-                    } else {
-                        self.lowering.schema.to_mut().triggers.insert(trigger.name.clone(), trigger);
-                    }
-                }
-                None => self.refuse(statement),
-            },
+            Statement::PassThrough(other) => self.unmanaged(statement, other),
+            _ => self.refuse(statement),
+        }
+    }
+
+    /// A definition that the grammar leaves to the database and the model carries all the same.
+    fn unmanaged(&mut self, statement: &Statement, other: &ast::PassThrough) {
+        let text = other.text();
+        let trigger = match self.lowering.dialect {
+            Dialect::Sqlite => stored::trigger(&text),
+            Dialect::Postgres => pql_schema::Trigger::parse(&text, self.lowering.schema.names),
+        };
+        if let Some(trigger) = trigger {
+            if self.lowering.schema.triggers.contains_key(&trigger.name) {
+                self.twice(&trigger.name, other.span());
+            } else {
+                self.lowering.schema.to_mut().triggers.insert(trigger.name.clone(), trigger);
+            }
+            return;
+        }
+        match unmanaged::materialized(&text) {
+            Some(view) if self.lowering.dialect == Dialect::Postgres => self.insert_view(view, other.span()),
+            _ if self.lowering.dialect == Dialect::Postgres && unmanaged::partitioned(&text).is_some() => {}
             _ => self.refuse(statement),
         }
     }
@@ -144,8 +178,13 @@ impl Reader<'_> {
         else {
             return;
         };
+        self.insert_view(view, create.span());
+    }
+
+    fn insert_view(&mut self, view: View, span: Range<usize>) {
+        let lowering = &mut self.lowering;
         if lowering.schema.view(&view.name).is_some() || lowering.schema.table(&view.name).is_some() {
-            self.twice(&view.name, create.span());
+            self.twice(&view.name, span);
         } else {
             lowering.schema.to_mut().views.insert(view.name.clone(), view);
         }

@@ -86,6 +86,10 @@ impl Lowering<'_> {
                 TableOption::WithoutRowid(option) => {
                     return self.unsupported(option.span(), "only SQLite has rowids", "leave it out");
                 }
+                TableOption::StorageParams(option) => {
+                    let text = option.params().map(|params| super::index::settings(&params.text()));
+                    native.push(format!("WITH ({})", text.unwrap_or_default()));
+                }
                 option => native.push(option.text()),
             }
         }

@@ -5,11 +5,15 @@
 
 use pql_schema::{Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, Table};
 
-use crate::exprs::{is_constant, operand, short_value};
-use crate::{Action, Backfill, Capabilities, Capture, Check, Phase, PlanError, codes};
+use crate::exprs::{is_constant, operand, postgres_reads_or_varies, short_value};
+use crate::text::postgres_ident;
+use crate::{
+    Action, Backfill, Capabilities, Capture, Change, Check, Phase, PlanError, RowKey, Severity, codes,
+};
 
 use super::declare::{Demands, check_of, redefine};
 use super::ladder::{Ladder, refill};
+use super::row_key::postgres_row_key;
 
 /// A key needs a b-tree and a stored generated value has to be in every row.
 pub(super) fn rebuilds(
@@ -168,4 +172,117 @@ fn demands(now: &Table, after: &Table, column: &Column) -> Vec<Check> {
     let new = &after.constraints[now.constraints.len()..];
     checks.extend(new.iter().filter_map(|constraint| check_of(after, constraint)));
     checks
+}
+
+/// PostgreSQL: one ALTER where the rows that are there read the value from the definition; otherwise the column comes
+/// empty and is filled beside the application. NOT NULL and constraints are declared when they hold.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    name: &str,
+    backfill: Option<&Expr>,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    let Some(column) = after.columns.last().cloned() else { return Ok(()) };
+    let own: Vec<Constraint> = after.constraints[before.constraints.len()..].to_vec();
+    let keyed = own.iter().any(Constraint::is_primary_key);
+    let column = Column { not_null: column.not_null && !keyed, ..column };
+    let given = backfill.or(column.default.as_ref()).cloned();
+    if column.not_null && given.is_none() && computes(&column).is_none() && !ladder.is_empty(table) {
+        return Err(PlanError::new(
+            codes::NEEDS_VALUE,
+            format!("{}.{name} is NOT NULL, and the rows that are there have no value for it", before.name),
+            "add DEFAULT value, or BACKFILL value for the rows that are there",
+        ));
+    }
+    let stable = given.as_ref().is_none_or(|value| !postgres_reads_or_varies(value, &before));
+    let drop = Action::DropColumn { table: before.name.clone(), column: column.name.clone() };
+    let brief = ladder.is_brief(ladder.costs(&before.name).update());
+    if let Some(what) = computes(&column) {
+        // Only the database computes it, and it does so while it holds everybody off.
+        if !brief {
+            let message = format!("{}.{name} cannot be filled beside the application: {what}", before.name);
+            ladder.warn(codes::NOT_ONLINE, Severity::Warning, message);
+        }
+        let costs = ladder.costs(&before.name);
+        let estimate = costs.at_once(costs.update(), costs.bytes());
+        let add = Action::AddColumn { table: before.name.clone(), column: column.clone() };
+        ladder.step(Phase::Expand, add, vec![drop], estimate);
+    } else if stable && given == column.default {
+        let add = Action::AddColumn { table: before.name.clone(), column: column.clone() };
+        ladder.short(Phase::Expand, add, vec![drop]);
+    } else {
+        // With the value as its default at first, the rows that are there have it without being touched.
+        let first = given.clone().filter(|_| stable);
+        let bare = Column { not_null: column.not_null && stable, default: first.clone(), ..column.clone() };
+        let mut changes = vec![Change::AddColumn { column: bare }];
+        match &column.default {
+            Some(default) => {
+                changes.push(Change::SetDefault { column: column.name.clone(), default: default.clone() });
+            }
+            None if first.is_some() => changes.push(Change::DropDefault { column: column.name.clone() }),
+            None => {}
+        }
+        ladder.short(Phase::Expand, Action::Alter { table: before.name.clone(), changes }, vec![drop]);
+        if let Some(value) = given.filter(|_| !stable) {
+            fill_postgres(ladder, &after, &column, &value);
+            if column.not_null {
+                ladder.require_not_null(&after, &column.name, Some(&value));
+            }
+        }
+    }
+    for constraint in &own {
+        ladder.constrain(&after, constraint, true);
+    }
+    Ok(())
+}
+
+/// A value that PostgreSQL itself computes for the rows that are there, in words.
+fn computes(column: &Column) -> Option<&'static str> {
+    let serial = |name: &str| {
+        ["SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8", "SERIAL2"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    };
+    match &column.data_type {
+        _ if column.generated.as_ref().is_some_and(|generated| generated.stored) => Some("it is generated"),
+        _ if column.identity.is_some() => Some("it is an identity"),
+        DataType::Native(name) if serial(name) => Some("it counts by itself"),
+        _ => None,
+    }
+}
+
+/// Fills the rows that nobody has written the column of.
+fn fill_postgres(ladder: &mut Ladder<'_>, table: &Table, column: &Column, value: &Expr) {
+    let key = postgres_row_key(&ladder.schema, table, None);
+    // What takes no NULL has to be filled wherever there is one; otherwise a NULL that the application wrote stays,
+    // where the row can be told by a key.
+    let noted = !column.not_null && !ladder.is_offline() && matches!(key, RowKey::Columns(_));
+    let capture = noted.then(|| Capture {
+        table: table.name.clone(),
+        log: ladder.names.hidden("log", &table.name),
+        key: key.clone(),
+        columns: Some(vec![column.name.clone()]),
+        follows: false,
+    });
+    if let Some(capture) = &capture {
+        let stop = Action::StopCapture { capture: capture.clone() };
+        ladder.short(Phase::Expand, Action::StartCapture { capture: capture.clone() }, vec![stop]);
+    }
+    let fill = Backfill {
+        table: table.name.clone(),
+        key,
+        assignments: vec![(column.name.clone(), value.clone())],
+        filter: Some(Expr::statement(format!("{} IS NULL", postgres_ident(&column.name)))),
+        capture: capture.clone(),
+        record: None,
+    };
+    let estimate = ladder.backfill_estimate(&table.name, ladder.costs(&table.name).bytes());
+    ladder.step(Phase::Backfill, Action::Backfill(fill), Vec::new(), estimate);
+    if let Some(capture) = capture {
+        ladder.short(Phase::Backfill, Action::StopCapture { capture }, Vec::new());
+    }
 }

@@ -26,3 +26,17 @@ pub(super) fn sqlite(
     let check = check_of(&after, constraint);
     ladder.declare(&before, &after, Demands { checks: check.into_iter().collect(), ..Demands::default() })
 }
+
+/// PostgreSQL: declared NOT VALID and examined afterwards; a key over an index that was built before.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    let Some(constraint) = after.constraints.last().cloned() else { return Ok(()) };
+    ladder.constrain(&before, &constraint, false);
+    Ok(())
+}

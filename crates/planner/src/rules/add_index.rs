@@ -57,3 +57,12 @@ pub(super) fn how(ladder: &mut Ladder<'_>, index: &Index) -> Result<How, PlanErr
     ladder.warn(codes::NOT_ONLINE, Severity::Warning, message);
     Ok(How::Plain)
 }
+
+/// PostgreSQL: CONCURRENTLY, unless the table is so small that the plain statement keeps nobody waiting.
+pub(super) fn postgres(ladder: &mut Ladder<'_>, op: &MigrationOp, index: &Index) -> Result<(), PlanError> {
+    ladder.apply(op)?;
+    let table = ladder.table(&index.table)?;
+    let index = Index { table: table.name.clone(), ..index.clone() };
+    ladder.index(Phase::Expand, &index);
+    Ok(())
+}

@@ -1,11 +1,14 @@
 //! A column gets another type.
 
-use pql_schema::{Column, DataType, Expr, MigrationOp, ObjectName, Schema, Table};
+use pql_schema::{
+    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, Schema, Table,
+};
 
 use crate::conversion::within_affinity;
-use crate::text::{Affinity, sqlite_meaning};
-use crate::{Capabilities, Check, PlanError, Severity, codes};
+use crate::text::{Affinity, postgres_literal, sqlite_meaning};
+use crate::{Action, Capabilities, Change, Check, Phase, PlanError, Severity, codes};
 
+use super::constrain::validation;
 use super::declare::Demands;
 use super::ladder::Ladder;
 use super::row_key::rowid_alias;
@@ -73,4 +76,103 @@ pub(super) fn sqlite(
     let checks = narrower(old, new).into_iter().collect();
     let back = narrower(new, old).into_iter().collect();
     ladder.declare(&before, &after, Demands { checks, back, ..Demands::default() })
+}
+
+/// PostgreSQL: a change of the definition where the stored values are those of the new type, too; otherwise another
+/// column beside it that takes its place.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let MigrationOp::ChangeColumnType { using, revert_using, .. } = op else { return Ok(()) };
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    let names = ladder.schema.names;
+    let (Some(old), Some(new)) =
+        (before.column(column, names).cloned(), after.column(column, names).cloned())
+    else {
+        return Ok(());
+    };
+    if old == new && using.is_none() {
+        return Ok(());
+    }
+    if using.is_some() || old.collation != new.collation || !keeps_stored(&old.data_type, &new.data_type) {
+        return super::swap_column::swap(ladder, &before, &old, &new, using.as_ref(), revert_using.as_ref());
+    }
+    let costs = ladder.costs(&before.name);
+    if !ladder.is_brief(costs.update()) && !keeps_stored(&new.data_type, &old.data_type) {
+        let message = format!("a ROLLBACK rewrites {} while nobody else can use it", before.name);
+        ladder.warn(codes::ROLLBACK_REFUSES, Severity::Note, message);
+    }
+    // The database would examine the rows again for each of them, with everybody held off.
+    let checks: Vec<Constraint> = before
+        .constraints
+        .iter()
+        .filter(|constraint| {
+            matches!(&constraint.kind, ConstraintKind::Check { expr } if expr.mentions(&old.name))
+        })
+        .cloned()
+        .collect();
+    let to = |column: &Column| Change::SetType {
+        column: column.name.clone(),
+        to: column.data_type.clone(),
+        collation: column.collation.clone(),
+    };
+    let default = |column: &Column, default: Option<Expr>| {
+        let column = column.name.clone();
+        default.map(|default| Change::SetDefault { column, default })
+    };
+    let around = |middle: Change, default: Option<Change>| {
+        let drop =
+            checks.iter().filter_map(|check| Some(Change::DropConstraint { name: check.name.clone()? }));
+        let add = checks.iter().map(|check| Change::AddConstraint {
+            constraint: Constraint { not_valid: true, ..check.clone() },
+        });
+        let no_default = default.as_ref().map(|_| Change::DropDefault { column: old.name.clone() });
+        let changes: Vec<Change> = drop.chain(no_default).chain([middle]).chain(default).chain(add).collect();
+        Action::Alter { table: before.name.clone(), changes }
+    };
+    let valid: Vec<Action> = checks
+        .iter()
+        .filter(|check| !check.not_valid)
+        .filter_map(|check| validation(&before, check))
+        .collect();
+    let mut undo = vec![around(to(&old), default(&old, old.default.clone()))];
+    undo.extend(valid.iter().cloned());
+    let literal = default(&new, new.default.as_ref().map(postgres_literal));
+    ladder.short(Phase::Cutover, around(to(&new), literal), undo);
+    for action in valid {
+        ladder.step(Phase::Cutover, action, Vec::new(), costs.unlocked(costs.scan()));
+    }
+    Ok(())
+}
+
+/// Whether every stored value of the first type is, bit by bit, one of the second, which PostgreSQL knows.
+fn keeps_stored(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Decimal, Native, Text, Varchar};
+    match (from, to) {
+        (a, b) if a == b => true,
+        (Text | Varchar(_), Text | Varchar(None)) | (Decimal(Some(_), _), Decimal(None, _)) => true,
+        (Varchar(Some(n)), Varchar(Some(m))) => n <= m,
+        (Decimal(Some(p), s), Decimal(Some(q), t)) => {
+            p <= q && s.unwrap_or_default() == t.unwrap_or_default()
+        }
+        (Native(a), Native(b)) => {
+            matches!((a.as_str(), b.as_str()), ("CIDR", "INET"))
+                || matches!((bits(a), bits(b)), (Some(n), Some(m)) if n <= m)
+        }
+        _ => false,
+    }
+}
+
+/// The longest value of a `BIT VARYING(n)`, when it is one.
+fn bits(name: &str) -> Option<u32> {
+    let rest = name.strip_prefix("BIT VARYING").or_else(|| name.strip_prefix("VARBIT"))?;
+    if rest.is_empty() {
+        return Some(u32::MAX);
+    }
+    rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok()
 }

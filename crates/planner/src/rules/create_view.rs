@@ -7,7 +7,7 @@ use crate::{Action, Phase, PlanError};
 use super::ladder::Ladder;
 
 /// CREATE VIEW.
-pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, view: &View) -> Result<(), PlanError> {
+pub(super) fn plain(ladder: &mut Ladder<'_>, op: &MigrationOp, view: &View) -> Result<(), PlanError> {
     ladder.apply(op)?;
     let undo = Action::DropView { view: view.name.clone() };
     ladder.short(Phase::Cutover, Action::CreateView { view: view.clone() }, vec![undo]);

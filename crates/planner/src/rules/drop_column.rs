@@ -2,7 +2,7 @@
 
 use pql_schema::{Column, ConstraintKind, MigrationOp, ObjectName, Schema};
 
-use crate::{Action, Capabilities, Phase, PlanError, Severity, codes};
+use crate::{Action, Capabilities, Check, Phase, PlanError, Severity, codes};
 
 use super::declare::redefine;
 use super::ladder::Ladder;
@@ -70,5 +70,62 @@ pub(super) fn sqlite(
     };
     let hide = Action::HideColumn { before, after, column: known.name, hidden };
     ladder.short(Phase::Cutover, hide, vec![undo]);
+    Ok(())
+}
+
+/// PostgreSQL: renamed out of sight. A column that fills itself goes on to do so, which gives rows that come meanwhile
+/// a value for the way back; one that does not accepts NULL from then on.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    let at = before.columns.iter().position(|known| known.name == column);
+    ladder.apply(op)?;
+    let Some(at) = at else { return Ok(()) };
+    let known = before.columns[at].clone();
+    let hidden = ladder.names.next("dropped", &known.name);
+    let fills_itself = known.default.is_some() || known.identity.is_some() || known.generated.is_some();
+    let relaxed = Column {
+        name: hidden.clone(),
+        not_null: known.not_null && fills_itself,
+        retained: true,
+        ..known.clone()
+    };
+    let tight = known.not_null && !fills_itself;
+    ladder.schema.tables.entry(before.name.clone()).and_modify(|table| table.columns.insert(at, relaxed));
+    let after = ladder.table(table)?;
+    let message = format!(
+        "until it is purged, SELECT * and INSERT without columns still see {}.{}",
+        before.name, known.name
+    );
+    ladder.warn(codes::HIDDEN_COLUMN, Severity::Note, message);
+    let mut undo = Vec::new();
+    let mut loose = before.clone();
+    if tight {
+        let check = Check::NotNull { column: hidden.clone(), fill: None };
+        undo.push(Action::Validate { table: before.name.clone(), checks: vec![check], captured: None });
+        loose.columns[at].not_null = false;
+    }
+    undo.push(Action::UnhideColumn {
+        before: after.clone(),
+        after: loose,
+        column: known.name.clone(),
+        hidden: hidden.clone(),
+    });
+    if tight {
+        // Whoever knows the column fills it; the rows are examined again while they are read and written.
+        undo.extend(ladder.set_not_null_actions(&before, &known.name));
+    }
+    let hide =
+        Action::HideColumn { before, after: after.clone(), column: known.name, hidden: hidden.clone() };
+    ladder.short(Phase::Cutover, hide, undo);
+    if !ladder.options.retain {
+        let drop = Action::DropColumn { table: after.name, column: hidden.clone() };
+        ladder.give_up(drop, crate::estimate::metadata(), "the values of the column are not kept");
+        ladder.forget_column(table, &hidden);
+    }
     Ok(())
 }

@@ -35,3 +35,23 @@ pub(super) fn sqlite(
     );
     ladder.declare(&before, &after, Demands { back: back.into_iter().collect(), ..Demands::default() })
 }
+
+/// PostgreSQL: a change of the definition. The way back is that of a new constraint.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    name: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    let Some(constraint) = before.constraint(name, ladder.schema.names).cloned() else { return Ok(()) };
+    ladder.warn(
+        codes::ROLLBACK_REFUSES,
+        Severity::Note,
+        format!("a ROLLBACK is refused while rows of {} do not fulfil {name}", before.name),
+    );
+    ladder.unconstrain(&after, &constraint);
+    Ok(())
+}

@@ -15,3 +15,13 @@ pub(super) fn sqlite(
 ) -> Result<(), PlanError> {
     super::set_default::change(ladder, op, table, column, None)
 }
+
+/// PostgreSQL: a change of the definition.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    super::set_default::postgres(ladder, op, table, column)
+}

@@ -24,3 +24,23 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, name: &ObjectNam
     ladder.step(Phase::Cutover, Action::DropIndex { index: index.name }, undo, estimate);
     Ok(())
 }
+
+/// PostgreSQL: renamed out of sight, so that the way back need not build it. A unique index would go on to refuse equal
+/// keys: it is dropped CONCURRENTLY, and built again on the way back.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    name: &ObjectName,
+) -> Result<(), PlanError> {
+    let index = ladder.schema.index(name).cloned();
+    ladder.apply(op)?;
+    let Some(index) = index else { return Ok(()) };
+    if ladder.options.retain && !index.unique {
+        let hidden = ladder.names.beside("dropped", &index.name);
+        let undo = Action::UnhideIndex { index: index.clone(), hidden: hidden.clone() };
+        ladder.short(Phase::Cutover, Action::HideIndex { index, hidden }, vec![undo]);
+        return Ok(());
+    }
+    ladder.drop_index(Phase::Cutover, &index);
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use pql_schema::{MigrationOp, ObjectName};
 
-use crate::{Check, PlanError, Severity, codes};
+use crate::{Action, Change, Check, Phase, PlanError, Severity, codes};
 
 use super::declare::Demands;
 use super::ladder::Ladder;
@@ -27,4 +27,28 @@ pub(super) fn sqlite(
     );
     let back = Check::NotNull { column: column.to_owned(), fill: None };
     ladder.declare(&before, &after, Demands { back: vec![back], ..Demands::default() })
+}
+
+/// PostgreSQL: a change of the definition. On the way back the rows are examined while they are read and written.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    if before == after {
+        return Ok(());
+    }
+    ladder.warn(
+        codes::ROLLBACK_REFUSES,
+        Severity::Note,
+        format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
+    );
+    let undo = ladder.set_not_null_actions(&before, column);
+    let change = Change::DropNotNull { column: column.to_owned() };
+    ladder.short(Phase::Cutover, Action::Alter { table: before.name, changes: vec![change] }, undo);
+    Ok(())
 }

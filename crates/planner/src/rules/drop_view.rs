@@ -21,3 +21,23 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, name: &ObjectNam
     ladder.short(Phase::Cutover, drop, undo);
     Ok(())
 }
+
+/// PostgreSQL: moved out of sight with all that belongs to it; without retention it is dropped.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    name: &ObjectName,
+) -> Result<(), PlanError> {
+    let view = ladder.schema.view(name).cloned();
+    ladder.apply(op)?;
+    let Some(view) = view else { return Ok(()) };
+    if !ladder.options.retain {
+        let undo = vec![Action::CreateView { view: view.clone() }];
+        ladder.short(Phase::Cutover, Action::DropView { view: view.name }, undo);
+        return Ok(());
+    }
+    let hidden = ladder.names.apart("dropped", &view.name);
+    let undo = Action::UnhideView { view: view.name.clone(), hidden: hidden.clone() };
+    ladder.short(Phase::Cutover, Action::HideView { view: view.name, hidden }, vec![undo]);
+    Ok(())
+}

@@ -7,7 +7,7 @@ use crate::{Action, Phase, PlanError, Severity, codes};
 use super::ladder::Ladder;
 
 /// Run as it is; the way back is the author's, or there is none.
-pub(super) fn sqlite(
+pub(super) fn plain(
     ladder: &mut Ladder<'_>,
     op: &MigrationOp,
     sql: &str,

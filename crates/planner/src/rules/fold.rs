@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pql_schema::{MigrationOp, ObjectName, Schema};
 
-use crate::text::normalise_table;
-use crate::{Capabilities, PlanError};
+use crate::text::normalise_in;
+use crate::{Capabilities, Dialect, PlanError};
 
 use super::{rebuilds, supported};
 
@@ -87,7 +87,7 @@ fn admit(
     supported::examine(op, own.as_ref().and_then(|name| model.table(name)), caps)?;
     let shared =
         matches!(op, MigrationOp::RenameColumn { table, from, .. } if is_read_elsewhere(model, table, from));
-    let needs = rebuilds(op, model, caps, retain);
+    let needs = caps.dialect == Dialect::Sqlite && rebuilds(op, model, caps, retain);
     let key = |model: &Schema, name: &ObjectName| model.names.key(&name.to_string());
     let named: BTreeSet<String> = tables.iter().chain(&own).map(|name| key(model, name)).collect();
     let mut related = named.clone();
@@ -106,7 +106,7 @@ fn admit(
     for name in &tables {
         let spelled = model.table(name).map(|table| table.name.clone());
         if let Some(name) = spelled {
-            model.tables.entry(name).and_modify(|table| normalise_table(table, None));
+            model.tables.entry(name).and_modify(|table| normalise_in(caps.dialect, table));
         }
     }
     groups.add(at, op, own, &named, related, needs);

@@ -7,10 +7,10 @@ use pql_schema::{Column, Expr, Index, MigrationOp, MigrationStrategy, ObjectName
 use crate::estimate::{Costs, METADATA_MILLIS, metadata};
 use crate::exprs::columns_in;
 use crate::names::Names;
-use crate::text::normalise_table;
+use crate::text::normalise_in;
 use crate::{
-    Action, Backfill, Capabilities, Estimate, Hazard, IndexBuild, Lock, Phase, PlanError, Rebuild, Severity,
-    Statistics, Step, TableStatistics, codes,
+    Action, Backfill, Capabilities, ColumnSwap, Dialect, Estimate, Hazard, Held, IndexBuild, Lock, Phase,
+    PlanError, Rebuild, Severity, Statistics, Step, TableStatistics, codes,
 };
 
 use super::PlanOptions;
@@ -26,6 +26,7 @@ pub(super) struct Ladder<'a> {
     pub(super) names: Names,
     /// Sizes under the names that the tables have now.
     sizes: BTreeMap<String, TableStatistics>,
+    stats: &'a Statistics,
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) steps: Vec<Step>,
     pub(super) rebuilds: Vec<Rebuild>,
     pub(super) index_builds: Vec<IndexBuild>,
+    pub(super) column_swaps: Vec<ColumnSwap>,
     pub(super) hazards: Vec<Hazard>,
 }
 
@@ -47,7 +49,7 @@ impl<'a> Ladder<'a> {
     pub(super) fn new(
         schema: Schema,
         caps: &'a Capabilities,
-        stats: &Statistics,
+        stats: &'a Statistics,
         options: &'a PlanOptions,
     ) -> Self {
         let sizes =
@@ -58,12 +60,13 @@ impl<'a> Ladder<'a> {
             schema,
             names: Names::new(&options.tag),
             sizes,
+            stats,
             op: None,
             pending: Vec::new(),
             last: Vec::new(),
             parts: Parts::default(),
         };
-        if !caps.snapshot_reads {
+        if caps.dialect == Dialect::Sqlite && !caps.snapshot_reads {
             let message = "the database is not in WAL mode: readers wait while a step writes";
             ladder.parts.hazards.push(hazard(codes::READERS_WAIT, Severity::Warning, message));
         }
@@ -131,7 +134,8 @@ impl<'a> Ladder<'a> {
 
     fn normalise(&mut self, name: &ObjectName) {
         let Some(spelled) = self.schema.table(name).map(|table| table.name.clone()) else { return };
-        self.schema.tables.entry(spelled).and_modify(|table| normalise_table(table, None));
+        let dialect = self.caps.dialect;
+        self.schema.tables.entry(spelled).and_modify(|table| normalise_in(dialect, table));
     }
 
     fn key(&self, name: &ObjectName) -> String {
@@ -143,6 +147,11 @@ impl<'a> Ladder<'a> {
         self.schema.table(name).cloned().ok_or_else(|| {
             PlanError::new(codes::UNKNOWN_TABLE, format!("there is no table {name}"), "see DESCRIBE")
         })
+    }
+
+    /// What hangs on the table and is not in the model.
+    pub(super) fn held(&self, table: &ObjectName) -> &'a [Held] {
+        self.stats.held(table)
     }
 
     /// What work on the table costs.
@@ -227,6 +236,12 @@ impl<'a> Ladder<'a> {
     pub(super) fn add_rebuild(&mut self, rebuild: Rebuild) -> usize {
         self.parts.rebuilds.push(rebuild);
         self.parts.rebuilds.len() - 1
+    }
+
+    /// Another column that is replaced; its position in the plan.
+    pub(super) fn add_swap(&mut self, swap: ColumnSwap) -> usize {
+        self.parts.column_swaps.push(swap);
+        self.parts.column_swaps.len() - 1
     }
 
     /// What a backfill of the table costs.

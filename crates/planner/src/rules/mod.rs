@@ -1,8 +1,9 @@
-//! From operations to a plan. One file per operation; each has one ladder per family of databases, named after it.
+//! From operations to a plan. One file per operation; each has one ladder per family of databases, named after it
+//! (`sqlite`, `postgres`), or `plain` for both.
 //!
 //! [`plan`] applies the operations to the model one by one. What the model refuses becomes an error; what it accepts
 //! is expanded by the operation's rule into steps. On SQLite a table that any operation has to rebuild is rebuilt
-//! once for all of them (see `fold`).
+//! once for all of them (see `fold`); on PostgreSQL `constrain` and `swap_column` hold what several ladders share.
 //!
 //! Invariant: the model after the last operation is the database after the last step, hidden columns included; every
 //! `before` and `after` in the plan is taken from it.
@@ -11,6 +12,7 @@ mod add_column;
 mod add_constraint;
 mod add_index;
 mod change_column_type;
+mod constrain;
 mod create_table;
 mod create_view;
 mod declare;
@@ -35,13 +37,15 @@ mod set_default;
 mod set_not_null;
 mod set_table_options;
 mod supported;
+mod supported_postgres;
+mod swap_column;
 
 use std::collections::BTreeSet;
 
 use pql_schema::{MigrationOp, MigrationStrategy, ObjectName, Schema};
 
 use crate::plan::FORMAT;
-use crate::{Capabilities, Dialect, Plan, PlanError, Statistics, codes};
+use crate::{Capabilities, Dialect, Plan, PlanError, Statistics};
 
 use ladder::Ladder;
 
@@ -69,19 +73,17 @@ pub fn plan(
     stats: &Statistics,
     options: &PlanOptions,
 ) -> Result<Plan, Vec<PlanError>> {
-    if caps.dialect == Dialect::Postgres {
-        let help = "connect to a SQLite database; see `pql explain PQL0324`";
-        let message = format!("migrations of PostgreSQL ({}) cannot be planned yet", caps.version);
-        return Err(vec![PlanError::new(codes::NO_LADDER, message, help)]);
-    }
     let examined = fold::examine(ops, schema, caps, options.retain)?;
     let touches = touches(ops, schema);
     let mut ladder = Ladder::new(schema.clone(), caps, stats, options);
     for piece in examined {
         let Some((at, op)) = piece.ops.first() else { continue };
         ladder.begin(*at, op);
-        let done =
-            if piece.rebuild { rebuild::sqlite(&mut ladder, &piece.ops) } else { sqlite(&mut ladder, op) };
+        let done = match caps.dialect {
+            Dialect::Sqlite if piece.rebuild => rebuild::sqlite(&mut ladder, &piece.ops),
+            Dialect::Sqlite => sqlite(&mut ladder, op),
+            Dialect::Postgres => postgres(&mut ladder, op),
+        };
         done.map_err(|error| vec![error.or_at(*at)])?;
     }
     let base = schema.fingerprint_of(&touches);
@@ -94,6 +96,7 @@ pub fn plan(
         steps: parts.steps,
         rebuilds: parts.rebuilds,
         index_builds: parts.index_builds,
+        column_swaps: parts.column_swaps,
         hazards: parts.hazards,
     })
 }
@@ -103,13 +106,13 @@ fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp) -> Result<(), PlanError> {
     match op {
         MigrationOp::CreateTable { table } => create_table::sqlite(ladder, op, table),
         MigrationOp::DropTable { table } => drop_table::sqlite(ladder, op, table),
-        MigrationOp::RenameTable { from, to } => rename_table::sqlite(ladder, op, from, to),
-        MigrationOp::SetTableOptions { table, .. } => set_table_options::sqlite(ladder, op, table),
+        MigrationOp::RenameTable { from, to } => rename_table::plain(ladder, op, from, to),
+        MigrationOp::SetTableOptions { table, .. } => set_table_options::plain(ladder, op, table),
         MigrationOp::AddColumn { table, column, backfill, .. } => {
             add_column::sqlite(ladder, op, table, &column.name, backfill.as_ref())
         }
         MigrationOp::DropColumn { table, column } => drop_column::sqlite(ladder, op, table, column),
-        MigrationOp::RenameColumn { table, from, to } => rename_column::sqlite(ladder, op, table, from, to),
+        MigrationOp::RenameColumn { table, from, to } => rename_column::plain(ladder, op, table, from, to),
         MigrationOp::ChangeColumnType { table, column, .. } => {
             change_column_type::sqlite(ladder, op, table, column)
         }
@@ -130,10 +133,50 @@ fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp) -> Result<(), PlanError> {
         }
         MigrationOp::DropConstraint { table, name } => drop_constraint::sqlite(ladder, op, table, name),
         MigrationOp::RenameConstraint { table, .. } => rename_constraint::sqlite(ladder, op, table),
-        MigrationOp::CreateView { view } => create_view::sqlite(ladder, op, view),
+        MigrationOp::CreateView { view } => create_view::plain(ladder, op, view),
         MigrationOp::DropView { view } => drop_view::sqlite(ladder, op, view),
         MigrationOp::Execute { sql, revert, outside_transaction } => {
-            execute::sqlite(ladder, op, sql, revert.as_deref(), *outside_transaction)
+            execute::plain(ladder, op, sql, revert.as_deref(), *outside_transaction)
+        }
+    }
+}
+
+/// The steps of one operation on PostgreSQL.
+fn postgres(ladder: &mut Ladder<'_>, op: &MigrationOp) -> Result<(), PlanError> {
+    match op {
+        MigrationOp::CreateTable { table } => create_table::postgres(ladder, op, table),
+        MigrationOp::DropTable { table } => drop_table::postgres(ladder, op, table),
+        MigrationOp::RenameTable { from, to } => rename_table::plain(ladder, op, from, to),
+        MigrationOp::SetTableOptions { table, .. } => set_table_options::plain(ladder, op, table),
+        MigrationOp::AddColumn { table, column, backfill, .. } => {
+            add_column::postgres(ladder, op, table, &column.name, backfill.as_ref())
+        }
+        MigrationOp::DropColumn { table, column } => drop_column::postgres(ladder, op, table, column),
+        MigrationOp::RenameColumn { table, from, to } => rename_column::plain(ladder, op, table, from, to),
+        MigrationOp::ChangeColumnType { table, column, .. } => {
+            change_column_type::postgres(ladder, op, table, column)
+        }
+        MigrationOp::SetNotNull { table, column, backfill } => {
+            set_not_null::postgres(ladder, op, table, column, backfill.as_ref())
+        }
+        MigrationOp::DropNotNull { table, column } => drop_not_null::postgres(ladder, op, table, column),
+        MigrationOp::SetDefault { table, column, .. } => set_default::postgres(ladder, op, table, column),
+        MigrationOp::DropDefault { table, column } => drop_default::postgres(ladder, op, table, column),
+        MigrationOp::SetColumnOptions { table, column, .. } => {
+            set_column_options::postgres(ladder, op, table, column)
+        }
+        MigrationOp::AddIndex { index } => add_index::postgres(ladder, op, index),
+        MigrationOp::DropIndex { index } => drop_index::postgres(ladder, op, index),
+        MigrationOp::RenameIndex { from, to } => rename_index::postgres(ladder, op, from, to),
+        MigrationOp::AddConstraint { table, .. } => add_constraint::postgres(ladder, op, table),
+        MigrationOp::DropConstraint { table, name } => drop_constraint::postgres(ladder, op, table, name),
+        MigrationOp::RenameConstraint { table, from, to } => {
+            rename_constraint::postgres(ladder, op, table, from, to)
+        }
+        MigrationOp::CreateView { view } => create_view::plain(ladder, op, view),
+        MigrationOp::DropView { view } => drop_view::postgres(ladder, op, view),
+        MigrationOp::Execute { sql, revert, outside_transaction } => {
+            execute::plain(ladder, op, sql, revert.as_deref(), *outside_transaction)
         }
     }
 }

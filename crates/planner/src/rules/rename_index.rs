@@ -31,3 +31,18 @@ pub(super) fn sqlite(
     ladder.step(Phase::Cutover, Action::DropIndex { index: old.name }, undo, estimate);
     Ok(())
 }
+
+/// PostgreSQL: the plain statement, which touches no row and keeps nobody waiting.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    from: &ObjectName,
+    to: &ObjectName,
+) -> Result<(), PlanError> {
+    let old = ladder.schema.index(from).map_or_else(|| from.clone(), |index| index.name.clone());
+    ladder.apply(op)?;
+    let rename =
+        |from: &ObjectName, to: &ObjectName| Action::RenameIndex { from: from.clone(), to: to.clone() };
+    ladder.short(Phase::Cutover, rename(&old, to), vec![rename(to, &old)]);
+    Ok(())
+}

@@ -7,7 +7,7 @@ use crate::{Action, Phase, PlanError, Severity, codes};
 use super::ladder::Ladder;
 
 /// The plain statement, which touches no row.
-pub(super) fn sqlite(
+pub(super) fn plain(
     ladder: &mut Ladder<'_>,
     op: &MigrationOp,
     from: &ObjectName,

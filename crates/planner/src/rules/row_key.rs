@@ -1,11 +1,11 @@
-//! How the rows of a SQLite table are told apart.
+//! How the rows of a table are told apart.
 
-use pql_schema::{DataType, SortOrder, Table};
+use pql_schema::{ConstraintKind, DataType, KeyPart, Schema, SortOrder, Table};
 
 use crate::exprs::short_value;
 use crate::{PlanError, RowKey, codes};
 
-/// The key by which the rows of the table can be logged and visited in order.
+/// The key by which the rows of a SQLite table can be logged and visited in order.
 pub(super) fn row_key(table: &Table) -> Result<RowKey, PlanError> {
     if table.options.without_rowid {
         let key = table.primary_key().map(|key| key.columns.clone()).unwrap_or_default();
@@ -47,10 +47,7 @@ pub(super) fn stored_in_every_row(table: &Table, column: &str) -> bool {
         return true;
     }
     let keys = table.constraints.iter().filter(|constraint| {
-        matches!(
-            constraint.kind,
-            pql_schema::ConstraintKind::PrimaryKey(_) | pql_schema::ConstraintKind::Unique(_)
-        )
+        matches!(constraint.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
     });
     let keyed = keys.flat_map(|constraint| constraint.columns()).filter_map(position).max();
     let generated = table
@@ -58,4 +55,32 @@ pub(super) fn stored_in_every_row(table: &Table, column: &str) -> bool {
         .iter()
         .rposition(|column| column.generated.as_ref().is_some_and(|generated| generated.stored));
     at == 0 || keyed.is_some_and(|last| at <= last) || generated.is_some_and(|last| at <= last)
+}
+
+/// How the rows of a PostgreSQL table are told apart: by its primary key, or else by another key without NULLs, or
+/// else by where they are stored. A key that names `avoid` only serves when there is no other.
+pub(super) fn postgres_row_key(schema: &Schema, table: &Table, avoid: Option<&str>) -> RowKey {
+    let not_null = |name: &str| table.columns.iter().any(|column| column.name == name && column.not_null);
+    let mut keys: Vec<Vec<KeyPart>> = Vec::new();
+    keys.extend(table.primary_key().map(|key| key.columns.clone()));
+    for constraint in &table.constraints {
+        if let ConstraintKind::Unique(unique) = &constraint.kind
+            && unique.deferrable.is_none()
+            && unique.columns.iter().all(|part| not_null(&part.column))
+        {
+            keys.push(unique.columns.clone());
+        }
+    }
+    for index in schema.indexes_of(&table.name) {
+        let plain = index.unique && index.predicate.is_none() && index.method.is_none();
+        let columns: Option<Vec<KeyPart>> = index
+            .parts
+            .iter()
+            .map(|part| part.column.as_ref().filter(|column| not_null(column)).map(KeyPart::new))
+            .collect();
+        keys.extend(columns.filter(|_| plain));
+    }
+    let free = |key: &Vec<KeyPart>| key.iter().all(|part| avoid != Some(part.column.as_str()));
+    let best = keys.iter().position(free).unwrap_or_default();
+    keys.into_iter().nth(best).map_or_else(|| RowKey::Rowid("ctid".to_owned()), RowKey::Columns)
 }

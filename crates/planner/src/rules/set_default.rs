@@ -3,7 +3,7 @@
 use pql_schema::{Expr, MigrationOp, ObjectName, Table};
 
 use crate::exprs::short_value;
-use crate::{Action, Phase, PlanError};
+use crate::{Action, Change, Phase, PlanError};
 
 use super::declare::Demands;
 use super::ladder::{Ladder, refill};
@@ -57,5 +57,32 @@ fn materialise(
     let rewrite = refill(before, &known.name, Expr::column(&known.name))?;
     let estimate = ladder.backfill_estimate(&before.name, 0);
     ladder.step(Phase::Backfill, Action::Backfill(rewrite), Vec::new(), estimate);
+    Ok(())
+}
+
+/// PostgreSQL: a change of the definition; the rows that are there have their values.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    if before == after {
+        return Ok(());
+    }
+    let names = ladder.schema.names;
+    let change = |table: &Table| {
+        let default = table.column(column, names).and_then(|column| column.default.clone());
+        let column = column.to_owned();
+        let change = match default {
+            Some(default) => Change::SetDefault { column, default },
+            None => Change::DropDefault { column },
+        };
+        Action::Alter { table: before.name.clone(), changes: vec![change] }
+    };
+    ladder.short(Phase::Cutover, change(&after), vec![change(&before)]);
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use pql_schema::{Expr, MigrationOp, ObjectName};
 
+use crate::text::postgres_ident;
 use crate::{Action, Backfill, Check, Phase, PlanError};
 
 use super::declare::Demands;
 use super::ladder::{Ladder, refill};
+use super::row_key::postgres_row_key;
 
 /// The rows with NULL are filled, when there is something to fill them with, and noted for the way back; then the
 /// rows are examined and the definition is edited.
@@ -40,4 +42,36 @@ pub(super) fn sqlite(
     }
     let check = Check::NotNull { column: name, fill: backfill.cloned() };
     ladder.declare(&before, &after, Demands { checks: vec![check], running, ..Demands::default() })
+}
+
+/// PostgreSQL: the rows with NULL are filled, when there is something to fill them with; then a CHECK proves that there
+/// is none, so that NOT NULL itself need not look.
+pub(super) fn postgres(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    table: &ObjectName,
+    column: &str,
+    backfill: Option<&Expr>,
+) -> Result<(), PlanError> {
+    let before = ladder.table(table)?;
+    ladder.apply(op)?;
+    let after = ladder.table(table)?;
+    if before == after {
+        return Ok(());
+    }
+    if let Some(value) = backfill {
+        let fill = Backfill {
+            table: before.name.clone(),
+            key: postgres_row_key(&ladder.schema, &before, None),
+            assignments: vec![(column.to_owned(), value.clone())],
+            filter: Some(Expr::statement(format!("{} IS NULL", postgres_ident(column)))),
+            capture: None,
+            record: Some(ladder.names.hidden("filled", &before.name)),
+        };
+        let estimate = ladder.backfill_estimate(&before.name, 0);
+        let undo = vec![Action::RevertBackfill(fill.clone())];
+        ladder.step(Phase::Backfill, Action::Backfill(fill), undo, estimate);
+    }
+    ladder.require_not_null(&before, column, backfill);
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::PlanError;
 use super::ladder::Ladder;
 
 /// Only asked when the options are those that the table has.
-pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
+pub(super) fn plain(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
     ladder.table(table)?;
     ladder.apply(op)
 }

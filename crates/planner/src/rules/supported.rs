@@ -1,14 +1,21 @@
-//! What SQLite cannot express, said before anything is planned.
+//! What a database cannot express, said before anything is planned.
 
 use pql_schema::{
     Action, Column, Constraint, ConstraintKind, DataType, Deferrable, Index, MigrationOp, NullsOrder,
     SortOrder, Table,
 };
 
-use crate::{Capabilities, PlanError, codes};
+use crate::{Capabilities, Dialect, PlanError, codes};
 
-/// Refuses an operation that asks for more than SQLite has. `table`: the one it is about, as it is before it.
+/// Refuses an operation that asks for more than the database has. `table`: the one it is about, as it is before it.
 pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabilities) -> Result<(), PlanError> {
+    match caps.dialect {
+        Dialect::Sqlite => sqlite(op, table, caps),
+        Dialect::Postgres => super::supported_postgres::examine(op, table, caps),
+    }
+}
+
+fn sqlite(op: &MigrationOp, table: Option<&Table>, caps: &Capabilities) -> Result<(), PlanError> {
     match op {
         MigrationOp::CreateTable { table } => {
             table.columns.iter().try_for_each(|column| examine_column(column, table, caps))?;
@@ -35,7 +42,7 @@ pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabiliti
     }
 }
 
-fn unsupported(message: &str, help: &str) -> PlanError {
+pub(super) fn unsupported(message: &str, help: &str) -> PlanError {
     PlanError::new(codes::UNSUPPORTED, message, help)
 }
 

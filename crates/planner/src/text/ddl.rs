@@ -19,11 +19,21 @@ pub struct Style {
     pub implied_check: fn(&Column) -> Option<Expr>,
     /// Whether the call of a function may be a DEFAULT without parentheses around it.
     pub bare_calls: bool,
+    /// A name as it stands in a statement.
+    pub ident: fn(&str) -> String,
+    /// The schema that an object of the default one is said to be in; `None`: its name stands alone. An index is
+    /// created where its table is, so its own name then stands alone.
+    pub default_schema: Option<&'static str>,
 }
 
 /// The style of PQL itself.
-pub const PQL: Style =
-    Style { type_name: |column, _| column.data_type.to_string(), implied_check: |_| None, bare_calls: true };
+pub const PQL: Style = Style {
+    type_name: |column, _| column.data_type.to_string(),
+    implied_check: |_| None,
+    bare_calls: true,
+    ident,
+    default_schema: None,
+};
 
 impl Style {
     /// `CREATE TABLE …`, every column that the table has (retained ones too), constraints beside their column where
@@ -44,7 +54,8 @@ impl Style {
             .collect();
         let rest = table.constraints.iter().zip(&inline).filter(|(_, at)| at.is_none());
         lines.extend(rest.map(|(constraint, _)| self.constraint_def(constraint)));
-        let mut text = format!("CREATE TABLE {} (\n    {}\n)", object(&table.name), lines.join(",\n    "));
+        let mut text =
+            format!("CREATE TABLE {} (\n    {}\n)", self.object(&table.name), lines.join(",\n    "));
         let words = table_options(&table.options);
         if !words.is_empty() {
             text.push(' ');
@@ -55,13 +66,13 @@ impl Style {
 
     /// A column's definition with the constraints that are written beside it.
     pub fn column_def(&self, column: &Column, table: &Table, inline: &[&Constraint]) -> String {
-        let mut parts = vec![ident(&column.name)];
+        let mut parts = vec![(self.ident)(&column.name)];
         let type_name = (self.type_name)(column, table);
         if !type_name.is_empty() {
             parts.push(type_name);
         }
         if let Some(collation) = &column.collation {
-            parts.push(format!("COLLATE {}", ident(collation)));
+            parts.push(format!("COLLATE {}", (self.ident)(collation)));
         }
         if column.not_null {
             parts.push("NOT NULL".to_owned());
@@ -120,17 +131,17 @@ impl Style {
                 push_deferrable(&mut text, unique.deferrable);
                 text
             }
-            ConstraintKind::ForeignKey(key) => references(key),
+            ConstraintKind::ForeignKey(key) => self.references(key),
             ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {
                 return self.constraint_def(constraint);
             }
         };
-        named(constraint, &body)
+        self.named(constraint, &body)
     }
 
     /// A constraint after the columns, or after ADD.
     pub fn constraint_def(&self, constraint: &Constraint) -> String {
-        named(constraint, &self.constraint_body(constraint))
+        self.named(constraint, &self.constraint_body(constraint))
     }
 
     /// The same without its name.
@@ -138,20 +149,20 @@ impl Style {
         let mut text = match &constraint.kind {
             ConstraintKind::PrimaryKey(key) => {
                 let counts = if key.autoincrement { " AUTOINCREMENT" } else { "" };
-                let mut text = format!("PRIMARY KEY ({}{counts})", key_parts(&key.columns));
+                let mut text = format!("PRIMARY KEY ({}{counts})", self.key_parts(&key.columns));
                 push_conflict(&mut text, key.on_conflict);
                 text
             }
             ConstraintKind::Unique(unique) => {
                 let nulls = if unique.nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
-                let mut text = format!("UNIQUE {nulls}({})", key_parts(&unique.columns));
+                let mut text = format!("UNIQUE {nulls}({})", self.key_parts(&unique.columns));
                 push_conflict(&mut text, unique.on_conflict);
                 push_deferrable(&mut text, unique.deferrable);
                 text
             }
             ConstraintKind::Check { expr } => format!("CHECK ({expr})"),
             ConstraintKind::ForeignKey(key) => {
-                format!("FOREIGN KEY ({}) {}", names(&key.columns), references(key))
+                format!("FOREIGN KEY ({}) {}", self.names(&key.columns), self.references(key))
             }
             ConstraintKind::Native { definition } => definition.clone(),
         };
@@ -169,14 +180,14 @@ impl Style {
 
     /// What follows the word INDEX: name, table, parts and the rest.
     pub fn index_tail(&self, index: &Index) -> String {
-        let mut text = format!("{} ON {}", object(&index.name), object(&index.table));
+        let mut text = format!("{} ON {}", self.index_name(&index.name), self.object(&index.table));
         if let Some(method) = &index.method {
-            let _ = write!(text, " USING {}", ident(method));
+            let _ = write!(text, " USING {}", (self.ident)(method));
         }
-        let parts: Vec<String> = index.parts.iter().map(index_part).collect();
+        let parts: Vec<String> = index.parts.iter().map(|part| self.index_part(part)).collect();
         let _ = write!(text, " ({})", parts.join(", "));
         if !index.include.is_empty() {
-            let _ = write!(text, " INCLUDE ({})", names(&index.include));
+            let _ = write!(text, " INCLUDE ({})", self.names(&index.include));
         }
         if index.nulls_not_distinct {
             text.push_str(" NULLS NOT DISTINCT");
@@ -194,8 +205,97 @@ impl Style {
     pub fn create_view(&self, view: &View) -> String {
         let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
         let columns =
-            if view.columns.is_empty() { String::new() } else { format!(" ({})", names(&view.columns)) };
-        format!("CREATE {kind} {}{columns} AS {}", object(&view.name), view.query)
+            if view.columns.is_empty() { String::new() } else { format!(" ({})", self.names(&view.columns)) };
+        format!("CREATE {kind} {}{columns} AS {}", self.object(&view.name), view.query)
+    }
+
+    /// An object's name with the schema it is in, where that has to be said.
+    pub fn object(&self, name: &ObjectName) -> String {
+        match name.schema.as_deref().or(self.default_schema) {
+            Some(schema) => format!("{}.{}", (self.ident)(schema), (self.ident)(&name.name)),
+            None => (self.ident)(&name.name),
+        }
+    }
+
+    fn index_name(&self, name: &ObjectName) -> String {
+        if self.default_schema.is_some() { (self.ident)(&name.name) } else { self.object(name) }
+    }
+
+    /// Names in a list.
+    pub fn names(&self, list: &[String]) -> String {
+        list.iter().map(|name| (self.ident)(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn named(&self, constraint: &Constraint, body: &str) -> String {
+        match &constraint.name {
+            Some(name) => format!("CONSTRAINT {} {body}", (self.ident)(name)),
+            None => body.to_owned(),
+        }
+    }
+
+    fn key_parts(&self, parts: &[KeyPart]) -> String {
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|part| {
+                let mut text = (self.ident)(&part.column);
+                if let Some(collation) = &part.collation {
+                    let _ = write!(text, " COLLATE {}", (self.ident)(collation));
+                }
+                if part.order == SortOrder::Desc {
+                    text.push_str(" DESC");
+                }
+                text
+            })
+            .collect();
+        parts.join(", ")
+    }
+
+    fn index_part(&self, part: &IndexPart) -> String {
+        let mut text = match &part.column {
+            Some(column) => (self.ident)(column),
+            None if is_function_call(&part.expr) => part.expr.to_string(),
+            None => format!("({})", part.expr),
+        };
+        if let Some(collation) = &part.collation {
+            let _ = write!(text, " COLLATE {}", (self.ident)(collation));
+        }
+        if let Some(opclass) = &part.opclass {
+            let _ = write!(text, " {opclass}");
+        }
+        if part.order == SortOrder::Desc {
+            text.push_str(" DESC");
+        }
+        match part.nulls {
+            Some(NullsOrder::First) => text.push_str(" NULLS FIRST"),
+            Some(NullsOrder::Last) => text.push_str(" NULLS LAST"),
+            None => {}
+        }
+        text
+    }
+
+    fn references(&self, key: &ForeignKey) -> String {
+        let mut text = format!("REFERENCES {}", self.object(&key.table));
+        if !key.referenced.is_empty() {
+            let _ = write!(text, " ({})", self.names(&key.referenced));
+        }
+        if let Some(matching) = &key.matching {
+            let _ = write!(text, " MATCH {matching}");
+        }
+        for (event, action) in [("DELETE", &key.on_delete), ("UPDATE", &key.on_update)] {
+            let (words, columns) = match action {
+                Action::NoAction => continue,
+                Action::Restrict => ("RESTRICT", None),
+                Action::Cascade => ("CASCADE", None),
+                Action::SetNull(columns) => ("SET NULL", Some(columns)),
+                Action::SetDefault(columns) => ("SET DEFAULT", Some(columns)),
+            };
+            let _ = write!(text, " ON {event} {words}");
+            if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {
+                let _ = write!(text, " ({})", self.names(columns));
+            }
+        }
+        push_deferrable(&mut text, key.deferrable);
+        text
     }
 }
 
@@ -234,7 +334,10 @@ fn inline_constraints(table: &Table) -> Vec<Option<usize>> {
         .iter()
         .map(|constraint| {
             let position = inline_column(constraint).and_then(|name| {
-                table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+                let position = |same: fn(&str, &str) -> bool| {
+                    table.columns.iter().position(|column| same(&column.name, name))
+                };
+                position(|a, b| a == b).or_else(|| position(str::eq_ignore_ascii_case))
             });
             let forced = matches!(&constraint.kind, ConstraintKind::PrimaryKey(key) if key.autoincrement);
             match (position, last) {
@@ -267,82 +370,6 @@ fn inline_column(constraint: &Constraint) -> Option<&str> {
 
 fn single(parts: &[KeyPart]) -> Option<&KeyPart> {
     if let [part] = parts { Some(part) } else { None }
-}
-
-fn named(constraint: &Constraint, body: &str) -> String {
-    match &constraint.name {
-        Some(name) => format!("CONSTRAINT {} {body}", ident(name)),
-        None => body.to_owned(),
-    }
-}
-
-pub(crate) fn names(list: &[String]) -> String {
-    list.iter().map(|name| ident(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn key_parts(parts: &[KeyPart]) -> String {
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|part| {
-            let mut text = ident(&part.column);
-            if let Some(collation) = &part.collation {
-                let _ = write!(text, " COLLATE {}", ident(collation));
-            }
-            if part.order == SortOrder::Desc {
-                text.push_str(" DESC");
-            }
-            text
-        })
-        .collect();
-    parts.join(", ")
-}
-
-fn index_part(part: &IndexPart) -> String {
-    let mut text = match &part.column {
-        Some(column) => ident(column),
-        None if is_function_call(&part.expr) => part.expr.to_string(),
-        None => format!("({})", part.expr),
-    };
-    if let Some(collation) = &part.collation {
-        let _ = write!(text, " COLLATE {}", ident(collation));
-    }
-    if let Some(opclass) = &part.opclass {
-        let _ = write!(text, " {opclass}");
-    }
-    if part.order == SortOrder::Desc {
-        text.push_str(" DESC");
-    }
-    match part.nulls {
-        Some(NullsOrder::First) => text.push_str(" NULLS FIRST"),
-        Some(NullsOrder::Last) => text.push_str(" NULLS LAST"),
-        None => {}
-    }
-    text
-}
-
-fn references(key: &ForeignKey) -> String {
-    let mut text = format!("REFERENCES {}", object(&key.table));
-    if !key.referenced.is_empty() {
-        let _ = write!(text, " ({})", names(&key.referenced));
-    }
-    if let Some(matching) = &key.matching {
-        let _ = write!(text, " MATCH {matching}");
-    }
-    for (event, action) in [("DELETE", &key.on_delete), ("UPDATE", &key.on_update)] {
-        let (words, columns) = match action {
-            Action::NoAction => continue,
-            Action::Restrict => ("RESTRICT", None),
-            Action::Cascade => ("CASCADE", None),
-            Action::SetNull(columns) => ("SET NULL", Some(columns)),
-            Action::SetDefault(columns) => ("SET DEFAULT", Some(columns)),
-        };
-        let _ = write!(text, " ON {event} {words}");
-        if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {
-            let _ = write!(text, " ({})", names(columns));
-        }
-    }
-    push_deferrable(&mut text, key.deferrable);
-    text
 }
 
 fn push_conflict(text: &mut String, conflict: Option<pql_schema::Conflict>) {

@@ -7,7 +7,7 @@ use pql_schema::{ConstraintKind, ObjectName, Schema, Table, View};
 use super::ddl::Style;
 
 /// The whole schema as statements of one dialect, each ended by `;`: tables after those they refer to, each with its
-/// indexes, then views after those they read, then triggers as they are. The same schema always gives the same text.
+/// indexes, then views after those they read, materialised ones with theirs, then triggers as they are. The same schema always gives the same text.
 pub fn schema(schema: &Schema, style: &Style) -> String {
     let visible = schema.visible();
     let mut statements = Vec::new();
@@ -15,7 +15,12 @@ pub fn schema(schema: &Schema, style: &Style) -> String {
         statements.push(style.create_table(table));
         statements.extend(visible.indexes_of(&table.name).map(|index| style.create_index(index)));
     }
-    statements.extend(views_in_order(&visible).into_iter().map(|view| style.create_view(view)));
+    for view in views_in_order(&visible) {
+        statements.push(style.create_view(view));
+        if view.materialized {
+            statements.extend(visible.indexes_of(&view.name).map(|index| style.create_index(index)));
+        }
+    }
     statements.extend(visible.triggers.values().map(|trigger| {
         let text = trigger.definition.as_str().trim_end();
         text.strip_suffix(';').unwrap_or(text).to_owned()

@@ -12,8 +12,13 @@ use super::quote::ident;
 use super::types::{canonical, neutral_type};
 
 /// The style of SQLite.
-pub const SQLITE: Style =
-    Style { type_name: sqlite_column_type, implied_check: vector_length, bare_calls: false };
+pub const SQLITE: Style = Style {
+    type_name: sqlite_column_type,
+    implied_check: vector_length,
+    bare_calls: false,
+    ident,
+    default_schema: None,
+};
 
 /// What SQLite prefers to store in a column; see "Determination Of Column Affinity" in its documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

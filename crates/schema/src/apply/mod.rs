@@ -70,7 +70,7 @@ impl Schema {
             Op::RenameConstraint { table, from, to } => self.rename_constraint(table, from, to),
             Op::CreateView { view } => self.create_view(view),
             Op::DropView { view } => self.drop_view(view),
-            Op::Execute { sql, .. } => match TriggerStatement::parse(sql) {
+            Op::Execute { sql, .. } => match TriggerStatement::parse(sql, self.names) {
                 Some(TriggerStatement::Create(trigger)) => self.create_trigger(trigger),
                 Some(TriggerStatement::Drop(name)) => self.drop_trigger(&name),
                 None => Ok(()),

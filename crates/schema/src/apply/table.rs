@@ -54,6 +54,16 @@ impl Schema {
                 }
             },
         );
+        if rule == NameRule::Exact {
+            // There a trigger goes by its table's name, too.
+            for trigger in std::mem::take(&mut self.triggers).into_values() {
+                let mut trigger = trigger;
+                if rule.same_object(&trigger.table, to) {
+                    trigger.name = Trigger::name_within(trigger.name.name, to);
+                }
+                self.triggers.insert(trigger.name.clone(), trigger);
+            }
+        }
         self.indexes.change(
             |index| rule.same_object(&index.table, &from),
             |index| {

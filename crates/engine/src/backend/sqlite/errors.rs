@@ -29,7 +29,7 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DatabaseCorrupt) => new(codes::CORRUPT, format!("the database is damaged: {message}"))
                 .with_help("run PRAGMA integrity_check; restore a backup or use the `.recover` command of the sqlite3 shell"),
             Some(ErrorCode::ConstraintViolation) => new(codes::CONSTRAINT, message),
-            Some(ErrorCode::OperationInterrupted) => new(codes::TIMED_OUT, "a statement ran for longer than statement_timeout allows".into())
+            Some(ErrorCode::OperationInterrupted) => new(codes::TIMEOUT, "a statement ran for longer than statement_timeout allows".into())
                     .with_help("nothing of it was kept; allow more time, or leave the limit out"),
             _ => new(codes::DATABASE, message),
         };

@@ -49,7 +49,9 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use pql_planner::{Action, Capabilities, Check, Dialect, IndexBuild, Plan, Rates, Rebuild, Statistics};
+use pql_planner::{
+    Action, Capabilities, Check, Dialect, Flavour, IndexBuild, Lacks, Plan, Rates, Rebuild, Statistics,
+};
 use pql_schema::{Index, KeyPart, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
@@ -160,6 +162,8 @@ fn capabilities(db: &Db) -> Result<Capabilities> {
         snapshot_reads: mode.eq_ignore_ascii_case("wal"),
         vectors: vector::available(db),
         rates: Rates::default(),
+        flavour: Flavour::default(),
+        lacks: Lacks::default(),
     })
 }
 
@@ -293,6 +297,23 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::IndexVerify { build } => index_build::verify(run, planned_index(run.plan, *build)?),
         Action::IndexPublish { build } => index_build::publish(run, planned_index(run.plan, *build)?),
         Action::IndexAbandon { build } => index_build::abandon(run, planned_index(run.plan, *build)?),
+        Action::Alter { .. }
+        | Action::ValidateConstraint { .. }
+        | Action::CreateIndexConcurrently { .. }
+        | Action::DropIndexConcurrently { .. }
+        | Action::HideView { .. }
+        | Action::UnhideView { .. }
+        | Action::SwapPrepare { .. }
+        | Action::SwapFill { .. }
+        | Action::SwapVerify { .. }
+        | Action::SwapColumns { .. }
+        | Action::SwapAtOnce { .. }
+        | Action::SwapBack { .. }
+        | Action::SwapAbandon { .. }
+        | Action::SwapForget { .. } => Err(Error::new(
+            codes::UNREADABLE,
+            format!("The plan wants to {}, which is not done on SQLite.", action.verb()),
+        )),
     }
 }
 

@@ -70,6 +70,20 @@ pub(super) fn probe(db: &Db, plan: &Plan, action: &Action) -> Result<Option<bool
         | Action::IndexPrepare { .. }
         | Action::IndexFill { .. }
         | Action::IndexVerify { .. }
-        | Action::IndexAbandon { .. } => return Ok(None),
+        | Action::IndexAbandon { .. }
+        | Action::Alter { .. }
+        | Action::ValidateConstraint { .. }
+        | Action::CreateIndexConcurrently { .. }
+        | Action::DropIndexConcurrently { .. }
+        | Action::HideView { .. }
+        | Action::UnhideView { .. }
+        | Action::SwapPrepare { .. }
+        | Action::SwapFill { .. }
+        | Action::SwapVerify { .. }
+        | Action::SwapColumns { .. }
+        | Action::SwapAtOnce { .. }
+        | Action::SwapBack { .. }
+        | Action::SwapAbandon { .. }
+        | Action::SwapForget { .. } => return Ok(None),
     }))
 }

@@ -84,6 +84,20 @@ pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
         | Action::IndexAbandon { build } => {
             plan.index_builds.get(*build).map(|planned| of_index(db, planned, action)).unwrap_or_default()
         }
+        Action::Alter { .. }
+        | Action::ValidateConstraint { .. }
+        | Action::CreateIndexConcurrently { .. }
+        | Action::DropIndexConcurrently { .. }
+        | Action::HideView { .. }
+        | Action::UnhideView { .. }
+        | Action::SwapPrepare { .. }
+        | Action::SwapFill { .. }
+        | Action::SwapVerify { .. }
+        | Action::SwapColumns { .. }
+        | Action::SwapAtOnce { .. }
+        | Action::SwapBack { .. }
+        | Action::SwapAbandon { .. }
+        | Action::SwapForget { .. } => Vec::new(),
     }
 }
 

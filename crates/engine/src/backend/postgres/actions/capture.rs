@@ -1,0 +1,120 @@
+//! A log of the rows to which the application gave NULL while a column is filled: those keep it.
+//!
+//! Any other value is seen in the row itself. A table whose rows have no key has no log: there a NULL that is written
+//! meanwhile counts as one that was never written.
+
+use pql_planner::Capture;
+
+use super::super::link::Session;
+use super::rows::Key;
+use super::statements::{ident, object};
+use crate::Result;
+
+/// Starts it, in one transaction.
+pub(super) fn start(session: &mut Session, capture: &Capture) -> Result<()> {
+    session.batch(&start_statements(capture).join("; "))
+}
+
+/// Ends it, and drops the log; nothing when that was done before.
+pub(super) fn stop(session: &mut Session, capture: &Capture) -> Result<()> {
+    session.batch(&stop_statements(capture).join("; "))
+}
+
+/// The statements that start it.
+pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
+    let key = Key::of(&capture.key);
+    let columns = capture.columns.clone().unwrap_or_default();
+    if key.is_place() || columns.is_empty() {
+        return Vec::new();
+    }
+    let (log, table) = (object(&capture.log), object(&capture.table));
+    let (list, new) = (key.list(""), key.list("NEW"));
+    let null =
+        columns.iter().map(|name| format!("NEW.{} IS NULL", ident(name))).collect::<Vec<_>>().join(" OR ");
+    let moved: Vec<String> =
+        key.names().iter().map(|name| format!("OLD.{name} IS DISTINCT FROM NEW.{name}")).collect();
+    let each = |of: &str| {
+        let parts: Vec<String> = key.names().iter().map(|name| format!("l.{name} = {of}.{name}")).collect();
+        parts.join(" AND ")
+    };
+    // It writes a table that the application does not know of, with the rights of whoever made it.
+    let head = |name: &str| {
+        format!(
+            "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp AS $pql$"
+        )
+    };
+    let (note, follow) =
+        (object(&capture.log), object(&capture.log.sibling(format!("{}_k", short(&capture.log.name)))));
+    let trigger = |suffix: &str| ident(&format!("{}_{suffix}", short(&capture.log.name)));
+    vec![
+        format!("CREATE TABLE {log} AS SELECT {list} FROM {table} WITH NO DATA"),
+        format!("ALTER TABLE {log} ADD PRIMARY KEY ({list})"),
+        format!(
+            "{} BEGIN INSERT INTO {log} VALUES ({new}) ON CONFLICT DO NOTHING; RETURN NULL; END $pql$",
+            head(&note)
+        ),
+        format!(
+            "{} BEGIN DELETE FROM {log} AS l WHERE {}; \
+             INSERT INTO {log} SELECT {new} WHERE EXISTS (SELECT 1 FROM {log} AS l WHERE {}) ON CONFLICT DO NOTHING; \
+             RETURN NULL; END $pql$",
+            head(&follow),
+            each("NEW"),
+            each("OLD")
+        ),
+        format!(
+            "CREATE TRIGGER {} AFTER INSERT ON {table} FOR EACH ROW WHEN ({null}) EXECUTE FUNCTION {note}()",
+            trigger("i")
+        ),
+        format!(
+            "CREATE TRIGGER {} AFTER UPDATE OF {} ON {table} FOR EACH ROW WHEN ({null}) EXECUTE FUNCTION {note}()",
+            trigger("u"),
+            columns.iter().map(|name| ident(name)).collect::<Vec<_>>().join(", ")
+        ),
+        format!(
+            "CREATE TRIGGER {} AFTER UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {follow}()",
+            trigger("k"),
+            moved.join(" OR ")
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {}", trigger("i")),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {}", trigger("u")),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {}", trigger("k")),
+    ]
+}
+
+/// The statements that end it.
+pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
+    if Key::of(&capture.key).is_place() {
+        return Vec::new();
+    }
+    let table = object(&capture.table);
+    let short = short(&capture.log.name);
+    let mut all: Vec<String> = ["i", "u", "k"]
+        .map(|suffix| format!("DROP TRIGGER IF EXISTS {} ON {table}", ident(&format!("{short}_{suffix}"))))
+        .to_vec();
+    all.push(format!("DROP FUNCTION IF EXISTS {}()", object(&capture.log)));
+    all.push(format!("DROP FUNCTION IF EXISTS {}()", object(&capture.log.sibling(format!("{short}_k")))));
+    all.push(format!("DROP TABLE IF EXISTS {}", object(&capture.log)));
+    all
+}
+
+/// The rows of a batch that are in the log, by now.
+pub(super) fn is_logged(capture: &Capture, table: &str) -> Option<String> {
+    let key = Key::of(&capture.key);
+    (!key.is_place()).then(|| {
+        format!(
+            "EXISTS (SELECT 1 FROM {} AS _pql_l WHERE {})",
+            object(&capture.log),
+            key.same("_pql_l", table)
+        )
+    })
+}
+
+/// A name with room for two characters more, still told apart from others by what it begins with.
+fn short(name: &str) -> &str {
+    let mut end = name.len().min(61);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}

@@ -1,0 +1,129 @@
+//! What the steps of a plan do on PostgreSQL.
+//!
+//! - `statements`: definitions as statements, for running and for showing;
+//! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
+//! - `indexes`, `batches`, `backfill`, `capture`, `views`, `swap`: what takes more than a statement;
+//! - `probe`, `fits`, `purge`: what is asked before, after and long after.
+
+mod backfill;
+mod batches;
+mod capture;
+mod catalog;
+mod examine;
+mod fits;
+mod identity;
+mod indexes;
+mod probe;
+mod purge;
+mod raw;
+mod record;
+mod rows;
+mod statements;
+mod swap;
+mod views;
+
+use pql_planner::{Action, Change, ColumnSwap, Plan};
+use pql_schema::ObjectName;
+
+use super::run::Run;
+use crate::error::codes;
+use crate::{Error, Result};
+
+pub(super) use fits::fits;
+pub(super) use probe::probe;
+pub(super) use purge::purge;
+pub(super) use statements::shown as statements;
+
+/// Does it.
+pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
+    match action {
+        Action::RetireTable { table, hidden } => retire(run, table, hidden),
+        Action::Alter { table, changes } => alter(run, table, changes),
+        Action::CreateIndex { index } => indexes::create(run, index),
+        Action::CreateIndexConcurrently { index } => indexes::create_concurrently(run, index),
+        Action::DropIndexConcurrently { index } => indexes::drop_concurrently(run, index),
+        Action::Validate { table, checks, .. } => {
+            run.read(|session| examine::all(session, table, checks))?;
+            run.finish()
+        }
+        Action::ValidateConstraint { table, check, .. } => {
+            let sql = statements::of(action).join("; ");
+            run.write_last(|session| session.batch(&sql))
+                .map_err(|error| examine::explained(run.session, table, check, error))
+        }
+        Action::StartCapture { capture } => run.write_last(|session| capture::start(session, capture)),
+        Action::StopCapture { capture } => run.write_last(|session| capture::stop(session, capture)),
+        Action::Backfill(fill) => backfill::backfill(run, fill),
+        Action::RevertBackfill(fill) => record::revert(run, fill),
+        Action::Execute { sql, outside_transaction } => raw::execute(run, sql, *outside_transaction),
+        Action::DropColumn { table, column } => {
+            let sql = statements::of(action).join("; ");
+            run.write_last(|session| {
+                views::none_over(session, table, column)?;
+                session.batch(&sql)
+            })
+        }
+        Action::SwapPrepare { swap } => swap::prepare(run, planned(run.plan, *swap)?),
+        Action::SwapFill { swap } => swap::fill(run, planned(run.plan, *swap)?),
+        Action::SwapVerify { swap } => swap::verify(run, planned(run.plan, *swap)?),
+        Action::SwapColumns { swap } => swap::exchange(run, planned(run.plan, *swap)?),
+        Action::SwapAtOnce { swap } => swap::at_once(run, planned(run.plan, *swap)?),
+        Action::SwapBack { swap } => swap::back(run, planned(run.plan, *swap)?),
+        Action::SwapAbandon { swap } => swap::abandon(run, planned(run.plan, *swap)?),
+        Action::SwapForget { swap } => swap::forget(run, planned(run.plan, *swap)?),
+        other => {
+            let statements = statements::of(other);
+            if statements.is_empty() {
+                return Err(Error::new(
+                    codes::UNREADABLE,
+                    format!("The plan wants to {}, which is not done on PostgreSQL.", other.verb()),
+                ));
+            }
+            let sql = statements.join("; ");
+            run.write_last(|session| session.batch(&sql))
+        }
+    }
+}
+
+fn planned(plan: &Plan, position: usize) -> Result<&ColumnSwap> {
+    plan.column_swaps.get(position).ok_or_else(|| {
+        Error::new(
+            codes::UNREADABLE,
+            format!("The plan refers to column swap {position}, which it does not have."),
+        )
+    })
+}
+
+/// A table that a rollback takes away: dropped while it is empty, kept out of sight otherwise.
+fn retire(run: &mut Run<'_>, table: &ObjectName, hidden: &ObjectName) -> Result<()> {
+    let (drop, hide) = (statements::drop_table(table), statements::move_away(table, hidden));
+    let name = statements::object(table);
+    run.write_last(|session| {
+        session.batch(&format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))?;
+        let empty = catalog::is_true(session, &format!("SELECT NOT EXISTS (SELECT 1 FROM {name})"))?;
+        session.batch(&if empty { drop.clone() } else { hide.join("; ") })
+    })
+}
+
+/// Changes of a definition; views over a column whose type changes are taken down for it.
+fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()> {
+    let columns: Vec<&str> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::SetType { column, .. } => Some(column.as_str()),
+            _ => None,
+        })
+        .collect();
+    let statements: Vec<String> = changes.iter().map(|change| statements::change(table, change)).collect();
+    run.write_last(|session| {
+        let down = views::take_down(session, table, &columns)?;
+        for (change, sql) in changes.iter().zip(&statements) {
+            session.batch(sql)?;
+            if let Change::SetIdentity { column, from: None, to: Some(_) } = change {
+                identity::catch_up(session, table, column)?;
+            }
+        }
+        down.put_back(session)
+    })
+    .map_err(|error| examine::after_roll_back(run.session, table, changes, error))
+}

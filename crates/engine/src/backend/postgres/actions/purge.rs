@@ -1,0 +1,86 @@
+//! Giving up what a migration retained.
+
+use pql_planner::{Action, Plan};
+use pql_schema::ObjectName;
+
+use super::super::run::Run;
+use super::statements::{self, ident, object};
+use super::{catalog, swap, views};
+use crate::Result;
+use crate::backend::Progress;
+
+/// Removes all of it, each thing in a short transaction of its own.
+pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {
+    let plan: &Plan = run.plan;
+    for step in &plan.steps {
+        match &step.action {
+            Action::HideTable { hidden, .. } => drop_relation(run, hidden, "TABLE")?,
+            Action::HideView { hidden, .. } => drop_view(run, hidden)?,
+            Action::HideIndex { hidden, .. } => drop_index(run, hidden)?,
+            Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name, hidden)?,
+            Action::Backfill(fill) => {
+                if let Some(record) = &fill.record {
+                    drop_relation(run, record, "TABLE")?;
+                }
+            }
+            Action::SwapColumns { swap: at } | Action::SwapAtOnce { swap: at } => {
+                let Some(planned) = plan.column_swaps.get(*at) else { continue };
+                let sql = swap::forget_statements(planned).join("; ");
+                write(run, &sql)?;
+            }
+            _ => {}
+        }
+        for action in &step.undo {
+            if let Action::RetireTable { hidden, .. } = action {
+                drop_relation(run, hidden, "TABLE")?;
+            }
+        }
+    }
+    run.finish()
+}
+
+fn write(run: &mut Run<'_>, sql: &str) -> Result<()> {
+    run.write(|session| {
+        session.batch(sql)?;
+        Ok(((), Progress::default()))
+    })
+}
+
+fn drop_relation(run: &mut Run<'_>, name: &ObjectName, kind: &str) -> Result<()> {
+    if !catalog::has_relation(run.session, name)? {
+        return Ok(());
+    }
+    let mut all = vec![format!("DROP {kind} IF EXISTS {}", object(name))];
+    all.extend(statements::drop_own_schema(name));
+    write(run, &all.join("; "))
+}
+
+fn drop_view(run: &mut Run<'_>, name: &ObjectName) -> Result<()> {
+    let materialized = catalog::is_true(
+        run.session,
+        &format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE oid = {} AND relkind = 'm')",
+            catalog::regclass(name)
+        ),
+    )?;
+    drop_relation(run, name, if materialized { "MATERIALIZED VIEW" } else { "VIEW" })
+}
+
+fn drop_index(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
+    if catalog::has_relation(run.session, index)? {
+        run.outside(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", object(index)))?;
+    }
+    Ok(())
+}
+
+fn drop_column(run: &mut Run<'_>, table: &ObjectName, column: &str) -> Result<()> {
+    if !catalog::has_column(run.session, table, column)? {
+        return Ok(());
+    }
+    let sql = format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(table), ident(column));
+    run.write(|session| {
+        views::none_over(session, table, column)?;
+        session.batch(&sql)?;
+        Ok(((), Progress::default()))
+    })
+}

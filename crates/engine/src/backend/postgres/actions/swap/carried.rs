@@ -1,0 +1,150 @@
+//! What hangs on a column and is not in the model: comment, grants, statistics target, storage, and the sequence that
+//! counts for it.
+
+use pql_schema::{Identity, ObjectName};
+
+use super::super::super::blockers::literal;
+use super::super::super::link::Session;
+use super::super::catalog::{self, regclass};
+use super::super::statements::{alter_column, ident, object};
+use crate::backend::Connection as _;
+use crate::{Result, Value};
+
+/// All of it, as statements for another column.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    comment: Option<String>,
+    grants: Vec<(String, String)>,
+    settings: Vec<String>,
+    owned: Vec<String>,
+    identity: Option<Counting>,
+}
+
+/// An identity, with where it is.
+#[derive(Debug)]
+struct Counting {
+    kind: Identity,
+    sequence: String,
+    options: String,
+    last: String,
+}
+
+/// Reads what hangs on a column.
+pub(super) fn read(session: &mut Session, table: &ObjectName, column: &str) -> Result<Carried> {
+    let of = format!("a.attrelid = {} AND a.attname = {}", regclass(table), literal(column));
+    let comment = session.batch_value(&format!(
+        "SELECT pg_catalog.quote_literal(pg_catalog.col_description(a.attrelid, a.attnum)) \
+         FROM pg_catalog.pg_attribute a WHERE {of}"
+    ))?;
+    let grants = session.query(
+        &format!(
+            "SELECT g.privilege_type::text, \
+                 CASE WHEN g.grantee = 0 THEN 'PUBLIC' \
+                 ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END \
+                 || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END \
+             FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g WHERE {of}"
+        ),
+        &[],
+    )?;
+    let pair = |row: Vec<Value>| match row.as_slice() {
+        [Value::Text(right), Value::Text(to)] => Some((right.clone(), to.clone())),
+        _ => None,
+    };
+    let settings = session.query(
+        &format!(
+            "SELECT s FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+             CROSS JOIN LATERAL (VALUES \
+                 (CASE WHEN a.attstattarget >= 0 THEN 'SET STATISTICS ' || a.attstattarget END), \
+                 (CASE WHEN a.attstorage <> t.typstorage THEN 'SET STORAGE ' || CASE a.attstorage \
+                     WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END), \
+                 (CASE a.attcompression WHEN 'p' THEN 'SET COMPRESSION pglz' WHEN 'l' THEN 'SET COMPRESSION lz4' END), \
+                 (CASE WHEN a.attoptions IS NOT NULL \
+                     THEN 'SET (' || pg_catalog.array_to_string(a.attoptions, ', ') || ')' END)) v(s) \
+             WHERE {of} AND s IS NOT NULL"
+        ),
+        &[],
+    )?;
+    let owned = session.query(
+        &format!(
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_depend d \
+             JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'a' AND {of}"
+        ),
+        &[],
+    )?;
+    Ok(Carried {
+        comment,
+        grants: grants.rows.into_iter().filter_map(pair).collect(),
+        settings: catalog::texts(settings.rows),
+        owned: catalog::texts(owned.rows),
+        identity: counting(session, table, column)?,
+    })
+}
+
+fn counting(session: &mut Session, table: &ObjectName, column: &str) -> Result<Option<Counting>> {
+    let found = session.query(
+        &format!(
+            "SELECT a.attidentity::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \
+                 pg_catalog.format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s', s.seqstart, \
+                     s.seqincrement, s.seqmin, s.seqmax, s.seqcache, \
+                     CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) \
+             FROM pg_catalog.pg_attribute a \
+             JOIN pg_catalog.pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype = 'i' \
+               AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+             JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid \
+             WHERE a.attidentity <> '' AND a.attrelid = {} AND a.attname = {}",
+            regclass(table),
+            literal(column)
+        ),
+        &[],
+    )?;
+    let Some(row) = found.rows.into_iter().next() else { return Ok(None) };
+    let [Value::Text(kind), Value::Text(sequence), Value::Text(options)] = row.as_slice() else {
+        return Ok(None);
+    };
+    let last = session
+        .batch_value(&format!("SELECT pg_catalog.format('%s, %L', last_value, is_called) FROM {sequence}"))?;
+    Ok(Some(Counting {
+        kind: if kind == "a" { Identity::Always } else { Identity::ByDefault },
+        sequence: sequence.clone(),
+        options: options.clone(),
+        last: last.unwrap_or_default(),
+    }))
+}
+
+impl Carried {
+    /// The statements that hang it on the column that has taken the place; `former` is the other one's name.
+    pub(super) fn onto(&self, table: &ObjectName, column: &str, former: &str) -> Vec<String> {
+        let (relation, name) = (object(table), ident(column));
+        let mut all = Vec::new();
+        if let Some(comment) = &self.comment {
+            all.push(format!("COMMENT ON COLUMN {relation}.{name} IS {comment}"));
+        }
+        for (right, to) in &self.grants {
+            all.push(format!("GRANT {right} ({name}) ON {relation} TO {to}"));
+        }
+        all.extend(self.settings.iter().map(|words| alter_column(table, column, words)));
+        for sequence in &self.owned {
+            all.push(format!("ALTER SEQUENCE {sequence} OWNED BY {relation}.{name}"));
+        }
+        if let Some(counting) = &self.identity {
+            all.push(alter_column(table, former, "DROP IDENTITY"));
+            all.push(alter_column(table, former, "DROP NOT NULL"));
+            let kind = match counting.kind {
+                Identity::Always => "ALWAYS",
+                Identity::ByDefault => "BY DEFAULT",
+            };
+            let words = format!(
+                "ADD GENERATED {kind} AS IDENTITY (SEQUENCE NAME {} {})",
+                counting.sequence, counting.options
+            );
+            all.push(alter_column(table, column, &words));
+            all.push(format!("SELECT pg_catalog.setval({}, {})", literal(&counting.sequence), counting.last));
+        }
+        all
+    }
+}

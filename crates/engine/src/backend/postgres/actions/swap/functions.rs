@@ -1,0 +1,264 @@
+//! The triggers that keep a hidden column true.
+//!
+//! They fire after the user's own BEFORE triggers, which may change what they read: triggers fire in the order of
+//! their names, and theirs come after every name in ASCII.
+
+use pql_planner::ColumnSwap;
+use pql_planner::text::postgres_type_name;
+use pql_schema::{DataType, Expr, ObjectName, tokens};
+
+use super::super::super::link::Session;
+use super::super::catalog;
+use super::super::examine;
+use super::super::rows::{self, Key};
+use super::super::statements::{ident, object};
+use crate::Result;
+use crate::backend::Connection as _;
+use crate::error::codes;
+
+/// The function that fills the new column; also its trigger.
+fn forward_name(swap: &ColumnSwap) -> String {
+    object(&swap.misfits.sibling(swap.shadow.clone()))
+}
+
+/// The function that keeps the old column true.
+fn backward_name(swap: &ColumnSwap) -> String {
+    object(&swap.misfits.sibling(swap.retained.clone()))
+}
+
+/// What the views over the column said before.
+pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
+    swap.misfits.sibling(swap.retained.clone())
+}
+
+/// After all others.
+fn trigger(name: &str) -> String {
+    ident(&format!("~{}", name.trim_start_matches('_')))
+}
+
+/// The statements that fill the new column for what is written from then on.
+pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
+    let table = object(&swap.before.name);
+    let (function, shadow) = (forward_name(swap), ident(&swap.shadow));
+    let value = over_new(swap, &swap.forward, None);
+    let mut changed = changed(&swap.sources);
+    changed.push(format!("NEW.{shadow} IS NULL"));
+    vec![
+        format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
+             BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
+             RETURN NEW; END $pql$",
+            search_path(&swap.forward)
+        ),
+        format!(
+            "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
+            trigger(&format!("{}i", swap.shadow))
+        ),
+        format!(
+            "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
+            trigger(&format!("{}u", swap.shadow)),
+            changed.join(" OR ")
+        ),
+        always(swap, &trigger(&format!("{}i", swap.shadow))),
+        always(swap, &trigger(&format!("{}u", swap.shadow))),
+    ]
+}
+
+/// The statements that end that.
+pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
+    let table = object(&swap.before.name);
+    vec![
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}i", swap.shadow))),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}u", swap.shadow))),
+        format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)),
+    ]
+}
+
+/// The statements that keep the old column true, and note the rows for which it cannot be.
+pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
+    let table = object(&swap.before.name);
+    let key = Key::of(&swap.key);
+    let (function, log) = (backward_name(swap), object(&swap.misfits));
+    let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let value = over_new(swap, &swap.backward, None);
+    let again = over_new(swap, &swap.forward, Some(&swap.retained));
+    let mut reads: Vec<String> = swap
+        .after
+        .columns
+        .iter()
+        .filter(|column| !column.retained && swap.backward.mentions(&column.name))
+        .map(|column| column.name.clone())
+        .collect();
+    if !reads.contains(&swap.new.name) {
+        reads.push(swap.new.name.clone());
+    }
+    let mut conditions = changed(&reads);
+    let note = if key.is_place() {
+        String::new()
+    } else {
+        let moved = key.names();
+        conditions.extend(moved.iter().map(|name| format!("OLD.{name} IS DISTINCT FROM NEW.{name}")));
+        format!(
+            "IF NOT fits THEN INSERT INTO {log} VALUES ({}) ON CONFLICT DO NOTHING; END IF; ",
+            key.list("NEW")
+        )
+    };
+    // What the author said is meant; otherwise what comes out again is to be what went in.
+    let fits = if swap.backward_meant || swap.unstable {
+        String::new()
+    } else {
+        format!(
+            "BEGIN fits := {} IS NOT DISTINCT FROM {}; EXCEPTION WHEN OTHERS THEN fits := false; END; ",
+            comparable(&swap.new.data_type, &typed(swap, &again)),
+            comparable(&swap.new.data_type, &format!("NEW.{column}"))
+        )
+    };
+    let mut all = Vec::new();
+    if !key.is_place() {
+        all.push(format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", key.list("")));
+        all.push(format!("ALTER TABLE {log} ADD PRIMARY KEY ({})", key.list("")));
+    }
+    all.extend([
+        format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
+             BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
+             {fits}{note}RETURN NEW; END $pql$"
+        ),
+        format!(
+            "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
+            trigger(&format!("{}i", swap.retained))
+        ),
+        format!(
+            "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
+            trigger(&format!("{}u", swap.retained)),
+            conditions.join(" OR ")
+        ),
+        always(swap, &trigger(&format!("{}i", swap.retained))),
+        always(swap, &trigger(&format!("{}u", swap.retained))),
+    ]);
+    all
+}
+
+/// The statements that end that.
+pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
+    let table = object(&swap.before.name);
+    vec![
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}i", swap.retained))),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}u", swap.retained))),
+        format!("DROP FUNCTION IF EXISTS {}()", backward_name(swap)),
+        format!("DROP TABLE IF EXISTS {}", object(&swap.misfits)),
+        format!("DROP TABLE IF EXISTS {}", object(&memory(swap))),
+    ]
+}
+
+/// What rows are replicated in fires as what the application writes.
+fn always(swap: &ColumnSwap, trigger: &str) -> String {
+    format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {trigger}", object(&swap.before.name))
+}
+
+/// Fails with the rows whose values do not fit the old column.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
+    let table = &swap.before.name;
+    let key = Key::of(&swap.key);
+    let name = ident(&table.name);
+    if !catalog::has_column(session, table, &swap.retained)? {
+        return Ok(());
+    }
+    let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let lost = format!("{name}.{retained} IS NULL AND {name}.{column} IS NOT NULL");
+    let differs = if swap.backward_meant || swap.unstable {
+        lost
+    } else {
+        let again = over_row(swap, &name);
+        format!(
+            "{} IS DISTINCT FROM {}",
+            comparable(&swap.new.data_type, &typed(swap, &again)),
+            comparable(&swap.new.data_type, &format!("{name}.{column}"))
+        )
+    };
+    let named = if key.is_place() {
+        examine::found(session, table, &differs)?
+    } else if catalog::has_relation(session, &swap.misfits)? {
+        let log = object(&swap.misfits);
+        let found = session.query(
+            &format!(
+                "SELECT {}, {name}.{column}::text FROM {log} AS _pql_l JOIN {} ON {} WHERE {differs} LIMIT {}",
+                key.texts(&name),
+                object(table),
+                key.same("_pql_l", &name),
+                rows::NAMED + 1
+            ),
+            &[],
+        )?;
+        let words = |row: Vec<crate::Value>| {
+            let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
+            let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
+            format!("{} ({column} is {value})", key.describe(&values))
+        };
+        found.rows.into_iter().map(words).collect()
+    } else {
+        Vec::new()
+    };
+    if named.is_empty() {
+        return Ok(());
+    }
+    let what = format!("Values written since do not fit the old {}.{}", object(table), ident(&swap.old.name));
+    Err(rows::error(codes::ROWS, &what, &named).with_help(
+        "Change or delete those rows and roll back again, or say with REVERT USING what they become.",
+    ))
+}
+
+/// One of the columns changes, bit by bit: not every type has an equality.
+fn changed(columns: &[String]) -> Vec<String> {
+    let row = |of: &str| {
+        let parts: Vec<String> = columns.iter().map(|name| format!("{of}.{}", ident(name))).collect();
+        format!("ROW({})::record", parts.join(", "))
+    };
+    if columns.is_empty() { Vec::new() } else { vec![format!("{} *<> {}", row("OLD"), row("NEW"))] }
+}
+
+/// The expression over the row that is being written; the column itself read from another one, where said.
+fn over_new(swap: &ColumnSwap, expr: &Expr, own: Option<&str>) -> String {
+    substituted(swap, expr, "NEW", own)
+}
+
+/// The new value that the old column's would become, over a row of the table.
+fn over_row(swap: &ColumnSwap, table: &str) -> String {
+    substituted(swap, &swap.forward, table, Some(&swap.retained))
+}
+
+fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> String {
+    let value = |name: &str| {
+        let folded = name.to_lowercase();
+        let known = |wanted: &str| swap.before.columns.iter().find(|column| column.name == wanted);
+        let column = known(name).or_else(|| known(&folded))?;
+        let column = if column.name == swap.old.name { own.unwrap_or(&column.name) } else { &column.name };
+        Some(Expr::new(format!("{of}.{}", ident(column))))
+    };
+    format!("({})", pql_planner::substitute(expr, value))
+}
+
+/// The value as one of the new type.
+fn typed(swap: &ColumnSwap, value: &str) -> String {
+    format!("{value}::{}", postgres_type_name(&swap.new.data_type))
+}
+
+/// The value in a form that can be compared: not every type can.
+pub(super) fn comparable(data_type: &DataType, value: &str) -> String {
+    let plain = match data_type {
+        DataType::Native(name) => {
+            !["JSON", "XML", "POINT", "BOX", "PATH", "POLYGON", "LINE", "LSEG", "CIRCLE"]
+                .contains(&name.as_str())
+        }
+        _ => true,
+    };
+    if plain { value.to_owned() } else { format!("({value})::text") }
+}
+
+/// Where the expression calls something, it is found as it was when the column was checked.
+fn search_path(expr: &Expr) -> &'static str {
+    let all: Vec<_> = tokens(expr.as_str()).collect();
+    let calls = all.windows(2).any(|pair| pair[1].text == "(" && pair[0].name().is_some());
+    if calls { " SET search_path = public, pg_catalog, pg_temp" } else { "" }
+}

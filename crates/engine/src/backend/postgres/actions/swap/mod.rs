@@ -1,0 +1,98 @@
+//! A column that is replaced by another one beside the application.
+//!
+//! - `forth`: the new column, its triggers, its fill and the comparison;
+//! - `exchange`: the short transaction in which the columns take each other's places, and the one back;
+//! - `functions`: what keeps the one that is out of sight true;
+//! - `carried`: what hangs on the column itself and goes from one to the other.
+//!
+//! The hidden column is always written by a trigger of ours that cannot make the application's write fail: a value that
+//! cannot be computed is NULL there, and is found before anything depends on it.
+
+mod carried;
+mod exchange;
+mod forth;
+mod functions;
+
+use pql_planner::{Action, ColumnSwap};
+
+use super::super::link::Session;
+use super::super::run::Run;
+use crate::Result;
+
+pub(super) use forth::{fill, prepare, verify};
+
+/// Puts the new column in the place of the old.
+pub(super) fn exchange(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    run.write_last(|session| exchange::forth(session, swap))
+}
+
+/// All of it in one transaction.
+pub(super) fn at_once(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    forth::possible(run.session, swap)?;
+    let silence =
+        super::batches::silence(run.session, &swap.before.name, std::slice::from_ref(&swap.shadow))?;
+    let outcome = run.write_last(|session| forth::at_once(session, swap, &silence));
+    outcome.map_err(|error| forth::explained(run.session, swap, error))
+}
+
+/// Puts the old column back.
+pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    run.write_last(|session| {
+        fits(session, swap)?;
+        exchange::back(session, swap)
+    })
+}
+
+/// Removes the new column and what fills it.
+pub(super) fn abandon(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    let sql = shown(swap, &Action::SwapAbandon { swap: 0 }).join("; ");
+    run.write_last(|session| session.batch(&sql))
+}
+
+/// Removes the old column and what keeps it true.
+pub(super) fn forget(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    let sql = forget_statements(swap).join("; ");
+    run.write_last(|session| session.batch(&sql))
+}
+
+/// The statements that remove the old column.
+pub(super) fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
+    let mut all = functions::drop_backward(swap);
+    all.push(exchange::drop_column(swap, &swap.retained));
+    all
+}
+
+/// Fails with the rows that were written since and whose values do not fit the old column.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
+    functions::fits(session, swap)
+}
+
+/// Whether the new column is in its place.
+pub(super) fn is_exchanged(session: &mut Session, swap: &ColumnSwap) -> Result<bool> {
+    super::catalog::has_column(session, &swap.before.name, &swap.retained)
+}
+
+/// Whether the new column is there, out of sight.
+pub(super) fn is_prepared(session: &mut Session, swap: &ColumnSwap) -> Result<bool> {
+    super::catalog::has_column(session, &swap.before.name, &swap.shadow)
+}
+
+/// What an action runs, for showing.
+pub(super) fn shown(swap: &ColumnSwap, action: &Action) -> Vec<String> {
+    match action {
+        Action::SwapPrepare { .. } => forth::prepare_statements(swap),
+        Action::SwapFill { .. } => vec![super::backfill::shown(&forth::as_backfill(swap))],
+        Action::SwapVerify { .. } => vec![forth::verify_statement(swap)],
+        Action::SwapColumns { .. } => exchange::forth_statements(swap),
+        Action::SwapAtOnce { .. } => {
+            [forth::at_once_statements(swap), exchange::forth_statements(swap)].concat()
+        }
+        Action::SwapBack { .. } => exchange::back_statements(swap),
+        Action::SwapAbandon { .. } => {
+            let mut all = functions::drop_forward(swap);
+            all.push(exchange::drop_column(swap, &swap.shadow));
+            all
+        }
+        _ => forget_statements(swap),
+    }
+}

@@ -1,0 +1,57 @@
+//! Who holds the locks that an action could not have.
+
+use pql_planner::text::postgres_object;
+use pql_schema::ObjectName;
+
+use super::link::Session;
+use crate::backend::Connection as _;
+use crate::{Result, Value};
+
+/// How many are named.
+const NAMED: usize = 3;
+
+/// The sessions with a lock on one of the tables, the oldest transaction first, in words.
+pub(super) fn of(session: &mut Session, tables: &[ObjectName]) -> Result<Vec<String>> {
+    let names: Vec<String> = tables.iter().map(|table| literal(&qualified(table))).collect();
+    let found = session.query(
+        &format!(
+            "SELECT a.pid, coalesce(a.usename, '?'), \
+                    coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, \
+                    a.state, left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80) \
+             FROM pg_catalog.pg_stat_activity a \
+             WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN ( \
+                 SELECT l.pid FROM pg_catalog.pg_locks l \
+                 WHERE l.granted AND l.locktype = 'relation' \
+                   AND l.relation = ANY (ARRAY[{}]::pg_catalog.text[]::pg_catalog.regclass[])) \
+             ORDER BY a.xact_start LIMIT {NAMED}",
+            names.join(", ")
+        ),
+        &[],
+    )?;
+    let text = |value: Option<Value>| match value {
+        Some(Value::Text(text)) => text,
+        Some(Value::Integer(number)) => number.to_string(),
+        Some(Value::Real(number)) => format!("{number:.1}"),
+        _ => String::new(),
+    };
+    Ok(found
+        .rows
+        .into_iter()
+        .map(|row| {
+            let mut row = row.into_iter();
+            let mut next = || text(row.next());
+            let (pid, user, age, state, query) = (next(), next(), next(), next(), next());
+            format!("process {pid} ({user}, {state}) has had its transaction open for {age} s: {query}")
+        })
+        .collect())
+}
+
+/// A table's name with its schema, always.
+pub(super) fn qualified(table: &ObjectName) -> String {
+    postgres_object(table)
+}
+
+/// A text as a literal.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

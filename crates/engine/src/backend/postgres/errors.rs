@@ -1,0 +1,161 @@
+//! What PostgreSQL reports, in the user's words and with our codes.
+
+use postgres::config::SslMode;
+use postgres::error::{DbError, SqlState};
+
+use crate::Error;
+use crate::error::codes;
+
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        let translated = match error.as_db_error() {
+            Some(reported) => of_server(reported),
+            None => lost(&error),
+        };
+        translated.with_source(error)
+    }
+}
+
+/// An error that the server reported.
+fn of_server(error: &DbError) -> Error {
+    let message = error.message();
+    let new = |code, text: String| Error::new(code, text);
+    let state = error.code();
+    let class = state.code().get(..2).unwrap_or_default();
+    match state.code() {
+        "55P03" => new(codes::LOCKED, format!("A lock could not be had in time: {message}."))
+            .with_help("Another session holds it. Try again, or allow more time with lock_timeout and retry_for.")
+            .retryable(),
+        "40P01" => new(codes::LOCKED, "Two sessions waited for each other's locks; the server ended this one's turn.".into())
+            .retryable(),
+        "40001" | "40003" | "XX000" if is_serialization(error) => {
+            new(codes::LOCKED, format!("The transaction met another one: {message}.")).retryable()
+        }
+        "57014" if message.contains("statement timeout") => {
+            new(codes::TIMEOUT, "The statement ran longer than statement_timeout allows.".into())
+                .with_help("Nothing was kept of it. Allow more time with SET statement_timeout, or 0 for no limit.")
+        }
+        "57014" => new(codes::CANCELLED, "The statement was cancelled.".into()),
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" => {
+            new(codes::CONNECTION, format!("The server ended or refused the connection: {message}.")).retryable()
+        }
+        "25006" => new(codes::READ_ONLY, format!("The database cannot be written: {message}."))
+            .with_help("It is a standby, or the session was opened to read only."),
+        "42501" => new(codes::PERMISSION, format!("{}.", capital(message)))
+            .with_help("The role that PQL connects as needs that right: it must own the tables that it changes, and CREATE on the database for PQL's own schema _pql."),
+        "53100" => new(codes::DISK_FULL, "The server's disk is full; nothing of this step was kept.".into())
+            .with_help("Free space and resume; PURGE gives up what finished migrations retain."),
+        "58030" => new(codes::INPUT_OUTPUT, format!("The server could not read or write: {message}.")),
+        "XX001" | "XX002" => new(codes::CORRUPT, format!("The database is damaged: {message}.")),
+        "25P02" => new(
+            codes::TRANSACTION_OPEN,
+            "An earlier statement of this transaction failed, so nothing more is done in it.".into(),
+        )
+        .with_help("ROLLBACK ends it."),
+        "28P01" | "28000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message)))
+            .with_help("The password is taken from the address, PGPASSWORD or the password file."),
+        "3D000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message))),
+        _ if class == "08" => {
+            new(codes::CONNECTION, format!("The connection was lost: {message}.")).retryable()
+        }
+        _ if class == "23" => {
+            let detail = error.detail().map(|detail| format!(" {}", detail.trim_end())).unwrap_or_default();
+            new(codes::CONSTRAINT, format!("{}.{detail}", capital(message)))
+        }
+        _ => {
+            let detail = error.detail().map(|detail| format!(" {}", detail.trim_end())).unwrap_or_default();
+            let error_of = new(codes::DATABASE, format!("{}.{detail}", capital(message)));
+            match error.hint() {
+                Some(hint) => error_of.with_help(hint),
+                None => error_of,
+            }
+        }
+    }
+}
+
+/// Serialisation failures; some flavours report theirs under the code of an internal error.
+fn is_serialization(error: &DbError) -> bool {
+    let code = error.code();
+    *code == SqlState::T_R_SERIALIZATION_FAILURE
+        || code.code() == "40003"
+        || error.message().contains("schema version mismatch")
+}
+
+/// An error of the connection itself.
+fn lost(error: &postgres::Error) -> Error {
+    let cause = cause(error);
+    // What the client refuses by itself has nothing to do with the line.
+    let of_line = error.is_closed()
+        || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+    if of_line {
+        Error::new(codes::CONNECTION, format!("The connection to the server was lost: {cause}.")).retryable()
+    } else {
+        Error::new(codes::DATABASE, format!("{}.", capital(&cause)))
+    }
+}
+
+/// A connection could not be opened.
+pub(super) fn connecting(error: postgres::Error, shown: &str, mode: SslMode) -> Error {
+    if let Some(reported) = error.as_db_error() {
+        let of_server = of_server(reported);
+        if of_server.is_retryable() || of_server.code() == codes::CANNOT_OPEN {
+            return of_server.with_source(error);
+        }
+    }
+    let cause = cause(&error);
+    let opened = Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {cause}."));
+    let help = match mode {
+        _ if cause.contains("invalid peer certificate") => {
+            Some("The server's certificate is not one that sslrootcert stands for, or not for this host.")
+        }
+        SslMode::Require if cause.contains("TLS") || cause.contains("tls") => {
+            Some("The server may not be set up for TLS; sslmode=prefer does without it then.")
+        }
+        _ if cause.contains("password") => {
+            Some("Give the password in the address, in PGPASSWORD or in the password file.")
+        }
+        _ => None,
+    };
+    match help {
+        Some(help) => opened.with_help(help),
+        None => opened,
+    }
+    .with_source(error)
+}
+
+/// The innermost words of an error.
+fn cause(error: &postgres::Error) -> String {
+    if let Some(reported) = error.as_db_error() {
+        return reported.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    text.trim_end_matches('.').to_owned()
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}", chars.as_str())
+}
+
+/// The server's code of the error that one of ours came from.
+pub(super) fn state(error: &Error) -> Option<&str> {
+    let source = std::error::Error::source(error)?.downcast_ref::<postgres::Error>()?;
+    Some(source.code()?.code())
+}
+
+/// Whether the connection was lost, so that nobody knows whether the statement took effect.
+pub(super) fn is_lost(error: &Error) -> bool {
+    error.code() == codes::CONNECTION
+}
+
+/// The database is not what the plan was made for.
+pub(super) fn moved(what: impl Into<String>) -> Error {
+    Error::new(codes::MOVED, what)
+        .with_help("It was changed after the plan was made. Generate the migration again.")
+}

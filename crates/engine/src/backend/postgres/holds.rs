@@ -1,0 +1,241 @@
+//! What hangs on tables and is not part of the schema model: read for the tables of a plan, in one round trip
+//! whatever their number, so that a plan carries it over or is refused with its name.
+
+use std::collections::BTreeMap;
+
+use pql_planner::{Capabilities, Flavour, Held, Hold};
+use pql_schema::ObjectName;
+
+use super::blockers::{literal, qualified};
+use super::link::Session;
+use crate::Result;
+
+/// By table.
+pub(super) fn of(
+    session: &mut Session,
+    tables: &[ObjectName],
+    capabilities: &Capabilities,
+) -> Result<BTreeMap<String, Vec<Held>>> {
+    let mut holds: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    if tables.is_empty() {
+        return Ok(holds);
+    }
+    let names: Vec<String> = tables.iter().map(|table| literal(&qualified(table))).collect();
+    let mut queries = vec![QUERIES.join(" UNION ALL ")];
+    if capabilities.flavour == Flavour::Citus {
+        queries.push(CITUS.to_owned());
+    }
+    let sql = format!(
+        "WITH t(at, oid) AS MATERIALIZED ( \
+             SELECT n.at, pg_catalog.to_regclass(n.name)::pg_catalog.oid \
+             FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) WITH ORDINALITY AS n(name, at) \
+             WHERE pg_catalog.to_regclass(n.name) IS NOT NULL) \
+         SELECT at, kind, name, columns, definition FROM ({}) AS held(at, kind, name, columns, definition) \
+         ORDER BY at, kind, name, columns",
+        names.join(", "),
+        queries.join(" UNION ALL ")
+    );
+    for row in session.batch_rows(&sql)?.into_iter().flatten() {
+        let at: Option<usize> = row.get(0).and_then(|at| at.parse().ok());
+        let Some(table) = at.and_then(|at: usize| tables.get(at - 1)) else { continue };
+        let Some(hold) = row.get(1).and_then(kind) else { continue };
+        holds.entry(table.to_string()).or_default().push(Held {
+            hold,
+            name: row.get(2).unwrap_or_default().to_owned(),
+            columns: row.get(3).map(columns).unwrap_or_default(),
+            definition: row.get(4).map(str::to_owned),
+        });
+    }
+    Ok(holds)
+}
+
+/// Names that the server has put one under the other.
+fn columns(text: &str) -> Vec<String> {
+    text.split('\n').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn kind(word: &str) -> Option<Hold> {
+    Some(match word {
+        "view" => Hold::View,
+        "rule" => Hold::Rule,
+        "function" => Hold::Function,
+        "policy" => Hold::Policy,
+        "row security" => Hold::RowSecurity,
+        "partitioned" => Hold::Partitioned,
+        "partition" => Hold::Partition,
+        "parent" => Hold::Parent,
+        "child" => Hold::Child,
+        "publication" => Hold::Publication,
+        "statistics" => Hold::ExtendedStatistics,
+        "target" => Hold::StatisticsTarget,
+        "storage" => Hold::Storage,
+        "grant" => Hold::Grant,
+        "comment" => Hold::Comment,
+        "clustered" => Hold::Clustered,
+        "identity" => Hold::ReplicaIdentity,
+        "sequence" => Hold::Sequence,
+        "foreign key" => Hold::ForeignKey,
+        "trigger" => Hold::Trigger,
+        "owner" => Hold::Owner,
+        "distributed" => Hold::Distributed,
+        "extension" => Hold::Extension,
+        "foreign" => Hold::Foreign,
+        "other" => Hold::Other,
+        _ => return None,
+    })
+}
+
+/// The names of the columns whose numbers are in an array, one under the other.
+macro_rules! names_of {
+    ($relation:literal, $numbers:literal) => {
+        concat!(
+            "(SELECT pg_catalog.string_agg(a.attname, E'\\n' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
+              WHERE a.attrelid = ",
+            $relation,
+            " AND a.attnum > 0 AND a.attnum = ANY (",
+            $numbers,
+            "))"
+        )
+    };
+}
+
+const CITUS: &str = "SELECT t.at, 'distributed', coalesce(pg_catalog.column_to_column_name(p.logicalrelid, p.partkey), \
+         'reference table'), NULL, p.partmethod::text \
+     FROM t JOIN pg_catalog.pg_dist_partition p ON p.logicalrelid = t.oid";
+
+const QUERIES: [&str; 22] = [
+    // Views read a table's columns, through their rule.
+    "SELECT t.at, 'view', v.oid::regclass::text, \
+            pg_catalog.string_agg(DISTINCT a.attname, E'\\n'), pg_catalog.pg_get_viewdef(v.oid) \
+     FROM t JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid \
+          AND d.classid = 'pg_rewrite'::regclass \
+     JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' \
+     JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.oid <> t.oid \
+     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid AND d.refobjsubid > 0 \
+     GROUP BY t.at, v.oid",
+    "SELECT t.at, 'rule', r.rulename, NULL, pg_catalog.pg_get_ruledef(r.oid) \
+     FROM t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid AND r.rulename <> '_RETURN'",
+    // A rule of another table that writes into this one.
+    "SELECT DISTINCT t.at, 'rule', r.rulename || ' on ' || r.ev_class::regclass::text, NULL, \
+            pg_catalog.pg_get_ruledef(r.oid) \
+     FROM t JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid \
+          AND d.classid = 'pg_rewrite'::regclass \
+     JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.rulename <> '_RETURN' AND r.ev_class <> t.oid",
+    // Functions with a body that is parsed, and those with the row type in their signature.
+    "SELECT t.at, 'function', d.objid::regprocedure::text, pg_catalog.string_agg(DISTINCT a.attname, E'\\n'), NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid \
+     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_proc'::regclass AND d.deptype IN ('n', 'a') \
+          AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid \
+               OR d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype) \
+     LEFT JOIN pg_catalog.pg_attribute a ON d.refclassid = 'pg_class'::regclass AND a.attrelid = t.oid \
+          AND a.attnum = d.refobjsubid AND d.refobjsubid > 0 \
+     GROUP BY t.at, d.objid",
+    concat!(
+        "SELECT t.at, 'policy', p.polname, ",
+        "(SELECT pg_catalog.string_agg(DISTINCT a.attname, E'\\n') FROM pg_catalog.pg_depend d \
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid \
+          WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refobjid = t.oid AND d.refobjsubid > 0)",
+        ", pg_catalog.pg_get_expr(p.polqual, p.polrelid) \
+         FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid"
+    ),
+    "SELECT t.at, 'row security', CASE WHEN c.relforcerowsecurity THEN 'FORCE' ELSE 'ENABLE' END, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relrowsecurity",
+    concat!(
+        "SELECT t.at, 'partitioned', pg_catalog.pg_get_partkeydef(t.oid), ",
+        names_of!("t.oid", "p.partattrs::pg_catalog.int2[]"),
+        ", NULL FROM t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.oid"
+    ),
+    "SELECT t.at, CASE WHEN c.relispartition THEN 'partition' ELSE 'child' END, c.oid::regclass::text, NULL, \
+            pg_catalog.pg_get_expr(c.relpartbound, c.oid) \
+     FROM t JOIN pg_catalog.pg_inherits h ON h.inhparent = t.oid JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid",
+    "SELECT t.at, CASE WHEN c.relispartition THEN 'partition' ELSE 'parent' END, h.inhparent::regclass::text, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_inherits h ON h.inhrelid = t.oid",
+    concat!(
+        "SELECT t.at, 'publication', p.pubname, ",
+        names_of!(
+            "t.oid",
+            "(pg_catalog.to_jsonb(r) ->> 'prattrs')::pg_catalog.int2vector::pg_catalog.int2[]"
+        ),
+        ", NULL FROM t JOIN pg_catalog.pg_publication_rel r ON r.prrelid = t.oid \
+         JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid"
+    ),
+    concat!(
+        "SELECT t.at, 'statistics', s.stxname, ",
+        names_of!("t.oid", "s.stxkeys::pg_catalog.int2[]"),
+        ", pg_catalog.pg_get_statisticsobjdef(s.oid) \
+         FROM t JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = t.oid"
+    ),
+    "SELECT t.at, 'target', a.attname, a.attname, a.attstattarget::text \
+     FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
+          AND a.attstattarget >= 0",
+    "SELECT t.at, 'storage', a.attname, a.attname, \
+            CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END \
+            || CASE a.attcompression WHEN 'p' THEN ' pglz' WHEN 'l' THEN ' lz4' ELSE '' END \
+     FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
+     JOIN pg_catalog.pg_type y ON y.oid = a.atttypid AND (y.typstorage <> a.attstorage OR a.attcompression <> '')",
+    // Grants on the table and its columns, to others than the owner.
+    "SELECT t.at, 'grant', coalesce(x.grantee::regrole::text, 'PUBLIC'), x.attname, \
+            pg_catalog.string_agg(x.privilege_type || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, \
+                                  ', ' ORDER BY x.privilege_type) \
+     FROM (SELECT t.at, NULLIF(g.grantee, 0) AS grantee, NULL AS attname, g.privilege_type, g.is_grantable, c.relowner \
+           FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) g \
+           WHERE g.grantee <> c.relowner \
+           UNION ALL \
+           SELECT t.at, NULLIF(g.grantee, 0), a.attname::text, g.privilege_type, g.is_grantable, 0 \
+           FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped \
+           CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g) x \
+     JOIN t ON t.at = x.at GROUP BY t.at, x.grantee, x.attname",
+    "SELECT t.at, 'comment', coalesce(a.attname::text, ''), a.attname, d.description \
+     FROM t JOIN pg_catalog.pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid \
+     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.objsubid AND d.objsubid > 0",
+    "SELECT t.at, 'clustered', i.indexrelid::regclass::text, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid AND i.indisclustered",
+    "SELECT t.at, 'identity', CASE c.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' ELSE 'INDEX' END, NULL, \
+            (SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i \
+             WHERE i.indrelid = t.oid AND i.indisreplident) \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relreplident <> 'd'",
+    "SELECT t.at, 'sequence', s.oid::regclass::text, a.attname, \
+            CASE WHEN d.deptype = 'i' THEN 'identity' ELSE 'owned' END \
+     FROM t JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid \
+          AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 \
+     JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid",
+    concat!(
+        "SELECT t.at, 'foreign key', k.conname || ' on ' || k.conrelid::regclass::text, ",
+        names_of!("t.oid", "k.confkey"),
+        ", pg_catalog.pg_get_constraintdef(k.oid) \
+         FROM t JOIN pg_catalog.pg_constraint k ON k.confrelid = t.oid AND k.contype = 'f' AND k.conrelid <> t.oid"
+    ),
+    concat!(
+        "SELECT t.at, 'trigger', g.tgname, ",
+        names_of!("t.oid", "g.tgattr::pg_catalog.int2[]"),
+        ", pg_catalog.pg_get_triggerdef(g.oid) || CASE g.tgenabled WHEN 'D' THEN ' (disabled)' \
+           WHEN 'R' THEN ' (replica)' WHEN 'A' THEN ' (always)' ELSE '' END \
+         FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
+    ),
+    "SELECT t.at, 'owner', c.relowner::regrole::text, NULL, \
+            CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN 'member' END \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relowner::regrole::text <> pg_catalog.quote_ident(current_user)",
+    "SELECT t.at, CASE WHEN c.relkind = 'f' THEN 'foreign' ELSE 'other' END, c.oid::regclass::text, NULL, \
+            CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND (c.relkind = 'f' OR c.relpersistence = 'u')",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_query_has_a_known_kind() {
+        for query in QUERIES.iter().chain([&CITUS]) {
+            let words: Vec<&str> = query.split('\'').skip(1).step_by(2).collect();
+            assert!(words.iter().any(|word| kind(word).is_some()), "{query}");
+        }
+    }
+
+    #[test]
+    fn columns_one_under_the_other() {
+        assert_eq!(columns("a\nb c"), ["a", "b c"]);
+        assert!(columns("").is_empty());
+    }
+}

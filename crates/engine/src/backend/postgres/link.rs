@@ -1,0 +1,283 @@
+//! [`Connection`] over the client: values go as text whose type the server infers, and one statement is one round
+//! trip without a name, so that it does not matter which server connection a pooler gives it to.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use postgres::fallible_iterator::FallibleIterator as _;
+use postgres::types::{Format, IsNull, ToSql, Type};
+use postgres::{CancelToken, Client, Row, SimpleQueryMessage, SimpleQueryRow};
+
+use super::connect::{Notices, Opened, Target};
+use super::decode::Cell;
+use super::errors;
+use crate::backend::Connection;
+use crate::error::codes;
+use crate::{Error, Result, ResultSet, SqlOutcome, Value};
+
+/// A connection of its own, opened again when it was lost between two statements.
+pub(super) struct Session {
+    target: Arc<Target>,
+    opened: Option<Opened>,
+    read_only: bool,
+}
+
+impl Session {
+    /// Connects.
+    pub(super) fn open(target: Arc<Target>, read_only: bool) -> Result<Self> {
+        let opened = Some(target.open()?);
+        Ok(Self { target, opened, read_only })
+    }
+
+    /// Another connection to the same place.
+    pub(super) fn another(&self) -> Result<Self> {
+        Self::open(Arc::clone(&self.target), self.read_only)
+    }
+
+    /// What stops the statement that this connection is at, from another thread. The server, or the pooler before it,
+    /// knows which one that is: the number of a server's process may be another client's by now.
+    pub(super) fn canceller(&mut self) -> Result<Canceller> {
+        let token = self.client()?.cancel_token();
+        Ok(Canceller { token, target: Arc::clone(&self.target) })
+    }
+
+    /// Whether only reading is meant.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The live connection.
+    pub(super) fn client(&mut self) -> Result<&mut Client> {
+        if self.opened.as_ref().is_none_or(|opened| opened.client.is_closed()) {
+            self.opened = Some(self.target.open()?);
+        }
+        self.opened
+            .as_mut()
+            .map(|opened| &mut opened.client)
+            .ok_or_else(|| Error::new(codes::CONNECTION, "There is no connection to the server."))
+    }
+
+    /// What the server said on the side.
+    pub(super) fn notices(&self) -> Notices {
+        self.opened.as_ref().map(|opened| opened.notices.clone()).unwrap_or_default()
+    }
+
+    /// What the client gave; a connection that was lost is given up, and opened again when the next statement comes.
+    fn outcome<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.as_ref().is_err_and(errors::is_lost) {
+            self.opened = None;
+        }
+        outcome
+    }
+
+    /// Runs statements without parameters, one after the other, in one round trip.
+    pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
+        let outcome = self.client()?.batch_execute(sql).map_err(Error::from);
+        self.outcome(outcome)
+    }
+
+    fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
+        let outcome = self.client()?.simple_query(sql).map_err(Error::from);
+        self.outcome(outcome)
+    }
+
+    fn bound(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64)> {
+        let outcome = run(self.client()?, sql, params);
+        self.outcome(outcome)
+    }
+
+    /// The same, giving the first column of the last row of the last statement that gave one, as text.
+    pub(super) fn batch_value(&mut self, sql: &str) -> Result<Option<String>> {
+        let messages = self.simple(sql)?;
+        Ok(messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        }))
+    }
+
+    /// The same, giving the rows of each statement.
+    pub(super) fn batch_rows(&mut self, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>> {
+        let mut all = Vec::new();
+        let mut rows = Vec::new();
+        for message in self.simple(sql)? {
+            match message {
+                SimpleQueryMessage::Row(row) => rows.push(row),
+                SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// Ends a transaction without effect; when that fails there is none any more, since the connection is gone.
+    pub(super) fn roll_back(&mut self) {
+        if let Some(opened) = &mut self.opened
+            && opened.client.batch_execute("ROLLBACK").is_err()
+        {
+            self.opened = None;
+        }
+    }
+}
+
+/// Stops a connection's statement.
+pub(super) struct Canceller {
+    token: CancelToken,
+    target: Arc<Target>,
+}
+
+impl Canceller {
+    /// Asks for it; the statement then fails, unless it is through already.
+    pub(super) fn cancel(&self) -> Result<()> {
+        Ok(self.token.cancel_query(self.target.connector()?)?)
+    }
+}
+
+impl Connection for Session {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        Ok(self.bound(sql, params)?.1)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
+        let (rows, _) = self.bound(sql, params)?;
+        let columns = rows.first().map(columns).unwrap_or_default();
+        Ok(ResultSet { columns, rows: rows.iter().map(values).collect::<Result<_>>()? })
+    }
+
+    fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+        if gives_copy(sql) {
+            return Err(Error::new(
+                codes::UNSUPPORTED,
+                "COPY between the server and this program is not carried.",
+            )
+            .with_help("Use psql's \\copy, or COPY to and from a file on the server."));
+        }
+        let read_only = self.read_only;
+        if read_only {
+            self.batch("BEGIN READ ONLY")?;
+        }
+        let outcome = users(self.client()?, sql, params, read_only);
+        let outcome = self.outcome(outcome);
+        if read_only {
+            self.roll_back();
+        }
+        outcome
+    }
+}
+
+/// Runs a statement of the user's.
+fn users(client: &mut Client, sql: &str, params: &[Value], within: bool) -> Result<SqlOutcome> {
+    let (rows, changed) = run(client, sql, params)?;
+    let names = match rows.first() {
+        Some(row) => columns(row),
+        None if may_give_rows(sql) => described(client, sql, params.len(), within)?,
+        None => Vec::new(),
+    };
+    if names.is_empty() && rows.is_empty() {
+        return Ok(SqlOutcome { rows: None, changed });
+    }
+    let rows = ResultSet { columns: names, rows: rows.iter().map(values).collect::<Result<_>>()? };
+    let changed = if only_reads(sql) { 0 } else { changed };
+    Ok(SqlOutcome { rows: Some(rows), changed })
+}
+
+fn run(client: &mut Client, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64)> {
+    let typed = params.iter().map(|value| (Param(value), Type::UNKNOWN));
+    let mut found = client.query_typed_raw(sql, typed)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(row);
+    }
+    Ok((rows, found.rows_affected().unwrap_or(0)))
+}
+
+/// The names of the columns of a statement that gave no row. In a transaction of its own: a statement with a name
+/// must be made and given up on the same server connection.
+fn described(client: &mut Client, sql: &str, params: usize, within: bool) -> Result<Vec<String>> {
+    let types = vec![Type::UNKNOWN; params];
+    if !within {
+        client.batch_execute("BEGIN")?;
+    }
+    let names = client
+        .prepare_typed(sql, &types)
+        .map(|statement| statement.columns().iter().map(|column| column.name().to_owned()).collect());
+    if !within {
+        client.batch_execute("ROLLBACK")?;
+    }
+    // What could be run can be described; only a statement that changed what it names cannot be any more.
+    Ok(names.unwrap_or_default())
+}
+
+fn columns(row: &Row) -> Vec<String> {
+    row.columns().iter().map(|column| column.name().to_owned()).collect()
+}
+
+fn values(row: &Row) -> Result<Vec<Value>> {
+    (0..row.len()).map(|at| Ok(row.try_get::<_, Cell>(at)?.0)).collect()
+}
+
+fn first_word(sql: &str) -> Option<String> {
+    pql_schema::tokens(sql).find(|token| token.text != "(").map(|token| token.text.to_ascii_lowercase())
+}
+
+fn only_reads(sql: &str) -> bool {
+    first_word(sql)
+        .is_some_and(|word| ["select", "values", "table", "show", "explain"].contains(&word.as_str()))
+}
+
+fn may_give_rows(sql: &str) -> bool {
+    only_reads(sql)
+        || first_word(sql).is_some_and(|word| word == "with")
+        || pql_schema::tokens(sql).any(|token| token.text.eq_ignore_ascii_case("returning"))
+}
+
+fn gives_copy(sql: &str) -> bool {
+    first_word(sql).is_some_and(|word| word == "copy")
+        && pql_schema::tokens(sql).any(|token| {
+            token.text.eq_ignore_ascii_case("stdin") || token.text.eq_ignore_ascii_case("stdout")
+        })
+}
+
+/// A value on its way to the server.
+#[derive(Debug)]
+struct Param<'a>(&'a Value);
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self.0 {
+            Value::Null => return Ok(IsNull::Yes),
+            Value::Boolean(truth) => out.extend_from_slice(if *truth { b"t" } else { b"f" }),
+            Value::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Value::Real(number) => out.extend_from_slice(real(*number).as_bytes()),
+            Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Value::Blob(bytes) => out.extend_from_slice(super::decode::hex(bytes).as_bytes()),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    fn to_sql_checked(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.to_sql(ty, out)
+    }
+}
+
+fn real(number: f64) -> String {
+    if number.is_nan() {
+        "NaN".to_owned()
+    } else if number.is_infinite() {
+        if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        format!("{number:?}")
+    }
+}

@@ -1,0 +1,128 @@
+//! The PostgreSQL backend: a server that many use at the same time, perhaps through a pooler.
+//!
+//! - `connect`, `service`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
+//! - `transaction`, `run`, `blockers`: transactions that keep nobody waiting for long;
+//! - `introspect`, `holds`, `rates`: what there is; `normalise`: what would be if it were;
+//! - `actions`: what a plan's steps do.
+//!
+//! Nothing depends on the session: every transaction sets what it needs for itself, every statement outside of one
+//! stands alone. Every transaction of an action journals itself as its last act.
+
+mod actions;
+mod blockers;
+mod connect;
+mod decode;
+mod errors;
+mod flavour;
+mod holds;
+mod introspect;
+mod link;
+mod normalise;
+mod passfile;
+mod rates;
+mod run;
+mod service;
+mod tls;
+mod transaction;
+
+use std::sync::Arc;
+
+use pql_planner::{Action, Capabilities, Flavour, Plan, Statistics};
+use pql_schema::{ObjectName, Schema};
+
+use self::connect::Target;
+use self::link::Session;
+use self::run::Run;
+use self::transaction::{Settings, transact};
+use super::{Backend, Connection, Step};
+use crate::Result;
+use crate::location::PostgresUrl;
+
+/// The number of the lock under which the journal is written: "PQL" and a version.
+const JOURNAL_LOCK: i64 = 0x50_51_4c_01;
+
+/// A PostgreSQL database.
+pub struct Postgres {
+    session: Session,
+    capabilities: Capabilities,
+}
+
+impl Postgres {
+    /// Connects.
+    pub fn open(url: &PostgresUrl, read_only: bool) -> Result<Self> {
+        let target = Arc::new(Target::new(url)?);
+        let mut session = Session::open(target, read_only)?;
+        let capabilities = flavour::capabilities(&mut session)?;
+        Ok(Self { session, capabilities })
+    }
+
+    fn run<'a>(&'a mut self, plan: &'a Plan, step: &'a mut dyn Step) -> Run<'a> {
+        Run { session: &mut self.session, plan, step }
+    }
+}
+
+impl Backend for Postgres {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn introspect(&mut self) -> Result<Schema> {
+        let settings = Settings { snapshot: true, ..Settings::default() };
+        transact(&mut self.session, &settings, introspect::schema)
+    }
+
+    fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
+        let capabilities = &self.capabilities;
+        let settings = Settings { snapshot: true, ..Settings::default() };
+        transact(&mut self.session, &settings, |session| {
+            let mut statistics = rates::statistics(session, tables)?;
+            statistics.holds = holds::of(session, tables, capabilities)?;
+            Ok(statistics)
+        })
+    }
+
+    fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
+        normalise::normalise(&mut self.session, current, target)
+    }
+
+    fn statements(&self, plan: &Plan, action: &Action) -> Vec<String> {
+        actions::statements(&self.capabilities, plan, action)
+    }
+
+    fn probe(&mut self, plan: &Plan, action: &Action) -> Result<Option<bool>> {
+        actions::probe(&mut self.session, plan, action)
+    }
+
+    fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
+        actions::fits(&mut self.session, plan, action)
+    }
+
+    fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
+        actions::execute(&mut self.run(plan, step), action)
+    }
+
+    fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
+        actions::purge(&mut self.run(plan, step))
+    }
+
+    fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
+        let lock = (self.capabilities.flavour == Flavour::Plain
+            || self.capabilities.flavour == Flavour::Citus)
+            && !self.session.is_read_only();
+        transact(&mut self.session, &Settings::default(), |session| {
+            if lock {
+                // Of the transactions that write the journal one runs at a time, as on a database with one writer.
+                session.batch(&format!("SELECT pg_catalog.pg_advisory_xact_lock({JOURNAL_LOCK})"))?;
+            }
+            work(session)
+        })
+    }
+
+    fn connection(&mut self) -> &mut dyn Connection {
+        &mut self.session
+    }
+
+    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
+        Ok(Some(Box::new(self.session.another()?)))
+    }
+}

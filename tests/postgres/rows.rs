@@ -1,0 +1,235 @@
+//! Rows that stand in the way of a change or of its way back, and rows that are written while one runs.
+
+use std::sync::mpsc::channel;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use pql_engine::{ApplyOptions, Engine, Error, Retain, RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_planner::Dialect;
+use pql_planner::lower::{self, Context};
+use pql_schema::{MigrationId, MigrationStatus};
+use pql_syntax::ast::Statement;
+
+use crate::support::Database;
+
+/// Every table is as good as large.
+fn careful() -> ApplyOptions {
+    let mut options = ApplyOptions::default();
+    options.run.max_stall = Duration::ZERO;
+    options
+}
+
+fn generate(engine: &mut Engine, statement: &str) -> MigrationId {
+    let schema = engine.schema().unwrap();
+    let context = Context { dialect: Dialect::Postgres, schema: &schema, params: &|_| None };
+    let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {statement}"));
+    let Some(Statement::Generate(generate)) = parse.statements().next() else { panic!("{statement}") };
+    let ops = lower::operations(&generate, context).unwrap().ops;
+    engine.generate(ops, None).unwrap().id
+}
+
+fn refused(database: &Database, statement: &str) -> Error {
+    let dump = database.dump();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, statement);
+    let error = engine.apply(id, &careful(), &mut Silent).expect_err(statement);
+    assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed, "{statement}: {error}");
+    assert_eq!(dump, database.dump(), "{statement} leaves something");
+    error
+}
+
+fn one(database: &Database, sql: &str) -> String {
+    database.client().query_one(&format!("SELECT ({sql})::text"), &[]).unwrap().get(0)
+}
+
+#[test]
+fn rows_that_do_not_fit_are_named() {
+    let database = Database::with(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+         CREATE TABLE t (k text PRIMARY KEY, a text, n int, d numeric, f int);
+         INSERT INTO t SELECT 'k' || i, i::text, i, i, 1 FROM generate_series(1, 2000) i;
+         UPDATE t SET a = 'x7' WHERE k = 'k77'; UPDATE t SET a = NULL WHERE k = 'k5';
+         UPDATE t SET n = 3 WHERE k = 'k4'; UPDATE t SET d = 1.5 WHERE k = 'k9'; UPDATE t SET f = 8 WHERE k = 'k8'",
+    );
+    for (statement, row) in [
+        ("CHANGE COLUMN t.a TYPE INTEGER", "k = 'k77'"),
+        ("ADD COLUMN t.b INTEGER BACKFILL a::int", "k = 'k77'"),
+        ("CHANGE COLUMN t.d TYPE INTEGER", "k = 'k9'"),
+        ("CHANGE COLUMN t.k TYPE VARCHAR(4)", "k = 'k1000'"),
+        ("SET NOT NULL t.a", "k = 'k5'"),
+        ("ADD CONSTRAINT t.k1 CHECK (a <> 'x7')", "k = 'k77'"),
+        ("ADD CONSTRAINT t.k2 UNIQUE (n)", "n = 3"),
+        ("ADD UNIQUE INDEX t_n ON t (n)", "n = 3"),
+        ("ADD CONSTRAINT t.k3 FOREIGN KEY (f) REFERENCES p (id)", "k = 'k8'"),
+    ] {
+        let error = refused(&database, statement);
+        assert_eq!(error.code(), codes::ROWS, "{statement}: {error}");
+        assert!(error.message().contains(row), "{statement}: {error}");
+    }
+    let error = refused(&database, "CHANGE COLUMN t.n TYPE UUID");
+    assert!(error.message().contains("cannot cast") || error.message().contains("Cannot cast"), "{error}");
+}
+
+#[test]
+fn values_without_an_old_form_stop_the_rollback() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE DECIMAL(8,2)");
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    let mut client = database.client();
+    client
+        .batch_execute(
+            "UPDATE t SET n = 1.5 WHERE id = 7; UPDATE t SET n = 2.5 WHERE id = 8; UPDATE t SET n = 80 WHERE id = 9;
+             UPDATE t SET n = 3 WHERE id = 8; UPDATE t SET id = 700 WHERE id = 7; INSERT INTO t (id, n) VALUES (101, 5)",
+        )
+        .unwrap();
+    let back = |engine: &mut Engine| engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent);
+    let error = back(&mut engine).unwrap_err();
+    assert_eq!(error.code(), codes::ROWS, "{error}");
+    assert!(error.message().contains("1 row: id = 700 (\"n\" is 1.50)"), "{error}");
+    assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied);
+    client.batch_execute("UPDATE t SET n = 1 WHERE id = 700").unwrap();
+    back(&mut engine).unwrap();
+    assert_eq!(one(&database, "SELECT sum(n) FROM t"), (5050 - 7 + 1 - 8 + 3 - 9 + 80 + 5).to_string());
+    assert_eq!(one(&database, "SELECT pg_typeof(n) FROM t LIMIT 1"), "integer");
+    assert_eq!(one(&database, "SELECT count(*) FROM pg_tables WHERE tablename LIKE '\\_pql\\_%'"), "0");
+    assert_eq!(one(&database, "SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_pql\\_%'"), "0");
+}
+
+#[test]
+fn a_null_that_is_written_stays_null() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 3000) i",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "ADD COLUMN t.m INTEGER BACKFILL n + 1");
+    let mut options = careful();
+    options.run.batch_rows = Some(100);
+    let mut client = database.client();
+    let mut written = false;
+    let mut observer = |progress: &RunProgress| {
+        if progress.action == "backfill" && !written {
+            written = true;
+            // Far from where the batches are: set to NULL, to a value, and moved away and back below them.
+            client
+                .batch_execute(
+                    "UPDATE t SET m = NULL WHERE id = 2500; UPDATE t SET m = 7 WHERE id = 2600; \
+                     UPDATE t SET n = 50 WHERE id = 2700; UPDATE t SET id = -5 WHERE id = 2800; \
+                     UPDATE t SET m = NULL WHERE id = 2900; UPDATE t SET id = -6 WHERE id = 2900; \
+                     INSERT INTO t VALUES (-7, 1, NULL), (-8, 1, 9)",
+                )
+                .unwrap();
+        }
+        Signal::Go
+    };
+    engine.apply(id, &options, &mut observer).unwrap();
+    assert!(written);
+    let found = one(
+        &database,
+        "SELECT string_agg(format('%s:%s', id, m), ' ' ORDER BY id) FROM t WHERE id IN (2500, 2600, 2700, -5, -6, -7, -8)",
+    );
+    assert_eq!(found, "-8:9 -7: -6: -5:2801 2500: 2600:7 2700:51");
+    assert_eq!(one(&database, "SELECT count(*) FROM t WHERE m IS NULL"), "3");
+}
+
+#[test]
+fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let (go, wait) = channel();
+    let mut holder = database.client();
+    let held = spawn(move || {
+        holder.batch_execute("BEGIN; SELECT * FROM t").unwrap();
+        go.send(()).unwrap();
+        sleep(Duration::from_millis(1_200));
+        holder.batch_execute("COMMIT").unwrap();
+    });
+    wait.recv().unwrap();
+    let mut reader = database.client();
+    let reading = spawn(move || {
+        let (start, mut longest) = (Instant::now(), Duration::ZERO);
+        while start.elapsed() < Duration::from_millis(1_000) {
+            let one = Instant::now();
+            reader.batch_execute("SELECT * FROM t").unwrap();
+            longest = longest.max(one.elapsed());
+            sleep(Duration::from_millis(5));
+        }
+        longest
+    });
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "ADD COLUMN t.a INTEGER DEFAULT 1");
+    let mut said = String::new();
+    let mut observer = |progress: &RunProgress| {
+        if let Some(waiting) = &progress.waiting {
+            said.clone_from(waiting);
+        }
+        Signal::Go
+    };
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    engine.apply(id, &options, &mut observer).unwrap();
+    held.join().unwrap();
+    assert!(said.contains("process") && said.contains("SELECT * FROM t"), "{said}");
+    assert!(reading.join().unwrap() < Duration::from_millis(700));
+}
+
+#[test]
+fn a_runner_whose_connection_is_ended_goes_on() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 5000) i",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE BIGINT, ADD INDEX t_n ON t (n)");
+    let mut options = careful();
+    options.run.batch_rows = Some(200);
+    let mut client = database.client();
+    let mut ended = 0;
+    let mut observer = |progress: &RunProgress| {
+        if progress.rows > 500 && ended < 2 {
+            ended += 1;
+            client
+                .batch_execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                     WHERE pid <> pg_backend_pid() AND datname = current_database()",
+                )
+                .unwrap();
+        }
+        Signal::Go
+    };
+    let report = engine.apply(id, &options, &mut observer).unwrap();
+    assert_eq!(report.status, MigrationStatus::Applied);
+    assert!(ended > 0);
+    assert_eq!(one(&database, "SELECT count(*) FROM t WHERE n = id"), "5000");
+    engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+    assert_eq!(one(&database, "SELECT count(*) FROM t WHERE n = id"), "5000");
+}
+
+#[test]
+fn what_is_purged_leaves_nothing() {
+    for retain in [Retain::Forever, Retain::No] {
+        let database = Database::with(
+            "CREATE TABLE t (id int PRIMARY KEY, n int, gone text DEFAULT 'x'); INSERT INTO t VALUES (1, 2);
+             CREATE INDEX t_n ON t (n); CREATE TABLE u (id serial PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t",
+        );
+        let mut engine = database.engine();
+        let id = generate(
+            &mut engine,
+            "CHANGE COLUMN t.n TYPE TEXT, DROP COLUMN t.gone, DROP INDEX t_n, DROP TABLE u, DROP VIEW v, \
+             ADD COLUMN t.m INTEGER, SET NOT NULL t.m BACKFILL 3",
+        );
+        let options = ApplyOptions { retain, ..careful() };
+        engine.apply(id, &options, &mut Silent).unwrap();
+        if retain == Retain::Forever {
+            engine.purge(Some(id), None, &options, &mut Silent).unwrap();
+        }
+        let left = "SELECT count(*) FROM (SELECT nspname AS n FROM pg_namespace UNION ALL SELECT relname FROM pg_class \
+                    UNION ALL SELECT attname FROM pg_attribute WHERE NOT attisdropped \
+                    UNION ALL SELECT proname FROM pg_proc \
+                    UNION ALL SELECT tgname FROM pg_trigger) x WHERE n LIKE '%pql\\_________\\_%'";
+        assert_eq!(one(&database, left), "0", "{retain:?}");
+        assert_eq!(one(&database, "SELECT row(t)::text FROM t"), "(\"(1,2,3)\")", "{retain:?}");
+        let error = engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap_err();
+        assert!([codes::PURGED, codes::IRREVERSIBLE].contains(&error.code()), "{error}");
+    }
+}
