@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors;
 use super::passfile;
+use super::service;
 use super::tls::{self, Trust};
 use crate::error::codes;
 use crate::location::PostgresUrl;
@@ -58,7 +59,7 @@ impl Notices {
 impl Target {
     /// Reads an address.
     pub(super) fn new(url: &PostgresUrl) -> Result<Self> {
-        let (rest, ours) = split(url.secret());
+        let (rest, mut ours) = split(url.secret());
         let shown = url.to_string();
         let mut config: Config = rest.parse().map_err(|error: postgres::Error| {
             let why =
@@ -66,6 +67,12 @@ impl Target {
             Error::new(codes::CANNOT_OPEN, format!("The address {shown} cannot be read: {why}."))
                 .with_help("Write it as postgres://user@host:5432/database.")
         })?;
+        let service = ours.service.clone().or_else(|| given("PGSERVICE"));
+        if let Some(name) = service {
+            for (key, value) in service::parameters(&name)? {
+                from_service(&mut config, &mut ours, &key, &value)?;
+            }
+        }
         complete(&mut config)?;
         let (mode, trust) = security(&ours, &config)?;
         config.ssl_mode(mode);
@@ -101,6 +108,36 @@ struct Ours {
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     passfile: Option<String>,
+    service: Option<String>,
+}
+
+/// A variable of the environment that says something.
+fn given(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// A parameter of a service, where the address does not say it.
+fn from_service(config: &mut Config, ours: &mut Ours, key: &str, value: &str) -> Result<()> {
+    let wrong =
+        || Error::new(codes::CANNOT_OPEN, format!("The service's {key} is {value:?}, which is no number."));
+    let fresh = config.get_hosts().is_empty() && config.get_hostaddrs().is_empty();
+    match key {
+        "host" if fresh => drop(config.host(value)),
+        "port" if config.get_ports().is_empty() => drop(config.port(value.parse().map_err(|_| wrong())?)),
+        "user" if config.get_user().is_none() => drop(config.user(value)),
+        "dbname" if config.get_dbname().is_none() => drop(config.dbname(value)),
+        "password" if config.get_password().is_none() => drop(config.password(value)),
+        "application_name" if config.get_application_name().is_none() => drop(config.application_name(value)),
+        "connect_timeout" if config.get_connect_timeout().is_none() => {
+            config.connect_timeout(Duration::from_secs(value.parse().map_err(|_| wrong())?));
+        }
+        "sslmode" => drop(ours.sslmode.get_or_insert_with(|| value.to_owned())),
+        "sslrootcert" => drop(ours.sslrootcert.get_or_insert_with(|| value.to_owned())),
+        "passfile" => drop(ours.passfile.get_or_insert_with(|| value.to_owned())),
+        // What is said already, or means nothing here.
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Takes our parameters out of an address.
@@ -114,6 +151,7 @@ fn split(url: &str) -> (String, Ours) {
             "sslmode" => &mut ours.sslmode,
             "sslrootcert" => &mut ours.sslrootcert,
             "passfile" => &mut ours.passfile,
+            "service" => &mut ours.service,
             _ => {
                 rest.push(pair);
                 continue;
@@ -142,7 +180,6 @@ fn decoded(text: &str) -> String {
 
 /// Fills in what the address leaves out.
 fn complete(config: &mut Config) -> Result<()> {
-    let given = |name: &str| env::var(name).ok().filter(|text| !text.is_empty());
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         config.host(given("PGHOST").as_deref().unwrap_or("localhost"));
     }
@@ -170,14 +207,14 @@ fn complete(config: &mut Config) -> Result<()> {
         config.application_name(given("PGAPPNAME").as_deref().unwrap_or("pql"));
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
+        let seconds = given("PGCONNECT_TIMEOUT").and_then(|text| text.parse().ok());
+        config.connect_timeout(seconds.map_or(CONNECT_TIMEOUT, Duration::from_secs));
     }
     Ok(())
 }
 
 /// Whether to use TLS, and whom to trust then.
 fn security(ours: &Ours, config: &Config) -> Result<(SslMode, Trust)> {
-    let given = |name: &str| env::var(name).ok().filter(|text| !text.is_empty());
     let word = ours.sslmode.clone().or_else(|| given("PGSSLMODE"));
     let roots = ours.sslrootcert.clone().or_else(|| given("PGSSLROOTCERT"));
     let sockets_only = config.get_hosts().iter().all(|host| matches!(host, postgres::config::Host::Unix(_)));
@@ -213,6 +250,20 @@ mod tests {
         assert_eq!(ours.sslmode.as_deref(), Some("verify-full"));
         assert_eq!(ours.sslrootcert.as_deref(), Some("/etc/a b.pem"));
         assert_eq!(split("postgres://h/db?sslmode=disable").0, "postgres://h/db");
+    }
+
+    #[test]
+    fn a_service_says_what_the_address_does_not() {
+        let (mut config, mut ours) = (Config::new(), Ours::default());
+        config.user("me");
+        for (key, value) in
+            [("host", "h"), ("user", "you"), ("port", "5433"), ("sslmode", "require"), ("x", "y")]
+        {
+            from_service(&mut config, &mut ours, key, value).unwrap();
+        }
+        assert_eq!((config.get_user(), config.get_ports()), (Some("me"), [5433].as_slice()));
+        assert_eq!(ours.sslmode.as_deref(), Some("require"));
+        assert!(from_service(&mut Config::new(), &mut ours, "port", "many").is_err());
     }
 
     #[test]

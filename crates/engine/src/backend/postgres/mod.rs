@@ -1,6 +1,6 @@
 //! The PostgreSQL backend: a server that many use at the same time, perhaps through a pooler.
 //!
-//! - `connect`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
+//! - `connect`, `service`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
 //! - `transaction`, `run`, `blockers`: transactions that keep nobody waiting for long;
 //! - `introspect`, `holds`, `rates`: what there is; `normalise`: what would be if it were;
 //! - `actions`: what a plan's steps do.
@@ -21,6 +21,7 @@ mod normalise;
 mod passfile;
 mod rates;
 mod run;
+mod service;
 mod tls;
 mod transaction;
 

@@ -7,6 +7,7 @@
 
 mod scratch;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use pql_planner::text::{normalise_postgres, postgres_literal};
@@ -43,18 +44,29 @@ fn pass(
     target: &mut Schema,
     retyped: &BTreeSet<ObjectName>,
 ) -> Result<()> {
-    let wanted = open(current, target, retyped);
+    let Open { part: wanted, columns } = open(current, target, retyped);
     if is_empty(&wanted) {
         return Ok(());
     }
     let settings = Settings { discard: true, ..Settings::default() };
     let outcome = transact(session, &settings, |session| {
-        let stored = counterpart(current, &wanted, retyped);
-        Ok((forms(session, wanted)?, forms(session, stored)?))
+        let stored = counterpart(current, target, (&wanted, &columns), retyped);
+        let read = read_back(session, &wanted)?;
+        let mut forms = Forms { wanted: vec![wanted, read], stored: vec![stored], doubts: Cell::new(0) };
+        let mut resolved = target.clone();
+        resolve(&mut resolved, &columns, &forms);
+        if forms.doubts.get() > 0 {
+            // Something is there under the same name and reads otherwise; it may still mean the same.
+            follow(session, &mut forms.wanted)?;
+            follow(session, &mut forms.stored)?;
+            resolved.clone_from(target);
+            resolve(&mut resolved, &columns, &forms);
+        }
+        Ok(resolved)
     });
     match outcome {
-        Ok((wanted, stored)) => {
-            resolve(target, &Forms { wanted, stored });
+        Ok(resolved) => {
+            *target = resolved;
             Ok(())
         }
         Err(error) if [codes::PERMISSION, codes::READ_ONLY].contains(&error.code()) => Ok(()),
@@ -62,21 +74,17 @@ fn pass(
     }
 }
 
-/// A part of a schema as it stands, and as it reads after each pass.
-fn forms(session: &mut Session, part: Schema) -> Result<Vec<Schema>> {
-    if is_empty(&part) {
-        return Ok(Vec::new());
-    }
-    let mut forms = vec![part];
-    for _ in 0..PASSES {
-        let last = &forms[forms.len() - 1];
+/// Reads back again and again, until nothing changes.
+fn follow(session: &mut Session, forms: &mut Vec<Schema>) -> Result<()> {
+    while forms.len() <= PASSES {
+        let Some(last) = forms.last().filter(|last| !is_empty(last)) else { break };
         let next = read_back(session, last)?;
         if next == *last {
             break;
         }
         forms.push(next);
     }
-    Ok(forms)
+    Ok(())
 }
 
 fn is_empty(schema: &Schema) -> bool {
@@ -112,20 +120,36 @@ fn reads(view: &View, tables: &BTreeSet<ObjectName>) -> bool {
             .any(|name| tables.iter().any(|table| table.name == name))
 }
 
-/// What of the target has to be asked for, with the tables that it needs.
-fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
+/// Columns by their tables.
+type Columns = BTreeSet<(ObjectName, String)>;
+
+/// What of the target has to be asked for.
+struct Open {
+    /// The definitions, with the tables that they need.
+    part: Schema,
+    /// The columns of those tables that are asked for themselves.
+    columns: Columns,
+}
+
+/// What of the target has to be asked for.
+fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Open {
     let mut probe = target.clone();
     normalise_postgres(&mut probe, Some(current));
     let mut part = Schema::new(target.names);
+    let mut columns = Columns::new();
     for table in target.tables.values() {
         let now = current.table(&table.name).filter(|table| !retyped.contains(&table.name));
         let probed = probe.table(&table.name).unwrap_or(table);
-        let mut open = open_parts(now, table, probed);
+        let known = |column: &Column| now.is_some_and(|now| now.columns.contains(column));
+        let asked = table.columns.iter().zip(&probed.columns).filter(|(_, probed)| !known(probed));
+        let asked: Vec<&Column> = asked.map(|(column, _)| column).filter(|column| has_text(column)).collect();
+        let mut open = open_parts(now, table, &asked);
         for column in &mut open.columns {
             // A literal comes along as what was typed, not as one of the type that the column had, or has elsewhere.
             column.default = column.default.as_ref().map(postgres_literal);
         }
-        if has_expressions(&open) {
+        if !(open.constraints.is_empty() && asked.is_empty()) {
+            columns.extend(asked.iter().map(|column| (table.name.clone(), column.name.clone())));
             part.tables.insert(table.name.clone(), open);
         }
     }
@@ -157,20 +181,26 @@ fn open(current: &Schema, target: &Schema, retyped: &BTreeSet<ObjectName>) -> Sc
         .filter_map(|name| Some(bare(target.table(name)?)))
         .collect();
     part.tables.extend(needed.into_iter().map(|table| (table.name.clone(), table)));
-    part
+    Open { part, columns }
 }
 
 /// The same things as the database has them now.
-fn counterpart(current: &Schema, wanted: &Schema, retyped: &BTreeSet<ObjectName>) -> Schema {
+fn counterpart(
+    current: &Schema,
+    target: &Schema,
+    (wanted, columns): (&Schema, &Columns),
+    retyped: &BTreeSet<ObjectName>,
+) -> Schema {
     let mut part = Schema::new(current.names);
-    for (name, table) in wanted.tables.iter().filter(|(name, _)| !retyped.contains(*name)) {
+    for name in wanted.tables.keys().filter(|name| !retyped.contains(*name)) {
         let Some(now) = current.table(name) else { continue };
         let mut now = now.clone();
         now.columns.retain(|column| !column.retained);
-        now.constraints.retain(is_checked);
+        let kept = target.table(name).map(|table| table.constraints.as_slice()).unwrap_or_default();
+        let is_kept = |constraint: &Constraint| kept.iter().any(|other| other.kind == constraint.kind);
+        now.constraints.retain(|constraint| is_checked(constraint) && !is_kept(constraint));
         for column in &mut now.columns {
-            let open = table.column(&column.name, current.names).is_some_and(has_text);
-            if !open {
+            if !columns.contains(&(name.clone(), column.name.clone())) {
                 strip(column);
             }
         }
@@ -201,11 +231,11 @@ fn strip(column: &mut Column) {
     column.generated = None;
 }
 
-/// A table with those expressions that the present one does not have.
-fn open_parts(now: Option<&Table>, table: &Table, probed: &Table) -> Table {
+/// A table with those expressions that the present one does not have; of its columns only these keep theirs.
+fn open_parts(now: Option<&Table>, table: &Table, asked: &[&Column]) -> Table {
     let mut open = table.clone();
-    for (column, probed) in open.columns.iter_mut().zip(&probed.columns) {
-        if now.is_some_and(|now| now.columns.contains(probed)) {
+    for column in &mut open.columns {
+        if !asked.iter().any(|asked| asked.name == column.name) {
             strip(column);
         }
     }
@@ -218,10 +248,6 @@ fn open_parts(now: Option<&Table>, table: &Table, probed: &Table) -> Table {
     }
     open.constraints.retain(|constraint| is_checked(constraint) && !known(constraint));
     open
-}
-
-fn has_expressions(table: &Table) -> bool {
-    !table.constraints.is_empty() || table.columns.iter().any(has_text)
 }
 
 /// Whether a column says something that the server may put in other words.
@@ -252,6 +278,8 @@ fn is_involved(index: &Index) -> bool {
 struct Forms {
     wanted: Vec<Schema>,
     stored: Vec<Schema>,
+    /// How often something was there for which no form that is known is one of what is wanted.
+    doubts: Cell<usize>,
 }
 
 impl Forms {
@@ -269,16 +297,20 @@ impl Forms {
                 return Some(there.clone());
             }
         }
+        if !now.is_empty() {
+            self.doubts.set(self.doubts.get() + 1);
+        }
         wanted.into_iter().nth(1)
     }
 }
 
-fn resolve(target: &mut Schema, forms: &Forms) {
+fn resolve(target: &mut Schema, columns: &Columns, forms: &Forms) {
     let rule = target.names;
     let Some(open) = forms.wanted.first().cloned() else { return };
     for (name, asked) in &open.tables {
         let Some(table) = target.tables.get_mut(name) else { continue };
-        for column in asked.columns.iter().filter(|column| has_text(column)) {
+        let is_asked = |column: &&Column| columns.contains(&(name.clone(), column.name.clone()));
+        for column in asked.columns.iter().filter(is_asked) {
             let get = |schema: &Schema| {
                 let mut column = schema.table(name)?.column(&column.name, rule)?.clone();
                 // These are no matter of spelling.
