@@ -242,3 +242,19 @@ fn a_lost_connection_is_opened_again() {
     assert!(error.is_err_and(|error| error.code() == codes::CONNECTION && error.is_retryable()));
     assert_eq!(row(&mut engine, "SELECT 1", &[]), [Value::Integer(1)]);
 }
+
+#[test]
+fn a_connection_that_is_ended_between_two_statements_is_no_error_to_a_reader() {
+    let database = Database::with("CREATE TABLE t (a int)");
+    for mut engine in [database.engine(), database.pooled_engine()] {
+        let before = engine.schema().unwrap();
+        database
+            .client()
+            .batch_execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE pid <> pg_backend_pid() AND datname = current_database()",
+            )
+            .unwrap();
+        assert_eq!(engine.schema().unwrap(), before);
+    }
+}

@@ -136,7 +136,8 @@ fn what_hangs_on_a_table_is_seen() {
     let found = backend.statistics(&tables).unwrap();
     let named = |table: &str, hold: Hold| -> Vec<String> {
         let held = found.held(&table.into()).iter().filter(|held| held.hold == hold);
-        held.map(|held| [&[held.name.clone()], held.columns.as_slice()].concat().join(" ")).collect()
+        held.map(|held| [std::slice::from_ref(&held.name), held.columns.as_slice()].concat().join(" "))
+            .collect()
     };
     for (hold, expected) in [
         (Hold::View, vec!["seen Mixed Case id", "summary m n2"]),

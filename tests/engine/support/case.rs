@@ -16,6 +16,7 @@ pub(crate) struct Case {
     pub(crate) since: Option<String>,
     /// What PostgreSQL gets instead: sections `schema postgres`, `statement postgres`, `since postgres`; or, in
     /// `skip postgres`, why the case is none of its.
+    #[allow(dead_code, reason = "read by the tests of PostgreSQL alone")]
     pub(crate) postgres: BTreeMap<String, String>,
 }
 

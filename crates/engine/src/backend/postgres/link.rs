@@ -3,6 +3,8 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres::fallible_iterator::FallibleIterator as _;
@@ -21,13 +23,29 @@ pub(super) struct Session {
     target: Arc<Target>,
     opened: Option<Opened>,
     read_only: bool,
+    stage: Stage,
 }
+
+/// Where a connection is with its transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// In none of ours.
+    Between,
+    /// In one.
+    Within,
+    /// In one that was lost with the connection: nothing more may be done that belongs to it.
+    Lost,
+}
+
+/// How often reading is tried again when the connection was lost, and how long is waited before the first time.
+const READ_AGAIN: u32 = 5;
+const BEFORE_READING_AGAIN: Duration = Duration::from_millis(50);
 
 impl Session {
     /// Connects.
     pub(super) fn open(target: Arc<Target>, read_only: bool) -> Result<Self> {
         let opened = Some(target.open()?);
-        Ok(Self { target, opened, read_only })
+        Ok(Self { target, opened, read_only, stage: Stage::Between })
     }
 
     /// Another connection to the same place.
@@ -49,6 +67,11 @@ impl Session {
 
     /// The live connection.
     pub(super) fn client(&mut self) -> Result<&mut Client> {
+        if self.stage == Stage::Lost {
+            return Err(
+                Error::new(codes::CONNECTION, "The connection was lost within a transaction.").retryable()
+            );
+        }
         if self.opened.as_ref().is_none_or(|opened| opened.client.is_closed()) {
             self.opened = Some(self.target.open()?);
         }
@@ -67,8 +90,21 @@ impl Session {
     fn outcome<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if outcome.as_ref().is_err_and(errors::is_lost) {
             self.opened = None;
+            if self.stage == Stage::Within {
+                self.stage = Stage::Lost;
+            }
         }
         outcome
+    }
+
+    /// A transaction has begun.
+    pub(super) fn begun(&mut self) {
+        self.stage = Stage::Within;
+    }
+
+    /// It has ended, in whatever way.
+    pub(super) fn ended(&mut self) {
+        self.stage = Stage::Between;
     }
 
     /// Runs statements without parameters, one after the other, in one round trip.
@@ -112,6 +148,7 @@ impl Session {
 
     /// Ends a transaction without effect; when that fails there is none any more, since the connection is gone.
     pub(super) fn roll_back(&mut self) {
+        self.ended();
         if let Some(opened) = &mut self.opened
             && opened.client.batch_execute("ROLLBACK").is_err()
         {
@@ -139,7 +176,17 @@ impl Connection for Session {
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
-        let (rows, _) = self.bound(sql, params)?;
+        let mut found = self.bound(sql, params);
+        // Between transactions it does not matter on which connection something is read.
+        for attempt in 0..READ_AGAIN {
+            if self.stage != Stage::Between || !only_reads(sql) || !found.as_ref().is_err_and(errors::is_lost)
+            {
+                break;
+            }
+            sleep(BEFORE_READING_AGAIN * 2u32.pow(attempt));
+            found = self.bound(sql, params);
+        }
+        let (rows, _) = found?;
         let columns = rows.first().map(columns).unwrap_or_default();
         Ok(ResultSet { columns, rows: rows.iter().map(values).collect::<Result<_>>()? })
     }

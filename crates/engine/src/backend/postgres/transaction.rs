@@ -90,13 +90,19 @@ pub(super) fn transact<T>(
 
 /// BEGIN, with its settings.
 pub(super) fn begin(session: &mut Session, settings: &Settings) -> Result<()> {
+    let sql = settings.begin(session.is_read_only());
+    session.notices().take_already_open();
+    match session.batch(&sql) {
+        // The server had ended the connection while it was idle; nothing was lost with it.
+        Err(error) if errors::is_lost(&error) => session.batch(&sql)?,
+        outcome => outcome?,
+    }
     let notices = session.notices();
-    notices.take_already_open();
-    session.batch(&settings.begin(session.is_read_only()))?;
     if notices.take_already_open() {
         return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection.")
             .with_help("COMMIT or ROLLBACK it first."));
     }
+    session.begun();
     Ok(())
 }
 
@@ -110,7 +116,9 @@ pub(super) fn commit(session: &mut Session) -> Result<()> {
             return Err(error);
         }
     };
-    match session.batch("COMMIT") {
+    let outcome = session.batch("COMMIT");
+    session.ended();
+    match outcome {
         Err(error) if errors::is_lost(&error) => match number {
             Some(number) if fate(session, &number)? => Ok(()),
             _ => Err(error),
