@@ -158,6 +158,16 @@ fn a_pause_at_any_transaction_can_be_resumed_or_cancelled() {
 }
 
 #[test]
+fn what_a_case_says_of_postgresql_is_known() {
+    for_each_case(|case, _| {
+        for (section, text) in &case.postgres {
+            assert!(["schema", "statement", "since", "skip"].contains(&section.as_str()), "{section}");
+            assert!(!text.trim().is_empty(), "{section} says nothing");
+        }
+    });
+}
+
+#[test]
 fn every_snapshot_has_its_case() {
     for folder in fs::read_dir(root()).expect("the folder is part of the project") {
         let folder = folder.expect("a readable folder").path();
