@@ -34,7 +34,7 @@ impl Engine {
             let names = schema.tables.keys().chain(schema.views.keys()).map(|name| name.name.as_str());
             nearest(last, names)
         } else {
-            let columns = schema.tables.values().flat_map(|table| table.visible());
+            let columns = schema.tables.values().flat_map(pql_schema::Table::visible);
             nearest(last, columns.map(|column| column.name.as_str()))
         };
         match near {
