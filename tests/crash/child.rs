@@ -34,6 +34,32 @@ pub(crate) fn run(
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// The same in a process whose files end after so many blocks of 512 bytes: the write that reaches the end is cut short,
+/// as on a disk that fills up.
+pub(crate) fn run_on_small_disk(
+    task: Task,
+    variant: Variant,
+    id: MigrationId,
+    file: &Path,
+    blocks: u64,
+) -> (ExitStatus, String) {
+    let word = match task {
+        Task::Apply => "apply",
+        Task::Rollback => "rollback",
+    };
+    let program = std::env::current_exe().expect("this program has a file");
+    let output = Command::new("sh")
+        // Without the trap the signal would kill the process before the write could fail.
+        .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks} || exit 9; exec \"$0\" \"$@\"")])
+        .arg(program)
+        .args(["--exact", "child::works", "--nocapture"])
+        .env(VARIABLE, format!("{word} {} {id} {}", variant as u8, file.display()))
+        .stdout(Stdio::null())
+        .output()
+        .expect("a child process");
+    (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Does what the environment asks for; in the program that runs the tests that is nothing.
 #[test]
 fn works() {

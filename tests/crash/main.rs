@@ -21,6 +21,7 @@
 mod support;
 
 mod child;
+mod disk;
 mod point;
 mod template;
 mod writer;

@@ -237,7 +237,7 @@ fn killed_anywhere_it_goes_on_or_is_taken_back() {
 #[test]
 fn a_writer_beside_it_is_in_the_index() {
     for (sql, _) in KINDS {
-        let place = Place::new(&rows(16_000));
+        let place = Place::new(&rows(8_000));
         let stop = Arc::new(AtomicBool::new(false));
         let db = place.db();
         let stopped = Arc::clone(&stop);

@@ -1,6 +1,6 @@
 //! What the rules need to know of expressions, told from their tokens.
 
-use pql_schema::{Expr, Table, Token, TokenKind, tokens};
+use pql_schema::{Expr, Table, Token, TokenKind, can_be_column, tokens};
 
 /// Whether SQLite takes it for a constant default, which rows that were written before the column have, too: a
 /// literal or a signed number.
@@ -68,16 +68,10 @@ pub(crate) fn substitute(expr: &Expr, value: impl Fn(&str) -> Option<Expr>) -> E
     let mut copied = 0;
     for (at, token) in all.iter().enumerate() {
         let Some(name) = token.name() else { continue };
-        let next = all.get(at + 1).map_or("", |next| next.text);
-        let called = next == "(" && token.kind == TokenKind::Word;
-        let word_before = at.checked_sub(1).map_or("", |before| all[before].text);
-        let not_a_column = next == "."
-            || called
-            || ["AS", "COLLATE"].iter().any(|word| word_before.eq_ignore_ascii_case(word))
-            || !Expr::statement(token.text).mentions(&name);
-        if not_a_column {
+        if !can_be_column(&all, at) || !Expr::statement(token.text).mentions(&name) {
             continue;
         }
+        let word_before = at.checked_sub(1).map_or("", |before| all[before].text);
         let Some(value) = value(&name) else { continue };
         let qualified = word_before == "." && at >= 2;
         let start = if qualified { all[at - 2].start } else { token.start };
@@ -165,5 +159,8 @@ mod tests {
         };
         let expr = substitute(&Expr::new("t.a * B || b(a) || 'a' || CAST(a AS a)"), value);
         assert_eq!(expr.as_str(), "(x + 1) * B || b((x + 1)) || 'a' || CAST((x + 1) AS a)");
+        let value = |name: &str| (name == "end").then(|| Expr::new("x"));
+        let expr = substitute(&Expr::new("CASE WHEN \"end\" THEN 0 ELSE t.\"end\" END"), value);
+        assert_eq!(expr.as_str(), "CASE WHEN x THEN 0 ELSE x END");
     }
 }

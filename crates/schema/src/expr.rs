@@ -315,7 +315,7 @@ pub(crate) fn sql_name(name: &str) -> String {
 
 /// Whether a token can denote a column where it stands: it is not called, not an alias or a type (`AS x`, `::x`),
 /// not a collation, not a qualifier, and not the END of a CASE or of a trigger's body.
-pub(crate) fn can_be_column(all: &[Token<'_>], at: usize) -> bool {
+pub fn can_be_column(all: &[Token<'_>], at: usize) -> bool {
     let token = &all[at];
     let next = all.get(at + 1).map_or("", |next| next.text);
     if next == "." || (next == "(" && token.kind == TokenKind::Word) {

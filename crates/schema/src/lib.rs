@@ -45,7 +45,7 @@ pub use constraint::{
 };
 pub use data_type::DataType;
 pub use diff::{Answers, Diff, DiffError, Question, Rename, diff};
-pub use expr::{Expr, Token, TokenKind, tokens};
+pub use expr::{Expr, Token, TokenKind, can_be_column, tokens};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, IndexPart, NullsOrder, SortOrder};
 pub use json::SchemaJsonError;

@@ -18,9 +18,14 @@ impl Engine {
         options: &ApplyOptions,
         observer: &mut dyn Observer,
     ) -> Result<Report> {
-        let record = self.record(id)?;
+        let mut record = self.record(id)?;
         if is_unfinished(&record) && !options.dry_run {
-            return self.resume(id, options, observer);
+            let report = self.resume(id, options, observer)?;
+            // What had failed, and was still being taken back, is taken back now: it begins again.
+            if !matches!(report.status, MigrationStatus::Failed | MigrationStatus::Cancelled) {
+                return Ok(report);
+            }
+            record = self.record(id)?;
         }
         self.may_start(&record)?;
         if options.dry_run {

@@ -1,30 +1,28 @@
 //! Expressions, rewritten for another place and judged for how far they can be trusted.
 
 use pql_planner::text::ident;
-use pql_schema::{Expr, TokenKind, tokens};
+use pql_schema::{Expr, TokenKind, can_be_column, tokens};
 
 /// The expression with every column of the table qualified: `a + 1` becomes `NEW.a + 1`.
 pub(super) fn qualified(expr: &Expr, columns: &[String], by: &str) -> String {
     let text = expr.as_str();
     let mut out = String::with_capacity(text.len() + 16);
     let mut copied = 0;
-    let mut previous = "";
-    let mut all = tokens(text).peekable();
-    while let Some(token) = all.next() {
-        let called = token.kind == TokenKind::Word && all.peek().is_some_and(|next| next.text == "(");
+    let all: Vec<_> = tokens(text).collect();
+    for (at, token) in all.iter().enumerate() {
+        let qualified = at > 0 && all[at - 1].text == ".";
         let column = token.name().filter(|name| {
-            !called && previous != "." && columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+            !qualified
+                && can_be_column(&all, at)
+                && columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+                // Not a word that is reserved, such as CASE, beside a column of that name.
+                && Expr::statement(token.text).mentions(name)
         });
         if let Some(column) = column {
-            // A name that already says `table.column` loses its table.
-            let qualifier = all.peek().is_some_and(|next| next.text == ".");
-            if !qualifier {
-                out.push_str(&text[copied..token.start]);
-                out.extend([by, ".", &ident(&column)]);
-                copied = token.start + token.text.len();
-            }
+            out.push_str(&text[copied..token.start]);
+            out.extend([by, ".", &ident(&column)]);
+            copied = token.start + token.text.len();
         }
-        previous = token.text;
     }
     out.push_str(&text[copied..]);
     out

@@ -18,9 +18,9 @@ use crate::{Error, Result};
 /// Fails with the rows that stand in the way.
 pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
     match action {
-        Action::Redefine { before, checks, captured: None, .. } => examine(db, before, checks),
-        Action::UnhideColumn { before, after, .. } => examine(db, before, &new_demands(before, after)),
-        Action::UnhideIndex { index, .. } => unique(db, index),
+        Action::Redefine { before, checks, captured: None, .. } => examine(db, plan, before, checks),
+        Action::UnhideColumn { before, after, .. } => examine(db, plan, before, &new_demands(before, after)),
+        Action::UnhideIndex { index, .. } => unique(db, plan, index),
         Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
             Some(rebuild) => turned_back(db, rebuild),
             None => Ok(()),
@@ -29,7 +29,7 @@ pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
     }
 }
 
-fn examine(db: &Db, table: &Table, checks: &[Check]) -> Result<()> {
+fn examine(db: &Db, plan: &Plan, table: &Table, checks: &[Check]) -> Result<()> {
     let name = &table.name.name;
     if checks.is_empty() || !catalog::has_table(db, name)? {
         return Ok(());
@@ -44,7 +44,12 @@ fn examine(db: &Db, table: &Table, checks: &[Check]) -> Result<()> {
                 table.columns.iter().all(|column| known(&column.name) || !expr.mentions(&column.name))
             }
             Check::References { key, .. } => {
-                catalog::has_table(db, &key.table.name)? && key.columns.iter().all(|column| known(column))
+                // A parent that is rebuilt may have another key until it is taken back itself.
+                let rebuilt =
+                    |rebuild: &Rebuild| rebuild.after.name == key.table || rebuild.before.name == key.table;
+                !plan.rebuilds.iter().any(rebuilt)
+                    && has_columns(db, &key.table.name, &key.referenced)?
+                    && key.columns.iter().all(|column| known(column))
             }
             Check::Distinct { columns, .. } => columns.iter().all(|part| known(&part.column)),
         };
@@ -55,7 +60,15 @@ fn examine(db: &Db, table: &Table, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-fn unique(db: &Db, index: &Index) -> Result<()> {
+fn has_columns(db: &Db, table: &str, columns: &[String]) -> Result<bool> {
+    if !catalog::has_table(db, table)? {
+        return Ok(false);
+    }
+    let now = model::table_of(db, table)?;
+    Ok(columns.iter().all(|column| now.column(column, pql_schema::NameRule::AsciiInsensitive).is_some()))
+}
+
+fn unique(db: &Db, plan: &Plan, index: &Index) -> Result<()> {
     let columns: Option<Vec<KeyPart>> = (index.parts.iter())
         .map(|part| {
             let column = part.column.clone()?;
@@ -64,7 +77,7 @@ fn unique(db: &Db, index: &Index) -> Result<()> {
         .collect();
     let Some(columns) = columns.filter(|_| index.unique && index.predicate.is_none()) else { return Ok(()) };
     let before = Table::new(index.table.clone());
-    examine(db, &before, &[Check::Distinct { name: index.name.name.clone(), columns }])
+    examine(db, plan, &before, &[Check::Distinct { name: index.name.name.clone(), columns }])
 }
 
 /// The rows that were written since a rebuild can have their old types again.

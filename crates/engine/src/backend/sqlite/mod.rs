@@ -24,6 +24,7 @@ mod exprs;
 mod fits;
 mod following;
 mod foreign;
+mod holders;
 mod index_build;
 mod introspect;
 mod keys;
@@ -134,6 +135,7 @@ impl Sqlite {
             pacer,
             patience: &self.patience,
             reading: &self.reading,
+            file: self.path.as_deref(),
             place,
             since_checkpoint: 0,
             longest_log: run::LONG_LOG,

@@ -232,13 +232,21 @@ fn is_users(entry: &Entry) -> bool {
     entry.sql.is_some() && !catalog::is_ours(&entry.name) && !catalog::is_internal(&entry.name)
 }
 
-/// Whether the place is free, and after the table that the object needs when the schema is read.
+/// Whether the place is free, after the table or view that the object needs when the schema is read, and before what
+/// needs it.
 fn may_stand_at(entry: &Entry, place: i64, all: &[Entry]) -> bool {
     if place == entry.rowid {
         return true;
     }
     let free = all.binary_search_by_key(&place, |other| other.rowid).is_err();
-    let needs =
-        all.iter().find(|other| other.kind == "table" && other.name.eq_ignore_ascii_case(&entry.table));
-    free && (entry.kind == "table" || needs.is_none_or(|table| table.rowid < place))
+    let owns = |entry: &Entry| matches!(entry.kind.as_str(), "table" | "view");
+    let (mut fits, others) = (free, all.iter().filter(|other| other.rowid != entry.rowid));
+    for other in others.filter(|other| other.table.eq_ignore_ascii_case(&entry.table)) {
+        fits &= match (owns(entry), owns(other)) {
+            (false, true) => other.rowid < place,
+            (true, false) => other.rowid > place,
+            _ => true,
+        };
+    }
+    fits
 }

@@ -1,5 +1,6 @@
 //! One action that is being executed: its transactions, the waiting for them, and the gaps after them.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection as Db, ErrorCode};
 
 use super::connect::Patience;
+use super::holders::{self, Held};
 use super::link::Link;
 use super::pacing::Pacer;
 use crate::backend::{Progress, Step};
@@ -49,6 +51,8 @@ pub(super) struct Run<'a> {
     pub(super) patience: &'a Patience,
     /// How the reading connection does.
     pub(super) reading: &'a Patience,
+    /// Where the database is, unless it is in memory.
+    pub(super) file: Option<&'a Path>,
     /// What kind of database it is.
     pub(super) place: Place,
     /// Transactions since the last checkpoint.
@@ -157,10 +161,11 @@ impl Run<'_> {
             }
             let waited = start.elapsed();
             if waited >= total {
-                return Err(locked(waited));
+                return Err(locked(waited, &self.named(Held::Writing)));
             }
+            let who = self.named(Held::Writing);
             self.step.waiting(&format!(
-                "another connection has held the write lock for {:.1} s",
+                "another connection{who} has held the write lock for {:.1} s",
                 waited.as_secs_f64()
             ));
             if attempt_start.elapsed() >= attempt {
@@ -175,8 +180,16 @@ impl Run<'_> {
         self.patience.set(self.step.options().lock_timeout);
         self.db.execute_batch("COMMIT").map_err(|error| {
             roll_back(self.db);
-            if is_busy(&error) { locked(self.step.options().lock_timeout) } else { error.into() }
+            if is_busy(&error) {
+                locked(self.step.options().lock_timeout, &self.named(Held::Reading))
+            } else {
+                error.into()
+            }
         })
+    }
+
+    fn named(&self, held: Held) -> String {
+        holders::named(self.file, held, self.place.wal)
     }
 
     /// Leaves the file to others, and uses the time for a checkpoint.
@@ -195,19 +208,31 @@ impl Run<'_> {
     }
 
     /// Brings what it can of the log into the file, which makes nobody wait. A log that has become long is started
-    /// again, which takes the lock for a moment, and waits for readers: not for those who read for long.
+    /// again, which takes the lock for a moment, once nobody reads what is in it any more. A reader is waited for, so
+    /// that the log does not grow meanwhile, but not for ever: after `lock_timeout` the log may become twice as long.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         self.since_checkpoint = 0;
         let seen = self.checkpoint_as("PASSIVE")?;
         if seen.pages < self.longest_log || seen.pages - seen.done > NEARLY {
             return Ok(());
         }
-        self.patience.set(BRIEF);
-        if self.checkpoint_as("RESTART")?.hindered {
-            self.step.waiting("a reader keeps the log of the database from being started again");
-            self.longest_log *= 2;
+        let start = Instant::now();
+        while self.restart_is_hindered()? {
+            if start.elapsed() >= self.step.options().lock_timeout {
+                self.longest_log *= 2;
+                break;
+            }
+            let who = self.named(Held::Reading);
+            self.step.waiting(&format!("a reader{who} keeps the database's log from being started again"));
+            self.step.breathe(&Progress::default())?;
+            thread::sleep(REPORT);
         }
         Ok(())
+    }
+
+    fn restart_is_hindered(&self) -> Result<bool> {
+        self.patience.set(BRIEF);
+        Ok(self.checkpoint_as("RESTART")?.hindered)
     }
 
     fn checkpoint_as(&self, mode: &str) -> Result<Checkpoint> {
@@ -249,10 +274,10 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-pub(super) fn locked(waited: Duration) -> Error {
+fn locked(waited: Duration, who: &str) -> Error {
     Error::new(
         codes::LOCKED,
-        format!("another connection has held the database's write lock for {:.1} s", waited.as_secs_f64()),
+        format!("another connection{who} has held a lock of the database for {:.1} s", waited.as_secs_f64()),
     )
     .with_help("nothing was changed by this attempt; find the program that keeps a transaction open, or allow more time with lock_timeout and retry_for")
     .retryable()

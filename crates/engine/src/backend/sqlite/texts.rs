@@ -5,7 +5,20 @@ use pql_schema::{Expr, Token, TokenKind, tokens};
 
 /// Whether two definitions differ in spacing, comments, letter case and needless quotes only.
 pub(super) fn same_meaning(a: &str, b: &str) -> bool {
-    a == b || Expr::statement(a) == Expr::statement(b)
+    a == b || Expr::statement(a) == Expr::statement(b) || same_index(a, b)
+}
+
+/// Whether two index definitions differ only in how they spell their own name and their table's.
+fn same_index(a: &str, b: &str) -> bool {
+    let parts = |sql: &str| {
+        let (all, name) = head(sql)?;
+        let at = all.iter().position(|token| token.start == name.start)?;
+        let [on, table, rest] = all.get(at + 1..at + 4)? else { return None };
+        let names = [name.name()?.to_ascii_lowercase(), table.name()?.to_ascii_lowercase()];
+        let before = Expr::statement(&sql[..name.start]);
+        on.text.eq_ignore_ascii_case("on").then(|| (before, names, Expr::statement(&sql[rest.start..])))
+    };
+    parts(a).is_some_and(|a| Some(a) == parts(b))
 }
 
 /// The definition under another name.

@@ -3,11 +3,13 @@
 
 use pql_planner::text::ident;
 use pql_planner::{ColumnMapping, Rebuild};
+use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
 use super::super::cell::Cell;
 use super::super::errors;
 use super::super::keys::{Key, Range, log_column};
+use super::super::redefine::rowid_column;
 use super::super::report::{NAMED, Rows};
 use super::pairs::{Tie, equal, tie};
 use super::restore::{Kept, Restore};
@@ -32,6 +34,8 @@ pub(super) struct Flow<'a> {
     pub(super) tie: Tie,
     /// What a row that was there gets back.
     pub(super) restore: Restore,
+    /// The target's column that is its rowid.
+    pub(super) numbered: Option<String>,
     /// The target's rows have rowids.
     pub(super) target_is_rowid: bool,
 }
@@ -57,6 +61,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         log: &rebuild.forward.log.name,
         tie,
         restore: Restore::default(),
+        numbered: numbered(&rebuild.after),
         target_is_rowid: !rebuild.after.options.without_rowid,
     })
 }
@@ -94,8 +99,13 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         log: &rebuild.reverse.log.name,
         tie,
         restore,
+        numbered: numbered(&rebuild.before),
         target_is_rowid: !rebuild.before.options.without_rowid,
     })
+}
+
+fn numbered(table: &Table) -> Option<String> {
+    rowid_column(table).map(|at| table.columns[at].name.clone())
 }
 
 impl Flow<'_> {
@@ -136,6 +146,10 @@ impl Flow<'_> {
         let source = ident(self.source);
         let (condition, params) = self.source_key.within(&source, piece, 1);
         self.refuse_misfits(db, &condition, &params)?;
+        if matches!(self.tie, Tie::Pairs(_)) && self.gives_numbers(db, &condition, &params)? {
+            // Which rowid a row gets is known when it has it.
+            return self.copy_singly(db, piece);
+        }
         let outcome = db.prepare_cached(&self.insert(&condition, false))?.execute(params_from_iter(&params));
         let copied = match outcome {
             Ok(copied) => copied as u64,
@@ -152,6 +166,20 @@ impl Flow<'_> {
             db.prepare_cached(&sql)?.execute(params_from_iter(&params))?;
         }
         Ok(copied)
+    }
+
+    /// Whether a row of the target gets its rowid from SQLite: no column says it, or one that is NULL.
+    fn gives_numbers(&self, db: &Db, condition: &str, params: &[Cell]) -> Result<bool> {
+        let Ok(values) = self.target_key_values() else { return Ok(true) };
+        let [value] = values.as_slice() else { return Ok(false) };
+        if self.numbered.is_none() {
+            return Ok(false);
+        }
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM main.{} WHERE {condition} AND ({value}) IS NULL)",
+            ident(self.source)
+        );
+        Ok(db.prepare_cached(&sql)?.query_row(params_from_iter(params), |row| row.get(0))?)
     }
 
     fn copy_singly(&self, db: &Db, piece: &Range) -> Result<u64> {

@@ -90,17 +90,7 @@ pub(super) fn tie(
                 });
             if equal { Tie::Same { rowid: None } } else { pairs }
         }
-        (RowKey::Rowid(_), RowKey::Columns(_)) => pairs,
-        (RowKey::Columns(_), RowKey::Rowid(_)) if rowid_column(target).is_some() => pairs,
-        (RowKey::Columns(_), RowKey::Rowid(_)) => {
-            return Err(Error::new(
-                codes::UNSUPPORTED,
-                format!(
-                    "the rows of {} cannot be followed to a table without their key",
-                    ident(&source.name.name)
-                ),
-            ));
-        }
+        (RowKey::Rowid(_), RowKey::Columns(_)) | (RowKey::Columns(_), RowKey::Rowid(_)) => pairs,
     })
 }
 

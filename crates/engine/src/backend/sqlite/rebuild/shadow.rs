@@ -18,6 +18,16 @@ pub(super) fn definition(rebuild: &Rebuild) -> Table {
     let mut table = rebuild.after.clone();
     table.name = rebuild.shadow.clone();
     let key_stays = table.options.without_rowid || rowid_column(&rebuild.after).is_some();
+    if table.options.strict && !key_stays {
+        // The primary key of a STRICT table says NOT NULL, and comes last.
+        let key = rebuild.after.primary_key().map_or(&[][..], |key| &key.columns[..]);
+        let in_key = |name: &str| key.iter().any(|part| part.column.eq_ignore_ascii_case(name));
+        table
+            .columns
+            .iter_mut()
+            .filter(|column| in_key(&column.name))
+            .for_each(|column| column.not_null = true);
+    }
     table.constraints.retain(|constraint| match constraint.kind {
         ConstraintKind::ForeignKey(_) | ConstraintKind::Unique(_) => false,
         ConstraintKind::PrimaryKey(_) => key_stays,

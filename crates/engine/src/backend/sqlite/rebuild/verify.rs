@@ -105,7 +105,13 @@ impl Flow<'_> {
         for (at, map) in self.mapping.iter().enumerate() {
             if !map.unstable && exprs::is_stable(&map.from) {
                 columns.push(format!("+({}) AS _pql_v{at}", map.from));
-                equal.push(format!("_pql_t.{} COLLATE BINARY IS _pql_s._pql_v{at}", ident(&map.column)));
+                let same = format!("_pql_t.{} COLLATE BINARY IS _pql_s._pql_v{at}", ident(&map.column));
+                // SQLite gives a row a number where its INTEGER PRIMARY KEY is NULL.
+                equal.push(if self.numbered.as_ref().is_some_and(|name| *name == map.column) {
+                    format!("(_pql_s._pql_v{at} IS NULL OR {same})")
+                } else {
+                    same
+                });
             }
         }
         let own: Vec<String> = keys.iter().map(|key| format!("_pql_s.{key}")).collect();
