@@ -35,7 +35,7 @@ impl Excerpt {
         let excerpt = Self {
             name: name.to_owned(),
             text: text[start..end].to_owned(),
-            lines: text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count(),
+            lines: text[..start].bytes().filter(|byte| *byte == b'\n').count(),
             cut,
         };
         (excerpt, place.start - start..shown - start)

@@ -8,7 +8,6 @@ use crate::error::codes;
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let message = message(&error);
-        if message.contains("syntax") {}
         let new = |code, text: String| Self::new(code, text);
         let translated = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

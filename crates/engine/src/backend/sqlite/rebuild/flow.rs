@@ -51,7 +51,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         &rebuild.reverse.key,
         &rebuild.after,
         &rebuild.mapping,
-    )?;
+    );
     Ok(Flow {
         source: &rebuild.before.name.name,
         source_key,
@@ -77,7 +77,7 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         &rebuild.reverse.key,
         &rebuild.after,
         &rebuild.mapping,
-    )?;
+    );
     let back = tie(
         rebuild,
         &rebuild.reverse.key,
@@ -85,7 +85,7 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         &rebuild.forward.key,
         &rebuild.before,
         &rebuild.mapping_back,
-    )?;
+    );
     // Pairs that were made on the way there are needed on the way back.
     let tie = if matches!(there, Tie::Pairs(_)) { there } else { back };
     let is_key = |column: &str| target_key.names().any(|name| name.eq_ignore_ascii_case(column));

@@ -63,13 +63,13 @@ pub(super) fn tie(
     to: &RowKey,
     target: &Table,
     mapping: &[ColumnMapping],
-) -> Result<Tie> {
+) -> Tie {
     let same = NameRule::AsciiInsensitive;
     let comes_from = |column: &str| {
         mapping.iter().find(|map| same.same(&map.column, column)).and_then(|map| exprs::as_column(&map.from))
     };
     let pairs = Tie::Pairs(pairs_name(rebuild));
-    Ok(match (from, to) {
+    match (from, to) {
         (RowKey::Rowid(_), RowKey::Rowid(name)) => match (rowid_column(source), rowid_column(target)) {
             (Some(old), Some(new)) => {
                 let origin = comes_from(&target.columns[new].name);
@@ -91,7 +91,7 @@ pub(super) fn tie(
             if equal { Tie::Same { rowid: None } } else { pairs }
         }
         (RowKey::Rowid(_), RowKey::Columns(_)) | (RowKey::Columns(_), RowKey::Rowid(_)) => pairs,
-    })
+    }
 }
 
 impl Flow<'_> {
