@@ -91,19 +91,19 @@ fn measure(criterion: &mut Criterion) {
     group.sample_size(10);
     for tables in SIZES {
         // Made for the first measurement that is asked for.
-        let mut made = None;
-        let fresh = || World::new(tables);
+        let mut world = None;
+        let create = || World::new(tables);
         group.bench_with_input(BenchmarkId::new("detect", tables), &(), |b, ()| {
-            let world = made.get_or_insert_with(fresh);
+            let world = world.get_or_insert_with(create);
             assert!(world.detect() >= 30, "every difference is found");
             b.iter(|| black_box(world.detect()));
         });
         group.bench_with_input(BenchmarkId::new("generate", tables), &(), |b, ()| {
-            let world = made.get_or_insert_with(fresh);
+            let world = world.get_or_insert_with(create);
             b.iter(|| black_box(world.run(GENERATE)));
         });
         group.bench_with_input(BenchmarkId::new("apply and roll back", tables), &(), |b, ()| {
-            let world = made.get_or_insert_with(fresh);
+            let world = world.get_or_insert_with(create);
             b.iter(|| world.apply_and_roll_back());
         });
     }

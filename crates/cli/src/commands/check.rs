@@ -9,6 +9,9 @@ use crate::commands::source::Source;
 use crate::exit::Exit;
 use crate::render::{Problem, Ui};
 
+/// Nobody reads more findings of one file than these; programs get all of them.
+const MOST: usize = 100;
+
 /// Reports every statement that does not parse, of every file.
 pub(crate) fn run(ui: &mut Ui, files: &[PathBuf]) -> Exit {
     let failed = files.iter().filter(|path| !one(ui, path)).count();
@@ -24,11 +27,14 @@ fn one(ui: &mut Ui, path: &Path) -> bool {
         }
     };
     let parse = pql_syntax::parse(&source.text);
-    for diagnostic in parse.diagnostics() {
-        if diagnostic.severity == Severity::Warning && ui.quiet {
-            continue;
-        }
+    let told = |severity: Severity| severity == Severity::Error || !ui.quiet;
+    let found: Vec<_> = parse.diagnostics().iter().filter(|it| told(it.severity)).collect();
+    let shown = if ui.is_json() { found.len() } else { found.len().min(MOST) };
+    for diagnostic in &found[..shown] {
         ui.problem(&Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name));
+    }
+    if shown < found.len() {
+        ui.note(&format!("… and {} more", found.len() - shown));
     }
     let errors = parse.diagnostics().iter().filter(|it| it.severity == Severity::Error).count();
     let statements = parse.statements().count();

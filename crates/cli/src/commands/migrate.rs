@@ -1,5 +1,9 @@
 //! `pql migrate`: the files of a project.
 
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pql::Session;
 use pql::files::{
     MigrationConfig, MigrationExecutor, MigrationExecutorConfig, MigrationResult, ProgressEvent,
@@ -11,6 +15,7 @@ use crate::args::{Allow, Migrate, MigrateAction};
 use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
 use crate::config::Environment;
 use crate::exit::Exit;
+use crate::progress::Progress;
 use crate::render::Ui;
 
 /// Does what the subcommand says.
@@ -22,8 +27,14 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
             let from = from.as_ref().map(|file| (ApplicationSchema::file(file), answers.answers.as_slice()));
             create(ui, &mut executor(ui, session, config), name, from)
         }
-        MigrateAction::Up { to, .. } => up(ui, &mut executor(ui, session, config), *to),
-        MigrateAction::Down { count, .. } => down(ui, &mut executor(ui, session, config), *count),
+        MigrateAction::Up { to, .. } => {
+            let done = if config.dry_run { "would be applied" } else { "applied" };
+            up(ui, &mut watched(ui, session, config, done), *to)
+        }
+        MigrateAction::Down { count, .. } => {
+            let done = if config.dry_run { "would be rolled back" } else { "rolled back" };
+            down(ui, &mut watched(ui, session, config, done), *count)
+        }
         MigrateAction::Status { .. } => status(ui, &mut executor(ui, session, config)),
         MigrateAction::Plan { to, .. } => plan(ui, &mut executor(ui, session, config), *to),
         MigrateAction::Repair { .. } => repair(ui, &mut executor(ui, session, config)),
@@ -65,21 +76,39 @@ pub(crate) fn configured(command: &Migrate, environment: &Environment) -> Migrat
 type Outcome = Result<Exit, pql::Error>;
 
 fn executor<'s>(ui: &Ui, session: &'s mut Session, config: MigrationConfig) -> MigrationExecutor<'s> {
-    let mut executor =
-        MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose: ui.verbose });
-    if ui.quiet {
-        return executor;
-    }
-    let json = ui.is_json();
+    MigrationExecutor::new(session, MigrationExecutorConfig { config, verbose: ui.verbose })
+}
+
+/// An executor whose files are shown as they go on and end. Ctrl-C pauses the one that is running.
+fn watched<'s>(
+    ui: &Ui,
+    session: &'s mut Session,
+    config: MigrationConfig,
+    done: &'static str,
+) -> MigrationExecutor<'s> {
+    let mut executor = executor(ui, session, config);
+    let (json, quiet) = (ui.is_json(), ui.quiet);
+    let mut progress = Progress::new(ui);
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    // Where it cannot be taken over, Ctrl-C ends the program, and the next one finds what is unfinished.
+    let _ = ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed));
     executor.progress.listen(move |event| {
         match event {
-            ProgressEvent::Update { done, message } if json => {
-                eprintln!("{}", json!({"step": done, "message": message}));
+            ProgressEvent::Running(state) => progress.show(state, true),
+            ProgressEvent::Update { .. } if quiet || json => {}
+            ProgressEvent::Update { done, message } => {
+                progress.clear();
+                eprintln!("  step {done}: {message}");
             }
-            ProgressEvent::Update { done, message } => eprintln!("  step {done}: {message}"),
-            ProgressEvent::Start { .. } | ProgressEvent::Complete(_) => {}
+            ProgressEvent::Complete(result) => {
+                progress.clear();
+                // Whoever read us may have had enough: `pql … | head`.
+                let _ = writeln!(io::stdout(), "{}", line(result, done, json));
+            }
+            ProgressEvent::Start { .. } => {}
         }
-        pql::Signal::Go
+        if stop.load(Ordering::Relaxed) { pql::Signal::Pause } else { pql::Signal::Go }
     });
     executor
 }
@@ -110,39 +139,40 @@ fn up(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, to: Option<u64>) -> Out
     }
     let dry_run = executor.is_dry_run();
     let results = block_on(executor.migrate_up(to))?;
-    Ok(report(ui, &results, if dry_run { "would be applied" } else { "applied" }, "nothing is pending"))
+    Ok(report(ui, &results, dry_run.then_some("would be applied"), "nothing is pending"))
 }
 
 fn down(ui: &mut Ui, executor: &mut MigrationExecutor<'_>, count: usize) -> Outcome {
     let dry_run = executor.is_dry_run();
     let results = block_on(executor.migrate_down(count))?;
-    Ok(report(
-        ui,
-        &results,
-        if dry_run { "would be rolled back" } else { "rolled back" },
-        "nothing is applied",
-    ))
+    Ok(report(ui, &results, dry_run.then_some("would be rolled back"), "nothing is applied"))
 }
 
-/// A line per migration with its duration.
-fn report(ui: &mut Ui, results: &[MigrationResult], done: &str, nothing: &str) -> Exit {
+/// What is left to say at the end: the lines of a dry run, in which nothing ran that could have said it.
+fn report(ui: &mut Ui, results: &[MigrationResult], would: Option<&str>, nothing: &str) -> Exit {
     if results.is_empty() {
         ui.note(nothing);
     }
-    for result in results {
-        let line = if ui.is_json() {
-            json!(result).to_string()
-        } else if !result.success {
-            let error = result.error.as_deref().unwrap_or("failed");
-            format!("{}  FAILED  {error}", result.migration_id)
-        } else if done.starts_with("would") {
-            format!("{}  {done}", result.migration_id)
-        } else {
-            format!("{}  {done}  {:.1} ms", result.migration_id, result.duration_ms)
-        };
-        ui.line(&line);
+    if let Some(would) = would {
+        for result in results {
+            ui.line(&line(result, would, ui.is_json()));
+        }
     }
     if results.iter().all(|result| result.success) { Exit::Done } else { Exit::Failed }
+}
+
+/// A migration's line, with its duration.
+fn line(result: &MigrationResult, done: &str, json: bool) -> String {
+    if json {
+        json!(result).to_string()
+    } else if !result.success {
+        let error = result.error.as_deref().unwrap_or("failed");
+        format!("{}  FAILED  {error}", result.migration_id)
+    } else if done.starts_with("would") {
+        format!("{}  {done}", result.migration_id)
+    } else {
+        format!("{}  {done}  {:.1} ms", result.migration_id, result.duration_ms)
+    }
 }
 
 fn status(ui: &mut Ui, executor: &mut MigrationExecutor<'_>) -> Outcome {

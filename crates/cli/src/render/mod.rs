@@ -1,6 +1,7 @@
 //! Where everything that the program says goes: results to standard output, the rest to standard error.
 
 pub(crate) mod csv;
+mod excerpt;
 pub(crate) mod problem;
 mod terminal;
 

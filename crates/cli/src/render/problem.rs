@@ -3,12 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity};
 use pql::{Question, Span};
 use pql_syntax::Diagnostic;
 use serde_json::{Map, Value, json};
 
 use super::Terminal;
+use super::excerpt::Excerpt;
 
 /// Something to say about a text, or about no text at all.
 #[derive(Debug)]
@@ -29,9 +30,11 @@ struct Inner {
 
 #[derive(Debug)]
 struct Place {
-    span: Range<usize>,
-    text: String,
-    source: NamedSource<String>,
+    /// In the text.
+    span: Span,
+    excerpt: Excerpt,
+    /// In the excerpt.
+    shown: Range<usize>,
 }
 
 impl Problem {
@@ -123,10 +126,8 @@ impl Problem {
         inner.insert("code".into(), self.0.code.clone().into());
         inner.insert("message".into(), self.0.message.clone().into());
         inner.insert("help".into(), self.0.help.clone().into());
-        let span =
-            self.0.place.as_ref().map(|place| Span::locate(&place.text, place.span.start, place.span.end));
-        if let Some(span) = span {
-            inner.insert("span".into(), json!(span));
+        if let Some(place) = &self.0.place {
+            inner.insert("span".into(), json!(place.span));
         }
         if !self.0.questions.is_empty() {
             inner.insert("questions".into(), json!(self.0.questions));
@@ -142,7 +143,8 @@ impl Problem {
 
 impl Place {
     fn new(span: Range<usize>, name: &str, text: &str) -> Self {
-        Self { span, text: text.to_owned(), source: NamedSource::new(name, text.to_owned()) }
+        let (excerpt, shown) = Excerpt::new(name, text, &span);
+        Self { span: Span::locate(text, span.start, span.end), excerpt, shown }
     }
 }
 
@@ -172,12 +174,12 @@ impl miette::Diagnostic for Problem {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        self.0.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
+        self.0.place.as_ref().map(|place| &place.excerpt as &dyn miette::SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.0.place.as_ref()?;
         let label = self.0.label.clone().unwrap_or_else(|| "here".to_owned());
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some(label), place.span.clone()))))
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some(label), place.shown.clone()))))
     }
 }

@@ -1,6 +1,8 @@
 //! The operations of MIGRATE GENERATE, one arm each.
 
-use pql_schema::MigrationOp;
+use std::ops::Range;
+
+use pql_schema::{MigrationOp, ObjectName, TableOptions};
 use pql_syntax::ast::{self, AstNode as _, Operation};
 
 use super::Lowering;
@@ -75,6 +77,7 @@ impl Lowering<'_> {
             Operation::SetTableOptions(op) => {
                 let table = self.table(&op.target()?)?;
                 let options = self.table_options(op.options())?;
+                self.settle_columns(&table, &options, &span);
                 self.push(MigrationOp::SetTableOptions { table, options }, span);
             }
             Operation::SetColumnOptions(op) => {
@@ -128,6 +131,26 @@ impl Lowering<'_> {
             Operation::Execute(op) => self.execute(op)?,
         }
         Some(())
+    }
+
+    /// STRICT tables know few types: the columns of one that becomes strict get the nearest of those before.
+    fn settle_columns(&mut self, table: &ObjectName, options: &TableOptions, span: &Range<usize>) {
+        let Some(known) = self.schema.table(table).cloned() else { return };
+        for column in known.visible() {
+            let mut settled = column.clone();
+            self.settle_type(&mut settled, &known.constraints, options);
+            if settled.data_type != column.data_type {
+                let op = MigrationOp::ChangeColumnType {
+                    table: known.name.clone(),
+                    column: column.name.clone(),
+                    to: settled.data_type,
+                    collation: column.collation.clone(),
+                    using: None,
+                    revert_using: None,
+                };
+                self.push(op, span.clone());
+            }
+        }
     }
 
     fn execute(&mut self, op: &ast::Execute) -> Option<()> {

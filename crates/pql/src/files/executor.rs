@@ -314,9 +314,13 @@ impl<'s> MigrationExecutor<'s> {
                         None => format!("{} {}", progress.phase, progress.action),
                     };
                     let told = self.config.verbose || progress.waiting.is_some();
-                    let going =
-                        if told { self.progress.update(progress.step as u64, message) } else { Signal::Go };
-                    if first == Signal::Go { going } else { first }
+                    let step = progress.step as u64;
+                    let going = self.progress.running(progress);
+                    let heard = if told { self.progress.update(step, message) } else { Signal::Go };
+                    [first, going, heard]
+                        .into_iter()
+                        .find(|signal| *signal != Signal::Go)
+                        .unwrap_or(Signal::Go)
                 }
                 Event::Paused => break,
                 Event::Output(_) | Event::Finished(_) => Signal::Go,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pql_engine::Signal;
+use pql_engine::{RunProgress, Signal};
 
 use super::MigrationResult;
 
@@ -16,6 +16,8 @@ pub enum ProgressEvent {
         /// Steps.
         total: u64,
     },
+    /// Where the run is, many times a second.
+    Running(RunProgress),
     /// It goes on.
     Update {
         /// Steps done.
@@ -49,6 +51,11 @@ impl ProgressReporter {
     /// It goes on.
     pub fn update(&mut self, done: u64, message: impl Into<String>) -> Signal {
         self.tell(&ProgressEvent::Update { done, message: message.into() })
+    }
+
+    /// Where the run is.
+    pub fn running(&mut self, progress: RunProgress) -> Signal {
+        self.tell(&ProgressEvent::Running(progress))
     }
 
     /// It is done, or has failed.
