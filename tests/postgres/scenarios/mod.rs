@@ -16,6 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use case::Case;
 use run::{Start, VARIANTS, Variant};
@@ -66,13 +67,21 @@ fn for_postgres(mut case: Case) -> Case {
     case
 }
 
-/// Runs something for every case, several at a time, and says at the end which of them failed, and why.
-fn for_each_case(work: impl Fn(&Case) + Sync) {
-    let cases = cases();
+/// Runs something for every case, several at a time, and says at the end which of them failed, and why. When the time
+/// is over no other case is begun, in an order that mixes the operations; `PQL_POSTGRES=all` takes the time it needs.
+fn for_each_case(time: Duration, work: impl Fn(&Case) + Sync) {
+    let mut cases = cases();
+    cases.sort_by_key(|case| {
+        case.name.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte)) % 1_009
+    });
+    let all = std::env::var("PQL_POSTGRES").is_ok_and(|value| value == "all");
+    let start = Instant::now();
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(String::new());
     let worker = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed))
+            && (all || start.elapsed() < time)
+        {
             let run = std::panic::AssertUnwindSafe(|| work(case));
             if let Err(reason) = std::panic::catch_unwind(run) {
                 let text = reason.downcast_ref::<String>().map(String::as_str);
@@ -86,13 +95,14 @@ fn for_each_case(work: impl Fn(&Case) + Sync) {
             scope.spawn(worker);
         }
     });
+    println!("{} of {} cases", next.into_inner().min(cases.len()), cases.len());
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "some cases failed:\n{failed}");
 }
 
 #[test]
 fn there_and_back() {
-    for_each_case(|case| {
+    for_each_case(Duration::from_secs(180), |case| {
         let mut outcome: Option<String> = None;
         let mut start = Start::new(case);
         for variant in VARIANTS {
@@ -127,14 +137,14 @@ fn there_and_back() {
 
 #[test]
 fn an_error_at_any_transaction_is_taken_back() {
-    for_each_case(|case| {
+    for_each_case(Duration::from_secs(45), |case| {
         faults::fail_everywhere(case, Variant::NoStall);
     });
 }
 
 #[test]
 fn a_pause_at_any_transaction_can_be_resumed_or_cancelled() {
-    for_each_case(|case| {
+    for_each_case(Duration::from_secs(45), |case| {
         faults::interrupt_everywhere(case, Variant::NoStall);
     });
 }
