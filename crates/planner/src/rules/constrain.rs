@@ -8,7 +8,7 @@ use pql_schema::{Constraint, ConstraintKind, Expr, Index, IndexPart, KeyPart, Ob
 
 use crate::estimate::metadata;
 use crate::text::postgres_ident;
-use crate::{Action, Backfill, Change, Check, Phase, Severity, codes};
+use crate::{Action, Backfill, Change, Check, Hold, Phase, Severity, codes};
 
 use super::declare::check_of;
 use super::ladder::Ladder;
@@ -231,6 +231,10 @@ impl Ladder<'_> {
         let columns = self.schema.table(&index.table).map_or(1, |table| table.columns.len());
         let bytes = costs.index_bytes(index.parts.len(), columns);
         let action = self.index_action(index);
+        if self.is_partitioned(&index.table) && !self.is_brief(costs.index()) {
+            let message = format!("{} is partitioned: its indexes are not built CONCURRENTLY", index.table);
+            self.warn(codes::NOT_ONLINE, Severity::Warning, message);
+        }
         let (undo, estimate) = match &action {
             Action::CreateIndex { .. } => {
                 (Action::DropIndex { index: index.name.clone() }, costs.at_once(costs.index(), bytes))
@@ -243,9 +247,14 @@ impl Ladder<'_> {
         self.step(phase, action, vec![undo], estimate);
     }
 
+    /// Whether the rows are in partitions, where PostgreSQL knows no CONCURRENTLY.
+    fn is_partitioned(&self, table: &ObjectName) -> bool {
+        self.held(table).iter().any(|held| held.hold == Hold::Partitioned)
+    }
+
     /// The action that builds an index.
     pub(super) fn index_action(&self, index: &Index) -> Action {
-        if self.is_brief(self.costs(&index.table).index()) {
+        if self.is_brief(self.costs(&index.table).index()) || self.is_partitioned(&index.table) {
             Action::CreateIndex { index: index.clone() }
         } else {
             Action::CreateIndexConcurrently { index: index.clone() }
