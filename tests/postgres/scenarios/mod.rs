@@ -72,7 +72,7 @@ fn for_postgres(mut case: Case) -> Case {
 fn for_each_case(time: Duration, work: impl Fn(&Case) + Sync) {
     let mut cases = cases();
     cases.sort_by_key(|case| {
-        case.name.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte)) % 1_009
+        case.name.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) % 1_009
     });
     let all = std::env::var("PQL_POSTGRES").is_ok_and(|value| value == "all");
     let start = Instant::now();
