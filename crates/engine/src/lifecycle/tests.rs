@@ -515,7 +515,7 @@ fn another_session_pauses_and_cancels() {
         // The run goes on only when the word is there, and then slowly enough to look for it.
         let mut observer = |_: &RunProgress| {
             wait_for_event(&file.0, &format!("{word}_asked"));
-            std::thread::sleep(std::time::Duration::from_millis(500));
+            std::thread::sleep(std::time::Duration::from_secs(3));
             Signal::Go
         };
         first.resume(id, &ApplyOptions::default(), &mut observer).unwrap_err();
