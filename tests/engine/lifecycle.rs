@@ -8,7 +8,7 @@ use pql_engine::{
 };
 use pql_planner::Dialect;
 use pql_planner::lower::{self, Context};
-use pql_schema::{Answers, MigrationId, MigrationStatus};
+use pql_schema::{Answers, MigrationId, MigrationOp, MigrationStatus};
 use pql_syntax::ast::Statement;
 
 use crate::support::run::{directory, plain};
@@ -44,12 +44,18 @@ impl World {
         state::of(&self.db())
     }
 
-    pub(crate) fn try_generate(&mut self, operations: &str) -> Result<MigrationId, Error> {
-        let schema = self.engine.schema()?;
+    /// What the operations are, or the codes of what stands against them.
+    pub(crate) fn lowered(&mut self, operations: &str) -> Result<Vec<MigrationOp>, Vec<String>> {
+        let schema = self.engine.schema().expect("a schema");
         let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
         let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {operations};"));
         let Some(Statement::Generate(generate)) = parse.statements().next() else { panic!("{operations}") };
-        let ops = lower::operations(&generate, context).expect("operations that can be lowered").ops;
+        let lowered = lower::operations(&generate, context);
+        Ok(lowered.map_err(|found| found.iter().map(|one| one.code.to_string()).collect::<Vec<_>>())?.ops)
+    }
+
+    pub(crate) fn try_generate(&mut self, operations: &str) -> Result<MigrationId, Error> {
+        let ops = self.lowered(operations).expect("operations that can be lowered");
         Ok(self.engine.generate(ops, None)?.id)
     }
 

@@ -138,11 +138,13 @@ fn a_null_that_is_written_stays_null() {
 fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
     let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
     let (go, wait) = channel();
+    let (let_go, seen) = channel();
     let mut holder = database.client();
     let held = spawn(move || {
         holder.batch_execute("BEGIN; SELECT * FROM t").unwrap();
         go.send(()).unwrap();
-        sleep(Duration::from_millis(1_200));
+        // Until it has been named.
+        let _ = seen.recv_timeout(Duration::from_secs(30));
         holder.batch_execute("COMMIT").unwrap();
     });
     wait.recv().unwrap();
@@ -163,6 +165,7 @@ fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
     let mut observer = |progress: &RunProgress| {
         if let Some(waiting) = &progress.waiting {
             said.clone_from(waiting);
+            let _ = let_go.send(());
         }
         Signal::Go
     };
@@ -171,7 +174,7 @@ fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
     engine.apply(id, &options, &mut observer).unwrap();
     held.join().unwrap();
     assert!(said.contains("process") && said.contains("SELECT * FROM t"), "{said}");
-    assert!(reading.join().unwrap() < Duration::from_millis(700));
+    assert!(reading.join().unwrap() < Duration::from_secs(2));
 }
 
 #[test]
