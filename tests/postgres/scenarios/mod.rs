@@ -137,14 +137,14 @@ fn there_and_back() {
 
 #[test]
 fn an_error_at_any_transaction_is_taken_back() {
-    for_each_case(Duration::from_secs(45), |case| {
+    for_each_case(Duration::from_secs(15), |case| {
         faults::fail_everywhere(case, Variant::NoStall);
     });
 }
 
 #[test]
 fn a_pause_at_any_transaction_can_be_resumed_or_cancelled() {
-    for_each_case(Duration::from_secs(45), |case| {
+    for_each_case(Duration::from_secs(15), |case| {
         faults::interrupt_everywhere(case, Variant::NoStall);
     });
 }
