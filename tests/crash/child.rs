@@ -20,13 +20,9 @@ pub(crate) fn run(
     file: &Path,
     fault: &str,
 ) -> (ExitStatus, String) {
-    let word = match task {
-        Task::Apply => "apply",
-        Task::Rollback => "rollback",
-    };
     let output = Command::new(std::env::current_exe().expect("this program has a file"))
         .args(["--exact", "child::works", "--nocapture"])
-        .env(VARIABLE, format!("{word} {} {id} {}", variant as u8, file.display()))
+        .env(VARIABLE, order(task, variant, id, file))
         .env(fault::VARIABLE, fault)
         .stdout(Stdio::null())
         .output()
@@ -43,21 +39,25 @@ pub(crate) fn run_on_small_disk(
     file: &Path,
     blocks: u64,
 ) -> (ExitStatus, String) {
-    let word = match task {
-        Task::Apply => "apply",
-        Task::Rollback => "rollback",
-    };
     let program = std::env::current_exe().expect("this program has a file");
     let output = Command::new("sh")
         // Without the trap the signal would kill the process before the write could fail.
         .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks} || exit 9; exec \"$0\" \"$@\"")])
         .arg(program)
         .args(["--exact", "child::works", "--nocapture"])
-        .env(VARIABLE, format!("{word} {} {id} {}", variant as u8, file.display()))
+        .env(VARIABLE, order(task, variant, id, file))
         .stdout(Stdio::null())
         .output()
         .expect("a child process");
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn order(task: Task, variant: Variant, id: MigrationId, file: &Path) -> String {
+    let word = match task {
+        Task::Apply => "apply",
+        Task::Rollback => "rollback",
+    };
+    format!("{word} {} {id} {}", variant as u8, file.display())
 }
 
 /// Does what the environment asks for; in the program that runs the tests that is nothing.

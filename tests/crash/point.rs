@@ -57,7 +57,7 @@ impl Template {
         let expected = outcome?;
         let written = written.map_err(|error| format!("the application saw an error: {error}"))?;
         sound(&file)?;
-        let found = Picture::of(&file);
+        let found = Picture::of(&file, &self.numbered_anew);
         if found.state != expected.state {
             return Err(format!("not as after a clean run:\n{}", difference(&expected.state, &found.state)));
         }

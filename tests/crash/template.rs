@@ -33,7 +33,8 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    pub(crate) fn of(file: &Path) -> Self {
+    /// The rows of these tables count without their rowids.
+    pub(crate) fn of(file: &Path, numbered_anew: &[String]) -> Self {
         let db = connect(file);
         let mut names = db
             .prepare("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '\\_pql%' ESCAPE '\\' ORDER BY name")
@@ -46,7 +47,7 @@ impl Picture {
         }
         drop(rows);
         drop(names);
-        Self { state: state::of(&db), triggers }
+        Self { state: state::of_but_numbers(&db, numbered_anew), triggers }
     }
 }
 
@@ -61,6 +62,8 @@ pub(crate) struct Template {
     pub(crate) before: Picture,
     /// After an application.
     pub(crate) after: Picture,
+    /// Tables that are without rowids on one of the two sides: the application decides in which order rows get theirs.
+    pub(crate) numbered_anew: Vec<String>,
     /// How many statements change the file, there and back.
     statements: [u64; 2],
 }
@@ -73,8 +76,6 @@ impl Template {
         let directory = start.directory;
         let at = |name: &str| directory.path().join(name);
         let (generated, applied, list) = (at("start.db"), at("applied.db"), at("list"));
-        let before = Picture::of(&generated);
-
         fs::copy(&generated, &applied).expect("a copy");
         let clean = |task, file: &Path| {
             let _ = fs::remove_file(&list);
@@ -83,16 +84,18 @@ impl Template {
             fs::read_to_string(&list).expect("a list").lines().count() as u64
         };
         let forward = clean(Task::Apply, &applied);
-        let after = Picture::of(&applied);
+        let numbered_anew: Vec<String> =
+            [&generated, &applied].into_iter().flat_map(|file| without_rowids(file)).collect();
+        let [before, after] = [&generated, &applied].map(|file| Picture::of(file, &numbered_anew));
         let back = at("back.db");
         fs::copy(&applied, &back).expect("a copy");
         let backward = clean(Task::Rollback, &back);
-        let rolled_back = Picture::of(&back);
+        let rolled_back = Picture::of(&back, &numbered_anew);
         assert_eq!(before, rolled_back, "{}, {}: comes back changed", case.name, variant.name());
         assert_eq!(status(&back, id), MigrationStatus::RolledBack);
 
         let script = writer::script(&case.statement, [&generated, &applied]);
-        Self { directory, variant, id, script, before, after, statements: [forward, backward] }
+        Self { directory, variant, id, script, before, after, numbered_anew, statements: [forward, backward] }
     }
 
     /// How many statements of a task change the file.
@@ -114,6 +117,15 @@ impl Template {
         fs::copy(self.directory.path().join(from), &work).expect("a copy");
         work
     }
+}
+
+/// The tables of a database that are declared WITHOUT ROWID.
+fn without_rowids(file: &Path) -> Vec<String> {
+    let db = connect(file);
+    let mut query =
+        db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND wr").expect("a list");
+    let names = query.query_map([], |row| row.get(0)).expect("a list");
+    names.collect::<Result<_, _>>().expect("names")
 }
 
 /// Opens a database as the next session does.

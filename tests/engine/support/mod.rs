@@ -4,3 +4,4 @@ pub(crate) mod case;
 pub(crate) mod faults;
 pub(crate) mod run;
 pub(crate) mod state;
+pub(crate) mod variant;

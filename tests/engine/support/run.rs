@@ -5,57 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pql_engine::backend::Backend;
-use pql_engine::{
-    ApplyOptions, Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent,
-};
+use pql_engine::{Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent};
 use pql_planner::lower::{self, Context};
 use pql_planner::{Dialect, text};
 use pql_schema::{
-    Answers, Constraint, ConstraintKind, KeyPart, MigrationId, MigrationOp, MigrationStatus,
-    MigrationStrategy, Schema, Unique,
+    Answers, Constraint, ConstraintKind, KeyPart, MigrationId, MigrationOp, MigrationStatus, Schema, Unique,
 };
 use pql_syntax::ast::Statement;
 
 use super::case::Case;
 use super::state;
-
-/// How a case is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Variant {
-    /// As it is by default: small tables take the plain statement.
-    Online,
-    /// Every table is as good as large.
-    NoStall,
-    /// In as few transactions as possible.
-    Offline,
-}
-
-/// All of them.
-pub(crate) const VARIANTS: [Variant; 3] = [Variant::Online, Variant::NoStall, Variant::Offline];
-
-impl Variant {
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::NoStall => "online without any stall",
-            Self::Offline => "offline",
-        }
-    }
-
-    /// The options that it stands for.
-    pub(crate) fn options(self) -> ApplyOptions {
-        let mut options = ApplyOptions::default();
-        // Several transactions even for a handful of rows.
-        options.run.batch_rows = Some(2);
-        match self {
-            Self::Online => {}
-            Self::NoStall => options.run.max_stall = Duration::ZERO,
-            Self::Offline => options.strategy = MigrationStrategy::Offline,
-        }
-        options
-    }
-}
+pub(crate) use super::variant::{VARIANTS, Variant};
 
 /// A directory for databases, in memory where there is such a place: nothing here is about the disk.
 pub(crate) fn directory() -> tempfile::TempDir {

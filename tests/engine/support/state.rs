@@ -7,10 +7,15 @@ use rusqlite::types::ValueRef;
 
 /// Everything: how the database is defined, every row with its rowid, and the sequences; without what is PQL's own.
 pub(crate) fn of(db: &Connection) -> String {
+    of_but_numbers(db, &[])
+}
+
+/// The same without the rowids of some tables: one that gets its rowids anew numbers its rows as they come.
+pub(crate) fn of_but_numbers(db: &Connection, numbered_anew: &[String]) -> String {
     let (mut out, mut tables) = definitions(db);
     tables.sort();
     for table in tables {
-        rows_of(db, &table, &mut out);
+        rows_of(db, &table, !numbered_anew.contains(&table), &mut out);
     }
     let sequences =
         "SELECT name, seq FROM sqlite_sequence WHERE name NOT LIKE '\\_pql%' ESCAPE '\\' ORDER BY name";
@@ -60,7 +65,7 @@ fn visible(sql: &str) -> String {
     out
 }
 
-fn rows_of(db: &Connection, table: &str, out: &mut String) {
+fn rows_of(db: &Connection, table: &str, numbers: bool, out: &mut String) {
     let quoted = format!("\"{}\"", table.replace('"', "\"\""));
     let columns: Vec<String> = db
         .prepare(&format!(
@@ -71,8 +76,8 @@ fn rows_of(db: &Connection, table: &str, out: &mut String) {
     let list: Vec<String> = columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
     let list = list.join(", ");
     let with_rowid = format!("SELECT rowid, {list} FROM {quoted} ORDER BY rowid");
-    let mut query = db
-        .prepare(&with_rowid)
+    let without = format!("SELECT 0, {list} FROM {quoted} ORDER BY {list}");
+    let mut query = if numbers { db.prepare(&with_rowid) } else { db.prepare(&without) }
         .or_else(|_| db.prepare(&format!("SELECT 0, {list} FROM {quoted}")))
         .expect("rows");
     let width = query.column_count();

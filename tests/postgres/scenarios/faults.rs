@@ -6,7 +6,8 @@ use pql_engine::{RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use super::case::Case;
-use super::run::{Start, Variant, shown};
+use super::run::{Start, shown};
+use super::variant::Variant;
 
 /// Makes each transaction of a case fail, before and after its commit.
 pub(crate) fn fail_everywhere(case: &Case, variant: Variant) {

@@ -10,6 +10,8 @@ mod case;
 mod faults;
 mod run;
 mod state;
+#[path = "../../engine/support/variant.rs"]
+mod variant;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,7 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use case::Case;
-use run::{Start, VARIANTS, Variant};
+use run::Start;
+use variant::{VARIANTS, Variant};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engine")

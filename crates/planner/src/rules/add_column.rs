@@ -42,9 +42,7 @@ pub(super) fn sqlite(
     name: &str,
     backfill: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let Some(column) = after.columns.last().cloned() else { return Ok(()) };
     let constant = column.default.as_ref().is_none_or(is_constant);
     // What the rows that are there get when it is not what they read anyway.
@@ -183,9 +181,7 @@ pub(super) fn postgres(
     name: &str,
     backfill: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let Some(column) = after.columns.last().cloned() else { return Ok(()) };
     let own: Vec<Constraint> = after.constraints[before.constraints.len()..].to_vec();
     let keyed = own.iter().any(Constraint::is_primary_key);

@@ -20,9 +20,7 @@ pub(super) fn sqlite(
     table: &ObjectName,
     constraint: &Constraint,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let check = check_of(&after, constraint);
     ladder.declare(&before, &after, Demands { checks: check.into_iter().collect(), ..Demands::default() })
 }
@@ -33,9 +31,7 @@ pub(super) fn postgres(
     op: &MigrationOp,
     table: &ObjectName,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let Some(constraint) = after.constraints.last().cloned() else { return Ok(()) };
     ladder.constrain(&before, &constraint, false);
     Ok(())

@@ -54,9 +54,7 @@ pub(super) fn sqlite(
     table: &ObjectName,
     column: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }
@@ -87,9 +85,7 @@ pub(super) fn postgres(
     column: &str,
 ) -> Result<(), PlanError> {
     let MigrationOp::ChangeColumnType { using, revert_using, .. } = op else { return Ok(()) };
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let names = ladder.schema.names;
     let (Some(old), Some(new)) =
         (before.column(column, names).cloned(), after.column(column, names).cloned())

@@ -1,6 +1,6 @@
 //! A constraint goes.
 
-use pql_schema::{ConstraintKind, MigrationOp, ObjectName, Schema};
+use pql_schema::{ConstraintKind, MigrationOp, ObjectName, Schema, Table};
 
 use crate::{Capabilities, PlanError, Severity, codes};
 
@@ -23,16 +23,10 @@ pub(super) fn sqlite(
     table: &ObjectName,
     name: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let back =
         before.constraint(name, ladder.schema.names).and_then(|constraint| check_of(&before, constraint));
-    ladder.warn(
-        codes::ROLLBACK_REFUSES,
-        Severity::Note,
-        format!("a ROLLBACK is refused while rows of {} do not fulfil {name}", before.name),
-    );
+    warn(ladder, &before, name);
     ladder.declare(&before, &after, Demands { back: back.into_iter().collect(), ..Demands::default() })
 }
 
@@ -43,15 +37,14 @@ pub(super) fn postgres(
     table: &ObjectName,
     name: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let Some(constraint) = before.constraint(name, ladder.schema.names).cloned() else { return Ok(()) };
-    ladder.warn(
-        codes::ROLLBACK_REFUSES,
-        Severity::Note,
-        format!("a ROLLBACK is refused while rows of {} do not fulfil {name}", before.name),
-    );
+    warn(ladder, &before, name);
     ladder.unconstrain(&after, &constraint);
     Ok(())
+}
+
+fn warn(ladder: &mut Ladder<'_>, table: &Table, constraint: &str) {
+    let message = format!("a ROLLBACK is refused while rows of {} do not fulfil {constraint}", table.name);
+    ladder.warn(codes::ROLLBACK_REFUSES, Severity::Note, message);
 }

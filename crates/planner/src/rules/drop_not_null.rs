@@ -1,6 +1,6 @@
 //! NULL is accepted.
 
-use pql_schema::{MigrationOp, ObjectName};
+use pql_schema::{MigrationOp, ObjectName, Table};
 
 use crate::{Action, Change, Check, Phase, PlanError, Severity, codes};
 
@@ -14,17 +14,11 @@ pub(super) fn sqlite(
     table: &ObjectName,
     column: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }
-    ladder.warn(
-        codes::ROLLBACK_REFUSES,
-        Severity::Note,
-        format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
-    );
+    warn(ladder, &before, column);
     let back = Check::NotNull { column: column.to_owned(), fill: None };
     ladder.declare(&before, &after, Demands { back: vec![back], ..Demands::default() })
 }
@@ -36,19 +30,18 @@ pub(super) fn postgres(
     table: &ObjectName,
     column: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }
-    ladder.warn(
-        codes::ROLLBACK_REFUSES,
-        Severity::Note,
-        format!("a ROLLBACK is refused while rows of {} have NULL in {column}", before.name),
-    );
+    warn(ladder, &before, column);
     let undo = ladder.set_not_null_actions(&before, column);
     let change = Change::DropNotNull { column: column.to_owned() };
     ladder.short(Phase::Cutover, Action::Alter { table: before.name, changes: vec![change] }, undo);
     Ok(())
+}
+
+fn warn(ladder: &mut Ladder<'_>, table: &Table, column: &str) {
+    let message = format!("a ROLLBACK is refused while rows of {} have NULL in {column}", table.name);
+    ladder.warn(codes::ROLLBACK_REFUSES, Severity::Note, message);
 }

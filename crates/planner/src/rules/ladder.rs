@@ -132,6 +132,17 @@ impl<'a> Ladder<'a> {
         Ok(())
     }
 
+    /// Applies an operation on a table to the model; gives the table as it was and as it is.
+    pub(super) fn applied(
+        &mut self,
+        op: &MigrationOp,
+        table: &ObjectName,
+    ) -> Result<(Table, Table), PlanError> {
+        let before = self.table(table)?;
+        self.apply(op)?;
+        Ok((before, self.table(table)?))
+    }
+
     fn normalise(&mut self, name: &ObjectName) {
         let Some(spelled) = self.schema.table(name).map(|table| table.name.clone()) else { return };
         let dialect = self.caps.dialect;

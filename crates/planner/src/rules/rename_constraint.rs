@@ -9,9 +9,7 @@ use super::ladder::Ladder;
 
 /// An edit of the definition.
 pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     ladder.declare(&before, &after, Demands::default())
 }
 

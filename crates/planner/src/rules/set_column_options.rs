@@ -9,9 +9,7 @@ use super::ladder::Ladder;
 
 /// An edit of the definition.
 pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     ladder.declare(&before, &after, Demands::default())
 }
 
@@ -22,9 +20,7 @@ pub(super) fn postgres(
     table: &ObjectName,
     column: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     let names = ladder.schema.names;
     let identity = |table: &Table| table.column(column, names).and_then(|column| column.identity);
     let (from, to) = (identity(&before), identity(&after));

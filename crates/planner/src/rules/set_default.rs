@@ -28,9 +28,7 @@ pub(super) fn change(
     column: &str,
     default: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }
@@ -67,9 +65,7 @@ pub(super) fn postgres(
     table: &ObjectName,
     column: &str,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }

@@ -18,9 +18,7 @@ pub(super) fn sqlite(
     column: &str,
     backfill: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }
@@ -53,9 +51,7 @@ pub(super) fn postgres(
     column: &str,
     backfill: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let before = ladder.table(table)?;
-    ladder.apply(op)?;
-    let after = ladder.table(table)?;
+    let (before, after) = ladder.applied(op, table)?;
     if before == after {
         return Ok(());
     }

@@ -260,8 +260,8 @@ pub(super) fn rename_column(db: &Db, table: &ObjectName, from: &str, to: &str) -
     capture::column_renamed(db, &table.name, from, to)
 }
 
-pub(super) fn drop_index(db: &Db, index: &ObjectName) -> Result<()> {
-    Ok(db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(&index.name)))?)
+pub(super) fn drop_index(db: &Db, index: &str) -> Result<()> {
+    Ok(db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(index)))?)
 }
 
 /// Whether keeping the index up to date can fail or surprise: one over expressions computes them at every write, so
@@ -275,7 +275,7 @@ pub(super) fn hide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Result<
         return Err(moved(format!("there is no index {}", ident(&index.name.name))));
     };
     if must_really_go(index) {
-        return drop_index(db, &index.name);
+        return drop_index(db, &index.name.name);
     }
     let sql =
         entry.sql.as_deref().and_then(texts::not_unique).and_then(|sql| texts::renamed(&sql, &hidden.name));
@@ -299,15 +299,24 @@ pub(super) fn rename_index(db: &Db, from: &ObjectName, to: &ObjectName) -> Resul
     };
     let sql = entry.sql.as_deref().and_then(|sql| texts::renamed(sql, &to.name));
     edit::write(db, &[Entry { name: to.name.clone(), sql, ..entry }])?;
-    for table in ["sqlite_stat1", "sqlite_stat4"] {
-        if catalog::has_table(db, table)? {
-            db.execute(
-                &format!("UPDATE main.{table} SET idx = ?2 WHERE idx = ?1 COLLATE NOCASE"),
-                [&from.name, &to.name],
-            )?;
-        }
+    for table in statistics(db)? {
+        db.execute(
+            &format!("UPDATE main.{table} SET idx = ?2 WHERE idx = ?1 COLLATE NOCASE"),
+            [&from.name, &to.name],
+        )?;
     }
     Ok(())
+}
+
+/// The tables in which ANALYZE has left something, of those that are about indexes.
+pub(super) fn statistics(db: &Db) -> Result<Vec<&'static str>> {
+    let mut there = Vec::new();
+    for table in ["sqlite_stat1", "sqlite_stat4"] {
+        if catalog::has_table(db, table)? {
+            there.push(table);
+        }
+    }
+    Ok(there)
 }
 
 pub(super) fn create_view(db: &Db, view: &View) -> Result<()> {

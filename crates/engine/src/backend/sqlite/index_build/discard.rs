@@ -27,7 +27,7 @@ pub(in super::super) fn drop_index(run: &mut Run<'_>, name: &str, done: bool) ->
             (Some(entry), Some(layout)) if !starts_with_null(db, entry, layout)? => {
                 to_table(db, entry, layout)
             }
-            _ => Ok(db.execute_batch(&format!("DROP INDEX IF EXISTS main.{}", ident(name)))?),
+            _ => metadata::drop_index(db, name),
         })?;
         Ok(((), Progress { done, ..Progress::default() }))
     })
@@ -66,10 +66,8 @@ fn starts_with_null(db: &Db, entry: &Entry, layout: &Layout) -> Result<bool> {
 
 fn to_table(db: &Db, entry: &Entry, layout: &Layout) -> Result<()> {
     let hidden = format!("_pql_dropped_{}", entry.root);
-    for table in ["sqlite_stat1", "sqlite_stat4"] {
-        if catalog::has_table(db, table)? {
-            db.execute(&format!("DELETE FROM main.{table} WHERE idx = ?1 COLLATE NOCASE"), [&entry.name])?;
-        }
+    for table in metadata::statistics(db)? {
+        db.execute(&format!("DELETE FROM main.{table} WHERE idx = ?1 COLLATE NOCASE"), [&entry.name])?;
     }
     edit::write(
         db,
