@@ -50,14 +50,48 @@ pub struct Span {
 impl Span {
     /// The place of a byte range in its text.
     pub fn locate(text: &str, start: usize, end: usize) -> Self {
-        let before = text.get(..start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self {
-            start,
-            end,
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+        Places::new(text).span(start, end)
+    }
+}
+
+/// Finds lines and columns in a text. Places that are asked for in their order cost one pass over the text together,
+/// however many they are and however long its lines.
+#[derive(Debug, Clone)]
+pub struct Places<'t> {
+    text: &'t str,
+    /// Where the last place was.
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'t> Places<'t> {
+    /// At the beginning of a text.
+    pub fn new(text: &'t str) -> Self {
+        Self { text, at: 0, line: 1, column: 1 }
+    }
+
+    /// The text.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// The place of a byte range.
+    pub fn span(&mut self, start: usize, end: usize) -> Span {
+        if start < self.at {
+            *self = Self::new(self.text);
         }
+        let to = self.text.floor_char_boundary(start);
+        let passed = &self.text[self.at..to];
+        match passed.rfind('\n') {
+            Some(last) => {
+                self.line += passed.bytes().filter(|byte| *byte == b'\n').count();
+                self.column = passed[last + 1..].chars().count() + 1;
+            }
+            None => self.column += passed.chars().count(),
+        }
+        self.at = to;
+        Span { start, end, line: self.line, column: self.column }
     }
 }
 
@@ -116,14 +150,17 @@ impl Error {
 
     /// Finds the line and column of its place, now that the text is known.
     pub(crate) fn located(mut self, text: &str) -> Self {
-        for error in &mut self.0.more {
-            let unplaced = std::mem::replace(error, Self::session_closed());
-            *error = unplaced.located(text);
-        }
-        if let Place::Bytes(bytes) = &self.0.place {
-            self.0.place = Place::Span(Span::locate(text, bytes.start, bytes.end));
-        }
+        self.locate(&mut Places::new(text));
         self
+    }
+
+    fn locate(&mut self, places: &mut Places<'_>) {
+        if let Place::Bytes(bytes) = &self.0.place {
+            self.0.place = Place::Span(places.span(bytes.start, bytes.end));
+        }
+        for error in &mut self.0.more {
+            error.locate(places);
+        }
     }
 
     /// Says that its place is in another text.

@@ -49,7 +49,7 @@ mod table;
 mod worker;
 
 pub use application_schema::{ApplicationSchema, SchemaOf, Tables};
-pub use error::{Error, Question, Span};
+pub use error::{Error, Places, Question, Span};
 pub use fleet::Fleet;
 pub use job::{Event, Job};
 pub use migrator::{MigrationLog, SchemaMigrator};

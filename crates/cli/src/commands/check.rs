@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pql::Places;
 use pql_syntax::Severity;
 use serde_json::json;
 
@@ -30,8 +31,9 @@ fn one(ui: &mut Ui, path: &Path) -> bool {
     let told = |severity: Severity| severity == Severity::Error || !ui.quiet;
     let found: Vec<_> = parse.diagnostics().iter().filter(|it| told(it.severity)).collect();
     let shown = if ui.is_json() { found.len() } else { found.len().min(MOST) };
+    let mut places = Places::new(&source.text);
     for diagnostic in &found[..shown] {
-        ui.problem(&Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name));
+        ui.problem(&Problem::of_diagnostic(diagnostic, &source.name, &mut places).in_file(&source.name));
     }
     if shown < found.len() {
         ui.note(&format!("… and {} more", found.len() - shown));

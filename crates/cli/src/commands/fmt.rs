@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pql::Places;
+
 use crate::commands::source::{Source, is_stdin};
 use crate::exit::Exit;
 use crate::render::{Problem, Ui};
@@ -32,9 +34,10 @@ fn one(ui: &mut Ui, path: &Path, check: bool) -> Exit {
     let formatted = match pql_syntax::format(&source.text) {
         Ok(formatted) => formatted,
         Err(diagnostics) => {
+            let mut places = Places::new(&source.text);
             for diagnostic in &diagnostics {
                 ui.problem(
-                    &Problem::of_diagnostic(diagnostic, &source.name, &source.text).in_file(&source.name),
+                    &Problem::of_diagnostic(diagnostic, &source.name, &mut places).in_file(&source.name),
                 );
             }
             return Exit::Failed;

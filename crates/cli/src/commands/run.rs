@@ -63,8 +63,9 @@ fn all_parse(ui: &mut Ui, scripts: &[Source]) -> bool {
         let parse = pql_syntax::parse(&script.text);
         if !parse.is_ok() {
             fine = false;
+            let mut places = pql::Places::new(&script.text);
             for diagnostic in parse.diagnostics() {
-                ui.problem(&crate::render::Problem::of_diagnostic(diagnostic, &script.name, &script.text));
+                ui.problem(&crate::render::Problem::of_diagnostic(diagnostic, &script.name, &mut places));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use pql::Places;
 use pql_syntax::Diagnostic;
 
 use crate::render::Problem;
@@ -48,5 +49,5 @@ fn not_utf8(name: &str, bytes: &[u8]) -> Problem {
     let diagnostic = pql_syntax::parse_bytes(bytes)
         .err()
         .unwrap_or_else(|| Diagnostic::error(pql_syntax::codes::NOT_UTF8, 0..0, "the text is not UTF-8"));
-    Problem::of_diagnostic(&diagnostic, name, &text).in_file(name)
+    Problem::of_diagnostic(&diagnostic, name, &mut Places::new(&text)).in_file(name)
 }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use pql::Span;
 
 /// So much of a line is shown on either side of the place, and so much of the place itself, in bytes.
 const MOST: usize = 1_000;
@@ -21,35 +22,35 @@ pub(super) struct Excerpt {
 
 impl Excerpt {
     /// The line of the place with the lines before and after it, and where the place is in that.
-    pub(super) fn new(name: &str, text: &str, place: &Range<usize>) -> (Self, Range<usize>) {
-        let line = line_start(text, place.start);
-        let mut start = line.checked_sub(1).map_or(line, |end| line_start(text, end));
-        let mut cut = 0;
-        if place.start - start > MOST {
-            start = text.floor_char_boundary(line.max(place.start.saturating_sub(MOST)));
-            cut = text[line..start].chars().count();
-        }
+    pub(super) fn new(name: &str, text: &str, place: &Span) -> (Self, Range<usize>) {
+        let nearest = text.floor_char_boundary(place.start.saturating_sub(MOST));
+        let line = line_start(text, place.start, nearest);
+        let before = line.and_then(|line| line.checked_sub(1)).and_then(|end| line_start(text, end, nearest));
+        let start = before.or(line).unwrap_or(nearest);
         let shown = text.floor_char_boundary(place.end.min(place.start + MOST));
-        let end = (line_end(text, shown) + 1).min(text.len());
-        let end = line_end(text, end).min(text.floor_char_boundary((shown + MOST).min(text.len())));
+        let farthest = text.floor_char_boundary((shown + MOST).min(text.len()));
+        let end = (line_end(text, shown, farthest) + 1).min(farthest);
         let excerpt = Self {
             name: name.to_owned(),
-            text: text[start..end].to_owned(),
-            lines: text[..start].bytes().filter(|byte| *byte == b'\n').count(),
-            cut,
+            text: text[start..line_end(text, end, farthest)].to_owned(),
+            lines: place.line - 1 - text[start..place.start].matches('\n').count(),
+            cut: if line.is_some() { 0 } else { place.column - 1 - text[start..place.start].chars().count() },
         };
         (excerpt, place.start - start..shown - start)
     }
 }
 
-/// Where the line begins in which a byte lies.
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+/// Where the line begins in which a byte lies, if that is not too far away.
+fn line_start(text: &str, at: usize, nearest: usize) -> Option<usize> {
+    match text[nearest.min(at)..at].rfind('\n') {
+        Some(newline) => Some(nearest + newline + 1),
+        None => (nearest == 0).then_some(0),
+    }
 }
 
-/// Where it ends.
-fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |newline| at + newline)
+/// Where it ends, or where that is too far away.
+fn line_end(text: &str, at: usize, farthest: usize) -> usize {
+    text[at..farthest].find('\n').map_or(farthest, |newline| at + newline)
 }
 
 impl SourceCode for Excerpt {
@@ -79,12 +80,12 @@ mod tests {
     #[test]
     fn three_lines_around_the_place() {
         let text = "one\ntwo\nthree\nfour\nfive\n";
-        let (excerpt, place) = Excerpt::new("x", text, &(10..12));
+        let (excerpt, place) = Excerpt::new("x", text, &Span::locate(text, 10, 12));
         assert_eq!((excerpt.text.as_str(), excerpt.lines, excerpt.cut), ("two\nthree\nfour", 1, 0));
         assert_eq!(&excerpt.text[place], "re");
-        let (excerpt, place) = Excerpt::new("x", text, &(0..0));
+        let (excerpt, place) = Excerpt::new("x", text, &Span::locate(text, 0, 0));
         assert_eq!((excerpt.text.as_str(), place), ("one\ntwo", 0..0));
-        let (excerpt, place) = Excerpt::new("x", text, &(text.len()..text.len()));
+        let (excerpt, place) = Excerpt::new("x", text, &Span::locate(text, text.len(), text.len()));
         assert_eq!((excerpt.text.as_str(), place), ("five\n", 5..5));
     }
 
@@ -92,7 +93,7 @@ mod tests {
     fn long_lines_are_cut() {
         let text = format!("é{}here{}\nnext", "é".repeat(5_000), "ü".repeat(5_000));
         let at = text.find("here").expect("it is there");
-        let (excerpt, place) = Excerpt::new("x", &text, &(at..text.len()));
+        let (excerpt, place) = Excerpt::new("x", &text, &Span::locate(&text, at, text.len()));
         assert!(excerpt.text.len() <= 3 * MOST + 8 && excerpt.text[place].starts_with("here"));
         assert_eq!(excerpt.cut + excerpt.text.find("here").expect("it is shown") / 2, 5_001);
     }

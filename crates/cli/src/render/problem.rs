@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity};
-use pql::{Question, Span};
+use pql::{Places, Question, Span};
 use pql_syntax::Diagnostic;
 use serde_json::{Map, Value, json};
 
@@ -39,14 +39,15 @@ struct Place {
 
 impl Problem {
     /// A finding of the parser's.
-    pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, name: &str, text: &str) -> Self {
+    pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, name: &str, places: &mut Places<'_>) -> Self {
+        let span = places.span(diagnostic.span.start, diagnostic.span.end);
         Self(Box::new(Inner {
             code: diagnostic.code.to_owned(),
             warning: diagnostic.severity == pql_syntax::Severity::Warning,
             message: diagnostic.message.clone(),
             help: diagnostic.help.clone(),
             label: diagnostic.label.clone(),
-            place: Some(Place::new(diagnostic.span.clone(), name, text)),
+            place: Some(Place::new(span, name, places.text())),
             questions: Vec::new(),
             file: None,
         }))
@@ -64,7 +65,7 @@ impl Problem {
             place: error
                 .span()
                 .filter(|span| span.end <= text.len() && !text.is_empty())
-                .map(|span| Place::new(span.start..span.end, name, text)),
+                .map(|span| Place::new(span.clone(), name, text)),
             questions: error.questions().to_vec(),
             file: None,
         }))
@@ -142,9 +143,9 @@ impl Problem {
 }
 
 impl Place {
-    fn new(span: Range<usize>, name: &str, text: &str) -> Self {
+    fn new(span: Span, name: &str, text: &str) -> Self {
         let (excerpt, shown) = Excerpt::new(name, text, &span);
-        Self { span: Span::locate(text, span.start, span.end), excerpt, shown }
+        Self { span, excerpt, shown }
     }
 }
 

@@ -179,7 +179,7 @@ impl Journal {
             &self.sql(
                 "UPDATE {migrations} SET version = ?2, status = ?3, attempt = ?4, run = ?5, strategy = ?6, \
                  retain = ?7, retention = ?8, row_count = ?9, duration_us = ?10, longest_lock_us = ?11, \
-                 failure = ?12, applied_at = ?13, control = NULL WHERE id = ?1",
+                 failure = ?12, applied_at = ?13 WHERE id = ?1",
             ),
             &[
                 migration.id.to_string().into(),
@@ -244,7 +244,7 @@ impl Journal {
             .collect()
     }
 
-    /// Leaves a word for the runner of a migration.
+    /// Leaves a word for the runner of a migration, or takes away one that was meant for a run before.
     pub(crate) fn set_control(
         self,
         connection: &mut dyn Connection,

@@ -197,6 +197,10 @@ fn take(
             time_text(now()).into(),
         ],
     )?;
+    if let Some(id) = id {
+        // What was asked of a run before. From here on a word is for this one, however early it comes.
+        journal.set_control(connection, id, None)?;
+    }
     Ok(Attempt::Taken { fence: next, from: holder.map(|holder| holder.owner) })
 }
 

@@ -20,21 +20,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Engine {
     /// Asks the session that runs a migration to pause it.
     pub fn pause(&mut self, id: MigrationId) -> Result<MigrationInfo> {
-        let mut record = self.record(id)?;
+        let record = self.record(id)?;
         match record.migration.status {
             MigrationStatus::Paused => {}
             MigrationStatus::Running if self.runs_elsewhere(id)? => self.ask(id, "pause")?,
             MigrationStatus::Running => {
                 let lease =
                     Lease::acquire(self.backend.as_mut(), self.journal, &self.actor, Some(id), PATIENCE)?;
-                record.migration.status = MigrationStatus::Paused;
-                let written = self.write(&lease, &record, "paused", Some("its runner was gone"));
+                let written = self.pause_abandoned(&lease, id);
                 lease.release(self.backend.as_mut())?;
                 written?;
             }
             _ => return Err(not_running(&record, "paused")),
         }
         self.info(id)
+    }
+
+    /// The runner may have come to its end, or another may have, before the lease was ours.
+    fn pause_abandoned(&mut self, lease: &Lease, id: MigrationId) -> Result<()> {
+        let mut record = self.record(id)?;
+        if record.migration.status != MigrationStatus::Running {
+            return Ok(());
+        }
+        record.migration.status = MigrationStatus::Paused;
+        self.write(lease, &record, "paused", Some("its runner was gone"))
     }
 
     /// Goes on with a migration that is paused or was interrupted.
@@ -58,18 +67,12 @@ impl Engine {
         options: &ApplyOptions,
         observer: &mut dyn Observer,
     ) -> Result<Report> {
-        let mut record = self.record(id)?;
+        let record = self.record(id)?;
         match record.migration.status {
-            MigrationStatus::Generated => {
-                record.migration.status = MigrationStatus::Cancelled;
-                let (journal, actor) = (self.journal, &self.actor);
-                transact(self.backend.as_mut(), |connection| {
-                    journal.update(connection, &record)?;
-                    journal.record(connection, actor, Some(id), "cancelled", None)
-                })?;
-                Ok(Report::new(&record, self.version()?, 0))
+            MigrationStatus::Generated if self.give_up(id)? => {
+                Ok(Report::new(&self.record(id)?, self.version()?, 0))
             }
-            MigrationStatus::Running if self.runs_elsewhere(id)? => {
+            MigrationStatus::Generated | MigrationStatus::Running if self.runs_elsewhere(id)? => {
                 self.ask(id, "cancel")?;
                 let record = self.record(id)?;
                 let steps =
@@ -81,6 +84,22 @@ impl Engine {
             }
             _ => Err(not_running(&record, "cancelled")),
         }
+    }
+
+    /// Gives up a migration that was never begun; `false` when somebody begins it at this moment.
+    pub(super) fn give_up(&mut self, id: MigrationId) -> Result<bool> {
+        let (journal, actor) = (self.journal, &self.actor);
+        transact(self.backend.as_mut(), |connection| {
+            let begun = holder(journal, connection)?.is_some_and(|holder| holder.migration_id == Some(id));
+            let Some(mut record) = journal.get(connection, id)?.filter(|_| !begun) else { return Ok(false) };
+            if record.migration.status != MigrationStatus::Generated {
+                return Ok(false);
+            }
+            record.migration.status = MigrationStatus::Cancelled;
+            journal.update(connection, &record)?;
+            journal.record(connection, actor, Some(id), "cancelled", None)?;
+            Ok(true)
+        })
     }
 
     /// Takes over a run where it was left, and turns it round when that is asked.
@@ -104,7 +123,7 @@ impl Engine {
         }
     }
 
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         id: MigrationId,
         lease: &Lease,
@@ -150,10 +169,11 @@ impl Engine {
             journal.record(connection, actor, Some(id), &format!("{word}_asked"), None)
         })?;
         let asked = Instant::now();
-        while asked.elapsed() < PATIENCE && self.record(id)?.migration.status == MigrationStatus::Running {
-            if !self.runs_elsewhere(id)? {
-                break;
-            }
+        let busy = [MigrationStatus::Generated, MigrationStatus::Running];
+        while asked.elapsed() < PATIENCE
+            && busy.contains(&self.record(id)?.migration.status)
+            && self.runs_elsewhere(id)?
+        {
             sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -525,6 +525,37 @@ fn another_session_pauses_and_cancels() {
 }
 
 #[test]
+fn a_word_that_comes_before_the_run_has_begun_is_not_lost() {
+    let file = File::new();
+    let (mut first, _) = engine(&file.0, None);
+    let id = begin(&mut first, plan(), Retain::Forever);
+    let journal = first.journal;
+    let word = |engine: &mut Engine| journal.control(engine.backend.connection(), id).unwrap();
+    journal.set_control(first.backend.connection(), id, Some("cancel")).unwrap();
+    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice", Some(id), PATIENCE).unwrap();
+    assert_eq!(word(&mut first), None, "it was for a run before");
+    journal.set_control(first.backend.connection(), id, Some("pause")).unwrap();
+    first.prepare(id, &lease, None).unwrap();
+    assert_eq!(word(&mut first).as_deref(), Some("pause"));
+}
+
+#[test]
+fn what_somebody_begins_at_this_moment_is_not_given_up() {
+    let file = File::new();
+    let (mut first, _) = engine(&file.0, None);
+    let id = begin(&mut first, plan(), Retain::Forever);
+    let journal = first.journal;
+    let mut record = first.record(id).unwrap();
+    record.migration.status = MigrationStatus::Generated;
+    journal.update(first.backend.connection(), &record).unwrap();
+    let lease = Lease::acquire(first.backend.as_mut(), journal, "alice", Some(id), PATIENCE).unwrap();
+    assert!(!first.give_up(id).unwrap());
+    lease.release(first.backend.as_mut()).unwrap();
+    assert!(first.give_up(id).unwrap());
+    assert_eq!(first.info(id).unwrap().status, MigrationStatus::Cancelled);
+}
+
+#[test]
 fn purging_ends_the_way_back() {
     let file = File::new();
     let (mut engine, _) = engine(&file.0, None);

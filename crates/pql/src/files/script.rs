@@ -9,7 +9,7 @@ use pql_syntax::{Diagnostic, Parse, Severity};
 use super::danger::dangers;
 use super::directory::SourceFile;
 use crate::codes;
-use crate::error::Error;
+use crate::error::{Error, Places};
 use crate::interpreter::of_diagnostic;
 
 /// A file that parses.
@@ -75,7 +75,8 @@ impl<'f> Script<'f> {
     }
 
     fn error(&self, findings: impl IntoIterator<Item = Diagnostic>) -> Option<Error> {
-        let errors = findings.into_iter().map(|finding| of_diagnostic(&finding, &self.file.text));
+        let mut places = Places::new(&self.file.text);
+        let errors = findings.into_iter().map(|finding| of_diagnostic(&finding, &mut places));
         Error::of_several(errors).map(|error| error.in_text(&self.file.name(), &self.file.text))
     }
 }

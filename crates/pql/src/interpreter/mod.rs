@@ -24,7 +24,7 @@ use pql_schema::{MigrationId, Schema};
 use pql_syntax::ast::{AstNode, Statement};
 use pql_syntax::{Diagnostic, Severity};
 
-use crate::error::{Error, Span};
+use crate::error::{Error, Places, Span};
 use crate::job::{Event, Line};
 use crate::output::{Answer, Output};
 use crate::params::Param;
@@ -121,7 +121,8 @@ impl Interpreter {
         let parse = pql_syntax::parse(text);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             parse.diagnostics().iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
-        if let Some(error) = Error::of_several(errors.into_iter().map(|it| of_diagnostic(it, text))) {
+        let mut places = Places::new(text);
+        if let Some(error) = Error::of_several(errors.into_iter().map(|it| of_diagnostic(it, &mut places))) {
             return Err(error);
         }
         for statement in parse.statements() {
@@ -223,8 +224,8 @@ pub(crate) fn kind(statement: &Statement) -> String {
 }
 
 /// A finding about a text as an error at its place.
-pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, text: &str) -> Error {
-    described(diagnostic).with_span(Span::locate(text, diagnostic.span.start, diagnostic.span.end))
+pub(crate) fn of_diagnostic(diagnostic: &Diagnostic, places: &mut Places<'_>) -> Error {
+    described(diagnostic).with_span(places.span(diagnostic.span.start, diagnostic.span.end))
 }
 
 fn described(diagnostic: &Diagnostic) -> Error {

@@ -9,7 +9,7 @@ use super::operand::wrong_value;
 use super::{Interpreter, of_diagnostic};
 use crate::ApplicationSchema;
 use crate::codes;
-use crate::error::{Error, Question};
+use crate::error::{Error, Places, Question};
 use crate::params::Param;
 
 impl Interpreter {
@@ -46,7 +46,8 @@ impl Interpreter {
             lower::schema_text(&text, dialect, &params)
         };
         let lowered = lowered.map_err(|findings| {
-            Error::of_several(findings.iter().map(|finding| of_diagnostic(finding, &text)))
+            let mut places = Places::new(&text);
+            Error::of_several(findings.iter().map(|finding| of_diagnostic(finding, &mut places)))
                 .expect("a schema that is refused has at least one finding")
                 .in_text(&name, &text)
         })?;
