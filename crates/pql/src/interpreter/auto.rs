@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pql_engine::{Change, codes};
-use pql_schema::{Answers, MigrationOp, MigrationStatus, MigrationStrategy};
+use pql_schema::{Answers, MigrationOp, MigrationStatus, MigrationStrategy, Schema};
 
 use super::{Interpreter, answers};
 use crate::error::Error;
@@ -40,8 +40,7 @@ impl Interpreter {
             self.settings.application_schema.clone().expect("it is asked for only when there is one");
         let target = self.lower_schema(&schema)?;
         let changes = self.changes(&target, None, &Answers::default())?;
-        let (held, safe): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| change.destructive);
+        let (held, safe) = divided(self.engine()?.schema()?, changes);
         let mut outcome = Outcome { answer: Answer::Done, warnings: Vec::new() };
         if !safe.is_empty() {
             let migration = self.remember(operations(&safe), Some("auto_migrate"))?;
@@ -75,7 +74,8 @@ impl Interpreter {
         }
         let migration = match migration {
             Some(migration) => migration,
-            None => engine.generate(ops, Some("auto_migrate: held"))?,
+            // The last that the session generated: `@migration_id` is what is left to do.
+            None => self.remember(ops, Some("auto_migrate: held"))?,
         };
         let what: Vec<&str> = held.iter().map(|change| change.statement.as_str()).collect();
         Ok(format!(
@@ -84,6 +84,12 @@ impl Interpreter {
             migration.id
         ))
     }
+}
+
+/// What is held, and what is done: what loses nothing, unless it needs the room of what is held (a column that is
+/// dropped and comes again as another).
+fn divided(mut schema: Schema, changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
+    changes.into_iter().partition(|change| change.destructive || schema.apply(&change.op).is_err())
 }
 
 fn operations(changes: &[Change]) -> Vec<MigrationOp> {

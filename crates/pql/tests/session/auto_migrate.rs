@@ -50,3 +50,27 @@ async fn sessions_that_start_at_once_do_it_once() {
     let applied = (0..status.len()).filter(|&row| super::text(status, row, "status") == "applied").count();
     assert_eq!(applied, 1, "{status}");
 }
+
+#[tokio::test]
+async fn what_comes_in_the_place_of_something_held_is_held_with_it() {
+    let database = Database::with(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, total INTEGER);
+         INSERT INTO users VALUES (1, 'a', 5);",
+    );
+    let target = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, age INTEGER,
+                      total INTEGER GENERATED ALWAYS AS (id * 2) VIRTUAL);";
+    let session = Session::builder()
+        .database(database.url())
+        .application_schema(target)
+        .auto_migrate(true)
+        .open()
+        .await;
+    let mut session = session.expect("it opens and migrates");
+    let outputs = session.execute("MIGRATE STATUS").await.expect("it runs");
+    let held: Vec<i64> =
+        (0..rows(&outputs).len()).map(|row| super::number(rows(&outputs), row, "operations")).collect();
+    assert_eq!(held, [1, 2], "the new column; the drop with what takes its place");
+    assert_eq!(database.number("SELECT total FROM users WHERE age IS NULL"), 5);
+    session.execute("MIGRATE APPLY migration_id = @migration_id").await.expect("it runs");
+    assert_eq!(database.number("SELECT total FROM users"), 2);
+}

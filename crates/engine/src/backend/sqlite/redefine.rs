@@ -28,30 +28,27 @@ pub(super) fn redefine(
 
 /// What a definition demands of rows that the one before did not.
 pub(super) fn new_demands(before: &Table, after: &Table) -> Vec<Check> {
+    let pairs = pairs(before, after);
+    // What is examined still has the old definition.
+    let old_of = |name: &str| pairs.iter().find(|(_, new)| NAMES.same(&new.name, name)).map(|(old, _)| *old);
+    let old_name = |name: &str| old_of(name).map_or_else(|| name.to_owned(), |old| old.name.clone());
     let mut checks = Vec::new();
-    for (position, column) in after.columns.iter().enumerate().filter(|(_, column)| column.not_null) {
-        if before.columns.get(position).is_none_or(|old| !old.not_null) {
-            checks.push(Check::NotNull { column: position_name(before, position, column), fill: None });
+    for column in after.columns.iter().filter(|column| column.not_null) {
+        if old_of(&column.name).is_none_or(|old| !old.not_null) {
+            checks.push(Check::NotNull { column: old_name(&column.name), fill: None });
         }
     }
     for constraint in after.constraints.iter().filter(|constraint| !before.constraints.contains(constraint)) {
         let name = constraint.effective_name(&after.name.name);
         match &constraint.kind {
             ConstraintKind::Check { expr } => {
-                let expr = (after.columns.iter().zip(&before.columns))
-                    .filter(|(new, old)| !NAMES.same(&new.name, &old.name))
-                    .fold(expr.clone(), |expr, (new, old)| expr.renamed(NAMES, &new.name, &old.name));
+                let expr =
+                    renames(&pairs).fold(expr.clone(), |expr, (old, new)| expr.renamed(NAMES, new, old));
                 checks.push(Check::Holds { name, expr });
             }
             ConstraintKind::ForeignKey(key) => {
                 let mut key = key.clone();
-                for column in &mut key.columns {
-                    if let Some(position) =
-                        after.columns.iter().position(|known| NAMES.same(&known.name, column))
-                    {
-                        *column = position_name(before, position, &after.columns[position]);
-                    }
-                }
+                key.columns.iter_mut().for_each(|column| *column = old_name(column));
                 checks.push(Check::References { name, key });
             }
             _ => {}
@@ -60,9 +57,24 @@ pub(super) fn new_demands(before: &Table, after: &Table) -> Vec<Check> {
     checks
 }
 
-/// The name that a column has before: what is examined still has the old definition.
-fn position_name(before: &Table, position: usize, column: &Column) -> String {
-    before.columns.get(position).map_or_else(|| column.name.clone(), |old| old.name.clone())
+/// The columns of the old definition with what they are in the new one. Those that are stored are known by their
+/// place in a row; virtual ones have none, and are known by their names or, when only names differ, by their order.
+fn pairs<'t>(before: &'t Table, after: &'t Table) -> Vec<(&'t Column, &'t Column)> {
+    let (old, new): (Vec<_>, Vec<_>) = (virtual_columns(before).collect(), virtual_columns(after).collect());
+    let as_many = old.len() == new.len();
+    let virtual_pairs = new.iter().enumerate().filter_map(|(at, new)| {
+        let named = old.iter().find(|old| NAMES.same(&old.name, &new.name));
+        Some((*named.or(old.get(at).filter(|_| as_many))?, *new))
+    });
+    stored_columns(before).zip(stored_columns(after)).chain(virtual_pairs).collect()
+}
+
+/// The names that change, old and new.
+fn renames<'p>(pairs: &'p [(&Column, &Column)]) -> impl Iterator<Item = (&'p str, &'p str)> {
+    pairs
+        .iter()
+        .map(|(old, new)| (old.name.as_str(), new.name.as_str()))
+        .filter(|(old, new)| !NAMES.same(old, new))
 }
 
 /// Writes the new text. The text that the table had when it was last defined so is preferred to a new one.
@@ -98,10 +110,8 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
 
 /// The table's indexes that name a column which gets another name, in the words of the new definition.
 fn indexes_after(db: &Db, before: &Table, after: &Table) -> Result<Vec<Entry>> {
-    let renamed: Vec<(&str, &str)> = (before.columns.iter().zip(&after.columns))
-        .map(|(old, new)| (old.name.as_str(), new.name.as_str()))
-        .filter(|(old, new)| !NAMES.same(old, new))
-        .collect();
+    let pairs = pairs(before, after);
+    let renamed: Vec<(&str, &str)> = renames(&pairs).collect();
     let mut known = Schema::new(NAMES);
     known.tables.insert(before.name.clone(), before.clone());
     let mut changed = Vec::new();
@@ -158,7 +168,7 @@ fn same_rows(before: &Table, after: &Table) -> Result<()> {
             };
             for part in parts {
                 if let Some(at) =
-                    table.columns.iter().position(|column| NAMES.same(&column.name, &part.column))
+                    stored_columns(table).position(|column| NAMES.same(&column.name, &part.column))
                 {
                     part.column = at.to_string();
                 }
@@ -167,20 +177,21 @@ fn same_rows(before: &Table, after: &Table) -> Result<()> {
         keys
     };
     let stored = |column: &Column, table: &Table| {
-        let virtual_ = column.generated.as_ref().is_some_and(|generated| !generated.stored);
         // INTEGER and NUMERIC store alike; they differ in what CAST makes of a value.
         let affinity = match Affinity::of(column, table) {
             Affinity::Integer => Affinity::Numeric,
             other => other,
         };
-        (virtual_, affinity, column.collation.as_ref().map(|name| name.to_ascii_lowercase()))
+        (affinity, column.collation.as_ref().map(|name| name.to_ascii_lowercase()))
     };
     // A column more at the end reads as NULL; a column less leaves its values out of sight.
-    let same = before.columns.len().abs_diff(after.columns.len()) <= 1
-        && before.columns.iter().zip(&after.columns).all(|(a, b)| stored(a, before) == stored(b, after))
+    let same = stored_columns(before).count().abs_diff(stored_columns(after).count()) <= 1
+        && stored_columns(before)
+            .zip(stored_columns(after))
+            .all(|(a, b)| stored(a, before) == stored(b, after))
         && keys(before) == keys(after)
         && before.options.without_rowid == after.options.without_rowid
-        && rowid_column(before) == rowid_column(after);
+        && rowid_place(before) == rowid_place(after);
     if same {
         return Ok(());
     }
@@ -191,6 +202,25 @@ fn same_rows(before: &Table, after: &Table) -> Result<()> {
             ident(&before.name.name)
         ),
     ))
+}
+
+/// The columns that a row has bytes for, in their order: a virtual one may come and go anywhere between them.
+fn stored_columns(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| !is_virtual(column))
+}
+
+fn virtual_columns(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| is_virtual(column))
+}
+
+fn is_virtual(column: &Column) -> bool {
+    column.generated.as_ref().is_some_and(|generated| !generated.stored)
+}
+
+/// The position of the column that is the rowid, among those that are stored.
+fn rowid_place(table: &Table) -> Option<usize> {
+    let name = &table.columns[rowid_column(table)?].name;
+    stored_columns(table).position(|column| column.name == *name)
 }
 
 /// The position of the column that is the rowid, if one is.
