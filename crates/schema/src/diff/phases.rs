@@ -13,10 +13,10 @@ pub(super) struct Phases {
     /// Before constraints go: a table that goes may refer to a key that goes, too.
     pub(super) drop_tables: Vec<MigrationOp>,
     pub(super) drop_indexes: Vec<MigrationOp>,
+    /// Before columns come that a STRICT table cannot have, and before the key goes that WITHOUT ROWID needs.
+    pub(super) leave_options: Vec<MigrationOp>,
     pub(super) drop_constraints: Vec<MigrationOp>,
     pub(super) rename_constraints: Vec<MigrationOp>,
-    /// Before columns come that a STRICT table cannot have.
-    pub(super) leave_strict: Vec<MigrationOp>,
     /// Before columns go: a table is never without one that is not generated.
     pub(super) add_columns: Vec<MigrationOp>,
     /// Before what they are computed from.
@@ -48,9 +48,9 @@ impl Phases {
             self.drop_foreign_keys,
             self.drop_tables,
             self.drop_indexes,
+            self.leave_options,
             self.drop_constraints,
             self.rename_constraints,
-            self.leave_strict,
             self.add_columns,
             self.drop_generated_columns,
             self.add_former_generated_columns,

@@ -198,11 +198,22 @@ impl<'a> TableChange<'a> {
         let mut between = self.now.options.clone();
         if between.strict && !self.then.options.strict {
             between.strict = false;
-            phases.leave_strict.push(set(&between));
+        }
+        // Without a rowid the key is all that a row is known by: while it is exchanged there has to be one.
+        if between.without_rowid && self.drops_key() {
+            between.without_rowid = false;
+        }
+        if between != self.now.options {
+            phases.leave_options.push(set(&between));
         }
         if between != self.then.options {
             phases.set_table_options.push(set(&self.then.options));
         }
+    }
+
+    fn drops_key(&self) -> bool {
+        let is_key = |at: &usize| matches!(self.now.constraints[*at].kind, ConstraintKind::PrimaryKey(_));
+        self.dropped.iter().any(is_key)
     }
 
     fn emit_constraints(&self, phases: &mut Phases) {
