@@ -31,6 +31,7 @@ mod keys;
 mod link;
 mod metadata;
 mod model;
+mod others;
 mod pacing;
 mod probe;
 mod purge;
@@ -58,6 +59,7 @@ use rusqlite::Connection as Db;
 use self::connect::Patience;
 use self::link::Owned;
 use self::model::Cache;
+use self::others::Others;
 use self::pacing::Pacer;
 use self::run::{Place, Run, Setup};
 use super::{Backend, Connection, Progress, Step};
@@ -135,6 +137,7 @@ impl Sqlite {
             plan,
             step,
             pacer,
+            others: Others::default(),
             patience: &self.patience,
             reading: &self.reading,
             file: self.path.as_deref(),

@@ -12,7 +12,7 @@ use crate::backend::RunOptions;
 const NAPS: [u32; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
 
 /// Left free beyond the nap, for the sleeper to wake and take the lock.
-const SLACK: Duration = Duration::from_micros(400);
+pub(super) const SLACK: Duration = Duration::from_micros(400);
 
 /// How long a batch should hold the lock among many writers when `max_stall` is at its default.
 const TARGET: Duration = Duration::from_millis(1);
@@ -94,19 +94,19 @@ impl Pacer {
 
     /// How long the file is left alone after a lock of this length.
     pub(super) fn gap(&self, hold: Duration) -> Duration {
-        let mut passed = Duration::ZERO;
-        let mut nap = Duration::from_millis(100);
-        for millis in NAPS {
-            let step = Duration::from_millis(u64::from(millis));
-            passed += step;
-            if hold <= passed {
-                nap = step;
-                break;
-            }
-        }
         let share = hold.mul_f64(self.throttle / (1.0 - self.throttle));
-        (nap + SLACK).max(share)
+        nap_after(hold).max(share)
     }
+}
+
+/// The whole nap of a sleeper that met the lock so long ago, and a little for it to wake.
+pub(super) fn nap_after(met: Duration) -> Duration {
+    let mut passed = Duration::ZERO;
+    let nap = NAPS.into_iter().map(|millis| Duration::from_millis(millis.into())).find(|nap| {
+        passed += *nap;
+        met <= passed
+    });
+    nap.unwrap_or(Duration::from_millis(100)) + SLACK
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rusqlite::{Connection as Db, ErrorCode};
 use super::connect::Patience;
 use super::holders::{self, Held};
 use super::link::Link;
+use super::others::Others;
 use super::pacing::Pacer;
 use crate::backend::{Progress, Step};
 use crate::error::codes;
@@ -19,6 +20,9 @@ use crate::{Error, Result};
 
 /// How long a wait for the lock lasts before it is reported for the first time, and again.
 const REPORT: Duration = Duration::from_millis(100);
+
+/// Between two looks for somebody who is missed.
+const GLANCE: Duration = Duration::from_micros(300);
 
 /// Every so many paced transactions the log is brought into the file, in the gap after them.
 const CHECKPOINT_EVERY: u32 = 4;
@@ -47,6 +51,8 @@ pub(super) struct Run<'a> {
     pub(super) step: &'a mut dyn Step,
     /// Sizes and gaps.
     pub(super) pacer: Pacer,
+    /// Whether others get their turn.
+    pub(super) others: Others,
     /// How the writing connection waits.
     pub(super) patience: &'a Patience,
     /// How the reading connection does.
@@ -86,6 +92,7 @@ impl Run<'_> {
         let asked = Instant::now();
         self.begin()?;
         self.pacer.waited(asked.elapsed());
+        self.look_for_others()?;
         let start = Instant::now();
         self.patience.limit(self.step.options().statement_timeout);
         let outcome = work(self.db).and_then(|(value, progress)| {
@@ -204,6 +211,29 @@ impl Run<'_> {
             self.checkpoint()?;
         }
         thread::sleep(gap.saturating_sub(start.elapsed()));
+        self.wait_for_others()
+    }
+
+    /// Whether another connection has committed since the last look. Without WAL looking could be in a writer's way.
+    fn look_for_others(&mut self) -> Result<bool> {
+        if !self.online() || !self.place.wal {
+            return Ok(false);
+        }
+        let version = self.db.prepare_cached("PRAGMA main.data_version")?.query_row([], |row| row.get(0))?;
+        Ok(self.others.look(version, Instant::now()))
+    }
+
+    /// Leaves the file alone for longer when those who wrote all the time do not get through.
+    fn wait_for_others(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let Some(nap) = self.others.missed(start) else { return Ok(()) };
+        while !self.look_for_others()? {
+            if start.elapsed() >= nap {
+                self.others.forget();
+                break;
+            }
+            thread::sleep(GLANCE);
+        }
         Ok(())
     }
 
