@@ -64,8 +64,8 @@ impl Target {
         let mut config: Config = rest.parse().map_err(|error: postgres::Error| {
             let why =
                 std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            Error::new(codes::CANNOT_OPEN, format!("The address {shown} cannot be read: {why}."))
-                .with_help("Write it as postgres://user@host:5432/database.")
+            Error::new(codes::CANNOT_OPEN, format!("the address {shown} cannot be read: {why}"))
+                .with_help("write it as postgres://user@host:5432/database")
         })?;
         let service = ours.service.clone().or_else(|| given("PGSERVICE"));
         if let Some(name) = service {
@@ -119,7 +119,7 @@ fn given(name: &str) -> Option<String> {
 /// A parameter of a service, where the address does not say it.
 fn from_service(config: &mut Config, ours: &mut Ours, key: &str, value: &str) -> Result<()> {
     let wrong =
-        || Error::new(codes::CANNOT_OPEN, format!("The service's {key} is {value:?}, which is no number."));
+        || Error::new(codes::CANNOT_OPEN, format!("the service's {key} is {value:?}, which is no number"));
     let fresh = config.get_hosts().is_empty() && config.get_hostaddrs().is_empty();
     match key {
         "host" if fresh => drop(config.host(value)),
@@ -187,7 +187,7 @@ fn complete(config: &mut Config) -> Result<()> {
         && let Some(port) = given("PGPORT")
     {
         config.port(port.parse().map_err(|_| {
-            Error::new(codes::CANNOT_OPEN, format!("PGPORT is {port:?}, which is not a port."))
+            Error::new(codes::CANNOT_OPEN, format!("PGPORT is {port:?}, which is not a port"))
         })?);
     }
     if config.get_user().is_none() {
@@ -232,8 +232,8 @@ fn security(ours: &Ours, config: &Config) -> Result<(SslMode, Trust)> {
         "verify-ca" => (SslMode::Require, Trust::Signed { roots, name: false }),
         "verify-full" => (SslMode::Require, Trust::Signed { roots, name: true }),
         other => {
-            return Err(Error::new(codes::CANNOT_OPEN, format!("There is no sslmode {other:?}."))
-                .with_help("It is one of disable, allow, prefer, require, verify-ca and verify-full."));
+            return Err(Error::new(codes::CANNOT_OPEN, format!("there is no sslmode {other:?}"))
+                .with_help("it is one of disable, allow, prefer, require, verify-ca and verify-full"));
         }
     })
 }

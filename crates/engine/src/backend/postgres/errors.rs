@@ -23,40 +23,40 @@ fn of_server(error: &DbError) -> Error {
     let state = error.code();
     let class = state.code().get(..2).unwrap_or_default();
     match state.code() {
-        "55P03" => new(codes::LOCKED, format!("A lock could not be had in time: {message}."))
-            .with_help("Another session holds it. Try again, or allow more time with lock_timeout and retry_for.")
+        "55P03" => new(codes::LOCKED, format!("a lock could not be had in time: {message}"))
+            .with_help("another session holds it; try again, or allow more time with lock_timeout and retry_for")
             .retryable(),
-        "40P01" => new(codes::LOCKED, "Two sessions waited for each other's locks; the server ended this one's turn.".into())
+        "40P01" => new(codes::LOCKED, "two sessions waited for each other's locks; the server ended this one's turn".into())
             .retryable(),
         "40001" | "40003" | "XX000" if is_serialization(error) => {
-            new(codes::LOCKED, format!("The transaction met another one: {message}.")).retryable()
+            new(codes::LOCKED, format!("the transaction met another one: {message}")).retryable()
         }
         "57014" if message.contains("statement timeout") => {
-            new(codes::TIMEOUT, "The statement ran longer than statement_timeout allows.".into())
-                .with_help("Nothing was kept of it. Allow more time with SET statement_timeout, or 0 for no limit.")
+            new(codes::TIMEOUT, "the statement ran longer than statement_timeout allows".into())
+                .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
         }
-        "57014" => new(codes::CANCELLED, "The statement was cancelled.".into()),
+        "57014" => new(codes::CANCELLED, "the statement was cancelled".into()),
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" => {
-            new(codes::CONNECTION, format!("The server ended or refused the connection: {message}.")).retryable()
+            new(codes::CONNECTION, format!("the server ended or refused the connection: {message}")).retryable()
         }
-        "25006" => new(codes::READ_ONLY, format!("The database cannot be written: {message}."))
-            .with_help("It is a standby, or the session was opened to read only."),
+        "25006" => new(codes::READ_ONLY, format!("the database cannot be written: {message}"))
+            .with_help("it is a standby, or the session was opened to read only"),
         "42501" => new(codes::PERMISSION, format!("{}.", capital(message)))
-            .with_help("The role that PQL connects as needs that right: it must own the tables that it changes, and CREATE on the database for PQL's own schema _pql."),
-        "53100" => new(codes::DISK_FULL, "The server's disk is full; nothing of this step was kept.".into())
-            .with_help("Free space and resume; PURGE gives up what finished migrations retain."),
-        "58030" => new(codes::INPUT_OUTPUT, format!("The server could not read or write: {message}.")),
-        "XX001" | "XX002" => new(codes::CORRUPT, format!("The database is damaged: {message}.")),
+            .with_help("the role that PQL connects as needs that right: it must own the tables that it changes, and CREATE on the database for PQL's own schema _pql"),
+        "53100" => new(codes::DISK_FULL, "the server's disk is full; nothing of this step was kept".into())
+            .with_help("free space and resume; PURGE gives up what finished migrations retain"),
+        "58030" => new(codes::INPUT_OUTPUT, format!("the server could not read or write: {message}")),
+        "XX001" | "XX002" => new(codes::CORRUPT, format!("the database is damaged: {message}")),
         "25P02" => new(
             codes::TRANSACTION_OPEN,
-            "An earlier statement of this transaction failed, so nothing more is done in it.".into(),
+            "an earlier statement of this transaction failed, so nothing more is done in it".into(),
         )
-        .with_help("ROLLBACK ends it."),
+        .with_help("ROLLBACK ends it"),
         "28P01" | "28000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message)))
-            .with_help("The password is taken from the address, PGPASSWORD or the password file."),
+            .with_help("the password is taken from the address, PGPASSWORD or the password file"),
         "3D000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message))),
         _ if class == "08" => {
-            new(codes::CONNECTION, format!("The connection was lost: {message}.")).retryable()
+            new(codes::CONNECTION, format!("the connection was lost: {message}")).retryable()
         }
         _ if class == "23" => {
             let detail = error.detail().map(|detail| format!(" {}", detail.trim_end())).unwrap_or_default();
@@ -88,7 +88,7 @@ fn lost(error: &postgres::Error) -> Error {
     let of_line = error.is_closed()
         || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
     if of_line {
-        Error::new(codes::CONNECTION, format!("The connection to the server was lost: {cause}.")).retryable()
+        Error::new(codes::CONNECTION, format!("the connection to the server was lost: {cause}")).retryable()
     } else {
         Error::new(codes::DATABASE, format!("{}.", capital(&cause)))
     }
@@ -103,16 +103,16 @@ pub(super) fn connecting(error: postgres::Error, shown: &str, mode: SslMode) -> 
         }
     }
     let cause = cause(&error);
-    let opened = Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {cause}."));
+    let opened = Error::new(codes::CANNOT_OPEN, format!("{shown} cannot be opened: {cause}"));
     let help = match mode {
         _ if cause.contains("invalid peer certificate") => {
-            Some("The server's certificate is not one that sslrootcert stands for, or not for this host.")
+            Some("the server's certificate is not one that sslrootcert stands for, or not for this host")
         }
         SslMode::Require if cause.contains("TLS") || cause.contains("tls") => {
-            Some("The server may not be set up for TLS; sslmode=prefer does without it then.")
+            Some("the server may not be set up for TLS; sslmode=prefer does without it then")
         }
         _ if cause.contains("password") => {
-            Some("Give the password in the address, in PGPASSWORD or in the password file.")
+            Some("give the password in the address, in PGPASSWORD or in the password file")
         }
         _ => None,
     };
@@ -157,5 +157,5 @@ pub(super) fn is_lost(error: &Error) -> bool {
 /// The database is not what the plan was made for.
 pub(super) fn moved(what: impl Into<String>) -> Error {
     Error::new(codes::MOVED, what)
-        .with_help("It was changed after the plan was made. Generate the migration again.")
+        .with_help("it was changed after the plan was made; generate the migration again")
 }

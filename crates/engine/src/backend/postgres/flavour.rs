@@ -30,8 +30,8 @@ pub(super) fn capabilities(session: &mut Session) -> Result<Capabilities> {
     let flavour = flavour(&banner, &extensions);
     let number: i64 = number.parse().unwrap_or(0);
     if number < OLDEST && flavour == Flavour::Plain {
-        return Err(Error::new(codes::UNSUPPORTED, format!("This server is PostgreSQL {version}."))
-            .with_help("PQL works with PostgreSQL 14 and newer."));
+        return Err(Error::new(codes::UNSUPPORTED, format!("this server is PostgreSQL {version}"))
+            .with_help("PQL works with PostgreSQL 14 and newer"));
     }
     Ok(Capabilities {
         dialect: Dialect::Postgres,

@@ -69,7 +69,7 @@ impl Session {
     pub(super) fn client(&mut self) -> Result<&mut Client> {
         if self.stage == Stage::Lost {
             return Err(
-                Error::new(codes::CONNECTION, "The connection was lost within a transaction.").retryable()
+                Error::new(codes::CONNECTION, "the connection was lost within a transaction").retryable()
             );
         }
         if self.opened.as_ref().is_none_or(|opened| opened.client.is_closed()) {
@@ -78,7 +78,7 @@ impl Session {
         self.opened
             .as_mut()
             .map(|opened| &mut opened.client)
-            .ok_or_else(|| Error::new(codes::CONNECTION, "There is no connection to the server."))
+            .ok_or_else(|| Error::new(codes::CONNECTION, "there is no connection to the server"))
     }
 
     /// What the server said on the side.
@@ -195,9 +195,9 @@ impl Connection for Session {
         if gives_copy(sql) {
             return Err(Error::new(
                 codes::UNSUPPORTED,
-                "COPY between the server and this program is not carried.",
+                "COPY between the server and this program is not carried",
             )
-            .with_help("Use psql's \\copy, or COPY to and from a file on the server."));
+            .with_help("use psql's \\copy, or COPY to and from a file on the server"));
         }
         let read_only = self.read_only;
         if read_only {

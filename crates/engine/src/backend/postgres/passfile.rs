@@ -22,7 +22,7 @@ pub(super) fn password(named: Option<&str>, config: &Config) -> Result<Option<St
         Err(error) if required => {
             return Err(Error::new(
                 codes::CANNOT_OPEN,
-                format!("The password file {} cannot be read: {error}.", path.display()),
+                format!("the password file {} cannot be read: {error}", path.display()),
             ));
         }
         Err(_) => return Ok(None),
@@ -31,9 +31,9 @@ pub(super) fn password(named: Option<&str>, config: &Config) -> Result<Option<St
     if found.is_some() && is_open_to_others(&path) {
         return Err(Error::new(
             codes::CANNOT_OPEN,
-            format!("The password file {} can be read by others, so it is not used.", path.display()),
+            format!("the password file {} can be read by others, so it is not used", path.display()),
         )
-        .with_help(format!("Close it with: chmod 0600 {}", path.display())));
+        .with_help(format!("close it with: chmod 0600 {}", path.display())));
     }
     Ok(found)
 }

@@ -116,13 +116,13 @@ pub(super) fn done() -> Progress {
 
 fn locked(waited: Duration, error: &Error, blockers: &[String]) -> Error {
     let by =
-        if blockers.is_empty() { String::new() } else { format!(" Its holders: {}.", blockers.join("; ")) };
+        if blockers.is_empty() { String::new() } else { format!("; its holders: {}", blockers.join("; ")) };
     Error::new(
         codes::LOCKED,
-        format!("No lock could be had for {:.1} s: {}{by}", waited.as_secs_f64(), error.message()),
+        format!("no lock could be had for {:.1} s: {}{by}", waited.as_secs_f64(), error.message()),
     )
     .with_help(
-        "Nothing was changed by these attempts. End the session that holds the lock, or allow more time with \
-         lock_timeout and retry_for.",
+        "nothing was changed by these attempts; end the session that holds the lock, or allow more time with \
+         lock_timeout and retry_for",
     )
 }

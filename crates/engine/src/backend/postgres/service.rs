@@ -9,8 +9,8 @@ use crate::{Error, Result};
 /// The parameters of a service, in the order of the file.
 pub(super) fn parameters(name: &str) -> Result<Vec<(String, String)>> {
     let unknown = || {
-        Error::new(codes::CANNOT_OPEN, format!("There is no service {name:?} in a service file."))
-            .with_help("PGSERVICEFILE names the file; it is ~/.pg_service.conf otherwise.")
+        Error::new(codes::CANNOT_OPEN, format!("there is no service {name:?} in a service file"))
+            .with_help("PGSERVICEFILE names the file; it is ~/.pg_service.conf otherwise")
     };
     files()
         .iter()

@@ -48,7 +48,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect> {
                 Arc::clone(&provider),
             )
             .build()
-            .map_err(|error| unusable("The root certificates cannot be used").with_source(error))?;
+            .map_err(|error| unusable("the root certificates cannot be used").with_source(error))?;
             if *name { verifier } else { Arc::new(AnyName(verifier)) }
         }
     };
@@ -70,14 +70,14 @@ fn read(named: Option<&str>) -> Result<RootCertStore> {
         Some("system") => env::var_os("SSL_CERT_FILE")
             .map(PathBuf::from)
             .or_else(|| SYSTEM_ROOTS.iter().map(PathBuf::from).find(|path| path.exists()))
-            .ok_or_else(|| unusable("This system keeps its root certificates where PQL does not look"))?,
+            .ok_or_else(|| unusable("this system keeps its root certificates where PQL does not look"))?,
         Some(path) => PathBuf::from(path),
         None => {
             let home = env::var_os("HOME").unwrap_or_default();
             let path = Path::new(&home).join(".postgresql").join("root.crt");
             if !path.exists() {
-                return Err(unusable("There is nothing to verify the server's certificate with").with_help(format!(
-                    "Name the root certificate with sslrootcert=FILE (or sslrootcert=system), or put it into {}.",
+                return Err(unusable("there is nothing to verify the server's certificate with").with_help(format!(
+                    "name the root certificate with sslrootcert=FILE (or sslrootcert=system), or put it into {}",
                     path.display()
                 )));
             }
@@ -86,11 +86,11 @@ fn read(named: Option<&str>) -> Result<RootCertStore> {
     };
     let shown = path.display();
     let bytes = fs::read(&path)
-        .map_err(|error| unusable(&format!("The root certificate {shown} cannot be read: {error}")))?;
+        .map_err(|error| unusable(&format!("the root certificate {shown} cannot be read: {error}")))?;
     let mut store = RootCertStore::empty();
     let found = CertificateDer::pem_slice_iter(&bytes).filter_map(std::result::Result::ok);
     let (added, _) = store.add_parsable_certificates(found);
-    if added == 0 { Err(unusable(&format!("There is no root certificate in {shown}"))) } else { Ok(store) }
+    if added == 0 { Err(unusable(&format!("there is no root certificate in {shown}"))) } else { Ok(store) }
 }
 
 /// Accepts every certificate; the handshake's signatures are still checked.

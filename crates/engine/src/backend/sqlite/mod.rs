@@ -315,7 +315,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         | Action::SwapAbandon { .. }
         | Action::SwapForget { .. } => Err(Error::new(
             codes::UNREADABLE,
-            format!("The plan wants to {}, which is not done on SQLite.", action.verb()),
+            format!("the plan wants to {}, which is not done on SQLite", action.verb()),
         )),
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn failing(
         Ok(Some(row)) => {
             let what = format!("{target} cannot be computed ({}) for", error.message().trim_end_matches('.'));
             rows::error(codes::ROWS, &what, &[row])
-                .with_help("Change that row, or the expression. What was filled before it was taken back.")
+                .with_help("change that row, or the expression; what was filled before it was taken back")
         }
         _ => error,
     }

@@ -102,7 +102,7 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
         Some(Ok(cursor)) => cursor,
         Some(Err(error)) => {
             return Err(
-                Error::new(codes::UNREADABLE, "The cursor of a backfill cannot be read.").with_source(error)
+                Error::new(codes::UNREADABLE, "the cursor of a backfill cannot be read").with_source(error)
             );
         }
         None => begin(run.session, work, total)?,
@@ -181,12 +181,12 @@ fn is_watched(session: &mut Session, table: &ObjectName, columns: &[String]) -> 
 fn unsilenced(table: &ObjectName, trigger: &str) -> Error {
     Error::new(
         codes::UNSUPPORTED,
-        format!("Trigger {} of {} would fire for every row that is filled.", ident(trigger), object(table)),
+        format!("trigger {} of {} would fire for every row that is filled", ident(trigger), object(table)),
     )
     .with_help(
         "GRANT SET ON PARAMETER session_replication_role to the role that PQL connects as (a superuser needs no \
-         grant), so that it can keep triggers from firing in its own transactions. Where a foreign key names the \
-         column that is filled, fill it by hand before.",
+         grant), so that it can keep triggers from firing in its own transactions; where a foreign key names the \
+         column that is filled, fill it by hand before",
     )
 }
 
@@ -397,7 +397,7 @@ fn batch(
         && changed > 0
         && catalog::is_true(session, &conflict(&range))?
     {
-        return Err(Error::new(codes::LOCKED, "The application wrote a row at the same moment.").retryable());
+        return Err(Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable());
     }
     Ok(Batch { upto, changed })
 }
@@ -497,7 +497,7 @@ fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64
                 && catalog::is_true(session, conflict)?
             {
                 return Err(
-                    Error::new(codes::LOCKED, "The application wrote a row at the same moment.").retryable()
+                    Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable()
                 );
             }
             let rows = rows + changed;

@@ -118,22 +118,22 @@ fn refusal(table: &ObjectName, check: &Check, named: &[String]) -> Error {
     let (what, help) = match check {
         Check::NotNull { column, .. } => (
             format!("{shown}.{} cannot be NOT NULL, because it is NULL in", ident(column)),
-            "Give those rows a value, or say which one they get with BACKFILL.",
+            "give those rows a value, or say which one they get with BACKFILL",
         ),
         Check::Holds { name, .. } => {
-            (format!("The check {} does not hold for", ident(name)), "Change those rows, or the condition.")
+            (format!("the check {} does not hold for", ident(name)), "change those rows, or the condition")
         }
         Check::References { name, key } => (
             format!(
-                "The foreign key {} refers to rows of {} that do not exist, in",
+                "the foreign key {} refers to rows of {} that do not exist, in",
                 ident(name),
                 object(&key.table)
             ),
-            "Add the rows that are referred to, or change or delete the ones that refer to them.",
+            "add the rows that are referred to, or change or delete the ones that refer to them",
         ),
         Check::Distinct { name, .. } => (
             format!("{} cannot be unique, because values occur more than once, in", ident(name)),
-            "Change or delete the rows that repeat.",
+            "change or delete the rows that repeat",
         ),
     };
     rows::error(codes::ROWS, &what, named).with_help(help)

@@ -38,7 +38,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
         Some(there) if begun && there.is(index) => return run.finish(),
         Some(there) if begun || !there.valid => drop_it(run, &index.name)?,
         Some(_) => {
-            return Err(moved(format!("There is an index {} already.", object(&index.name))));
+            return Err(moved(format!("there is an index {} already", object(&index.name))));
         }
         None => {}
     }
@@ -54,7 +54,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
         Some(there) if there.valid => run.finish(),
         _ => {
             drop_it(run, &index.name)?;
-            let message = format!("The index {} came out invalid.", object(&index.name));
+            let message = format!("the index {} came out invalid", object(&index.name));
             Err(Error::new(codes::DATABASE, message).retryable())
         }
     }
@@ -102,7 +102,7 @@ fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
             }
         }
         let ended =
-            task.join().unwrap_or_else(|_| Err(Error::new(codes::DATABASE, "The connection gave up.")));
+            task.join().unwrap_or_else(|_| Err(Error::new(codes::DATABASE, "the connection gave up")));
         match (ended, stopped) {
             (Err(_), Some(why)) => Err(why),
             (ended, _) => ended,
@@ -110,8 +110,7 @@ fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
     });
     outcome.map_err(|error| match state(&error) {
         Some("57014") => {
-            Error::new(codes::LOCKED, format!("Somebody cancelled the work on {}.", object(table)))
-                .retryable()
+            Error::new(codes::LOCKED, format!("somebody cancelled the work on {}", object(table))).retryable()
         }
         _ => error,
     })

@@ -76,7 +76,7 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
             if statements.is_empty() {
                 return Err(Error::new(
                     codes::UNREADABLE,
-                    format!("The plan wants to {}, which is not done on PostgreSQL.", other.verb()),
+                    format!("the plan wants to {}, which is not done on PostgreSQL", other.verb()),
                 ));
             }
             let sql = statements.join("; ");
@@ -89,7 +89,7 @@ fn planned(plan: &Plan, position: usize) -> Result<&ColumnSwap> {
     plan.column_swaps.get(position).ok_or_else(|| {
         Error::new(
             codes::UNREADABLE,
-            format!("The plan refers to column swap {position}, which it does not have."),
+            format!("the plan refers to column swap {position}, which it does not have"),
         )
     })
 }

@@ -18,10 +18,10 @@ pub(super) fn execute(run: &mut Run<'_>, sql: &str, outside: bool) -> Result<()>
         {
             return Err(Error::new(
                 codes::TRANSACTION_OPEN,
-                format!("EXECUTE cannot run {}.", word.to_uppercase()),
+                format!("EXECUTE cannot run {}", word.to_uppercase()),
             )
             .with_help(
-                "The migration has a transaction of its own around the statements; leave it to that.",
+                "the migration has a transaction of its own around the statements; leave it to that",
             ));
         }
     }

@@ -108,5 +108,5 @@ pub(super) fn error(code: &'static str, what: &str, named: &[String]) -> Error {
         (1, false) => "1 row".to_owned(),
         _ => format!("{count} rows"),
     };
-    Error::new(code, format!("{what}: {number}: {}.", named[..count].join("; ")))
+    Error::new(code, format!("{what}: {number}: {}", named[..count].join("; ")))
 }

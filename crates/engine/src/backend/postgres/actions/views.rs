@@ -90,9 +90,9 @@ pub(super) fn take_down(session: &mut Session, table: &ObjectName, columns: &[&s
         if view.materialized {
             return Err(Error::new(
                 codes::UNSUPPORTED,
-                format!("Materialised view {} reads {}.", view.name, columns.join(", ")),
+                format!("materialised view {} reads {}", view.name, columns.join(", ")),
             )
-            .with_help("Drop it in the same migration, before, and make it again after."));
+            .with_help("drop it in the same migration, before, and make it again after"));
         }
         down.views.push(definition(session, view)?);
     }
@@ -109,9 +109,9 @@ pub(super) fn none_over(session: &mut Session, table: &ObjectName, column: &str)
     let Some(first) = views.first() else { return Ok(()) };
     Err(Error::new(
         codes::UNSUPPORTED,
-        format!("View {} reads {}.{}.", first.name, object(table), ident(column)),
+        format!("view {} reads {}.{}", first.name, object(table), ident(column)),
     )
-    .with_help("Drop that view first."))
+    .with_help("drop that view first"))
 }
 
 /// The views over the columns and those over these, each after those it reads.

@@ -170,6 +170,6 @@ impl<'r> Fields<'r> {
 }
 
 fn unreadable() -> Error {
-    Error::new(codes::UNREADABLE, "The server's catalogue does not say what it should.")
-        .with_help("Please report it, with the version of the server.")
+    Error::new(codes::UNREADABLE, "the server's catalogue does not say what it should")
+        .with_help("please report it, with the version of the server")
 }

@@ -75,12 +75,12 @@ pub(super) fn possible(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         Error::new(
             codes::INVALID,
             format!(
-                "The way back of {}.{} cannot be computed: {error}",
+                "the way back of {}.{} cannot be computed: {error}",
                 object(table),
                 ident(&swap.old.name)
             ),
         )
-        .with_help("Say with REVERT USING how the old value comes from the new one.")
+        .with_help("say with REVERT USING how the old value comes from the new one")
     })
 }
 
@@ -118,7 +118,7 @@ pub(in super::super) fn verify(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<(
     }
     let what = format!("{}.{} has no value of the new type in", object(table), ident(&swap.old.name));
     Err(rows::error(codes::ROWS, &what, &named)
-        .with_help("Change those rows, or say with USING what they become; then apply the migration again."))
+        .with_help("change those rows, or say with USING what they become; then apply the migration again"))
 }
 
 /// The query, for showing.
@@ -152,7 +152,7 @@ pub(super) fn at_once(session: &mut Session, swap: &ColumnSwap, silence: &str) -
         if !named.is_empty() {
             let what = format!("{}.{} has no value of the new type in", object(table), ident(&swap.old.name));
             return Err(rows::error(codes::ROWS, &what, &named).with_help(
-                "Change those rows, or say with USING what they become; then apply the migration again.",
+                "change those rows, or say with USING what they become; then apply the migration again",
             ));
         }
     }

@@ -203,9 +203,9 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     if named.is_empty() {
         return Ok(());
     }
-    let what = format!("Values written since do not fit the old {}.{}", object(table), ident(&swap.old.name));
+    let what = format!("values written since do not fit the old {}.{}", object(table), ident(&swap.old.name));
     Err(rows::error(codes::ROWS, &what, &named).with_help(
-        "Change or delete those rows and roll back again, or say with REVERT USING what they become.",
+        "change or delete those rows and roll back again, or say with REVERT USING what they become",
     ))
 }
 
