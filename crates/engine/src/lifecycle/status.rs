@@ -3,12 +3,12 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use pql_schema::{MigrationId, MigrationStatus, MigrationStrategy};
+use pql_schema::{MigrationId, MigrationStatus, MigrationStrategy, Schema};
 use serde::Serialize;
 
 use crate::journal::{Heading, Kind, Record, Retention, State};
 use crate::lease::holder;
-use crate::{Engine, Result};
+use crate::{Engine, Error, Result, codes};
 
 use super::apply::is_unfinished;
 
@@ -108,6 +108,16 @@ impl Engine {
     /// The migration itself.
     pub fn migration(&mut self, id: MigrationId) -> Result<pql_schema::Migration> {
         Ok(self.record(id)?.migration)
+    }
+
+    /// The schema that a migration leads to, from the one that it was generated for.
+    pub fn schema_after(&mut self, id: MigrationId) -> Result<Schema> {
+        let record = self.record(id)?;
+        let mut schema = record.base.clone();
+        schema.apply_all(&record.migration.operations).map_err(|(position, error)| {
+            Error::new(codes::INVALID, format!("operation {} of migration {id}: {error}", position + 1))
+        })?;
+        Ok(schema)
     }
 
     /// Migrations that nobody is at work on and that are not finished: to be told when a session begins.

@@ -86,6 +86,17 @@ impl Engine {
         }
     }
 
+    /// Takes back a run that stands half way, whichever way it was going.
+    pub fn take_back(
+        &mut self,
+        id: MigrationId,
+        options: &ApplyOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Report> {
+        let forward = self.record(id)?.run.is_some_and(|run| run.heading == Heading::Forward);
+        self.go_on(id, options, observer, forward.then_some(Reason::Cancelled))
+    }
+
     /// Gives up a migration that was never begun; `false` when somebody begins it at this moment.
     pub(super) fn give_up(&mut self, id: MigrationId) -> Result<bool> {
         let (journal, actor) = (self.journal, &self.actor);

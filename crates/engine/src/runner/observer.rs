@@ -52,6 +52,26 @@ pub struct RunProgress {
     pub waiting: Option<String>,
 }
 
+impl RunProgress {
+    /// Of a migration that has not begun.
+    pub fn before(migration_id: MigrationId) -> Self {
+        Self {
+            migration_id,
+            undoing: false,
+            phase: "start",
+            action: "wait",
+            step: 0,
+            steps: 0,
+            rows: 0,
+            total: None,
+            rows_per_second: 0.0,
+            elapsed: Duration::ZERO,
+            longest_lock: Duration::ZERO,
+            waiting: None,
+        }
+    }
+}
+
 /// An observer that looks away.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

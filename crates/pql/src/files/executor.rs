@@ -1,19 +1,18 @@
 //! Applies and rolls back the files of a directory.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono::Utc;
-use pql_engine::{OnFailure, Report, RollbackTarget, Signal, Value};
+use pql_engine::{Report, Signal, Value};
 use pql_planner::PlanRow;
 use pql_schema::{Answers, MigrationStatus};
 use serde::Serialize;
 
+use super::apply::{apply, roll_back};
 use super::create::{self, Created};
 use super::directory::Directory;
-use super::ledger::{self, Entry, FileStatus, Origin, StatusRow};
+use super::ledger::{self, Entry, StatusRow};
 use super::progress::ProgressReporter;
-use super::script::{Script, attach_way_back};
 use super::validate::{self, Prepared, ValidationResult};
 use crate::ApplicationSchema;
 use crate::codes;
@@ -214,6 +213,8 @@ impl<'s> MigrationExecutor<'s> {
             let config = self.config.config.clone();
             let result =
                 self.run(&id, move |interpreter, line| apply(interpreter, &config, &one, line)).await?;
+            // Another runner was quicker; what it says of it is its own.
+            let Some(result) = result else { continue };
             let failed = !result.success;
             results.push(result);
             if failed {
@@ -223,13 +224,16 @@ impl<'s> MigrationExecutor<'s> {
         Ok(results)
     }
 
-    /// Rolls back the newest applied files.
+    /// Rolls back the newest applied files; one that stands half way is the newest of all.
     pub async fn migrate_down(&mut self, count: usize) -> Result<Vec<MigrationResult>, Error> {
         let newest: Vec<Entry> = self
             .call(move |interpreter, config| {
                 let (_, entries) = survey(interpreter, config)?;
-                let mut applied: Vec<Entry> = entries.into_iter().filter(Entry::is_applied).collect();
-                applied.sort_by_key(|entry| std::cmp::Reverse(entry.applied_version()));
+                let in_force = |entry: &Entry| entry.is_applied() || entry.is_interrupted();
+                let mut applied: Vec<Entry> = entries.into_iter().filter(in_force).collect();
+                applied.sort_by_key(|entry| {
+                    std::cmp::Reverse((entry.is_interrupted(), entry.applied_version()))
+                });
                 applied.truncate(count);
                 Ok(applied)
             })
@@ -242,8 +246,10 @@ impl<'s> MigrationExecutor<'s> {
             }
             let config = self.config.config.clone();
             let id = entry.id.clone();
-            let result =
-                self.run(&id, move |interpreter, line| roll_back(interpreter, &config, &entry, line)).await?;
+            let task = move |interpreter: &mut Interpreter, line: &Line| {
+                roll_back(interpreter, &config, &entry, line).map(Some)
+            };
+            let Some(result) = self.run(&id, task).await? else { continue };
             let failed = !result.success;
             results.push(result);
             if failed {
@@ -290,12 +296,12 @@ impl<'s> MigrationExecutor<'s> {
         self.session.worker().call(move |interpreter| task(interpreter, &config)).await
     }
 
-    /// Runs one file as a job and passes its progress on.
+    /// Runs one file as a job and passes its progress on; none when there was nothing to do for it.
     async fn run(
         &mut self,
         id: &str,
-        task: impl FnOnce(&mut Interpreter, &Line) -> Result<Report, Error> + Send + 'static,
-    ) -> Result<MigrationResult, Error> {
+        task: impl FnOnce(&mut Interpreter, &Line) -> Result<Option<Report>, Error> + Send + 'static,
+    ) -> Result<Option<MigrationResult>, Error> {
         let (answer, mut answered) = tokio::sync::oneshot::channel();
         let mut job = self.session.job(move |interpreter, line| {
             // The executor waits for it below.
@@ -332,21 +338,26 @@ impl<'s> MigrationExecutor<'s> {
             }
         }
         drop(job);
-        if !begun {
+        let answer = (&mut answered).await.map_err(|_| Error::session_closed())?;
+        if !begun && !matches!(answer, Ok(None)) {
             self.progress.start(id, 0);
         }
-        let result = match (&mut answered).await.map_err(|_| Error::session_closed())? {
-            Ok(report) => MigrationResult::of_report(id, &report),
+        let result = match answer {
+            Ok(None) => return Ok(None),
+            Ok(Some(report)) => MigrationResult::of_report(id, &report),
             Err(error) => MigrationResult::of_error(id, &error),
         };
         self.progress.complete(&result);
-        Ok(result)
+        Ok(Some(result))
     }
 }
 
 impl MigrationResult {
     fn of_report(id: &str, report: &Report) -> Self {
-        let success = matches!(report.status, MigrationStatus::Applied | MigrationStatus::RolledBack);
+        let success = matches!(
+            report.status,
+            MigrationStatus::Applied | MigrationStatus::RolledBack | MigrationStatus::Cancelled
+        );
         Self {
             migration_id: id.to_owned(),
             success,
@@ -376,75 +387,14 @@ impl MigrationResult {
 }
 
 /// The directory beside the journal.
-fn survey(interpreter: &mut Interpreter, config: &MigrationConfig) -> Result<(Directory, Vec<Entry>), Error> {
+pub(super) fn survey(
+    interpreter: &mut Interpreter,
+    config: &MigrationConfig,
+) -> Result<(Directory, Vec<Entry>), Error> {
     let directory = Directory::read(&config.migrations_dir)?;
     let journal = interpreter.engine()?.status()?;
     let entries = ledger::entries(&directory, &journal);
     Ok((directory, entries))
-}
-
-fn options(interpreter: &Interpreter, config: &MigrationConfig) -> pql_engine::ApplyOptions {
-    let mut options = interpreter.settings.apply_options();
-    options.run.retry_for = Duration::from_secs(config.lock_timeout_secs);
-    options.on_failure = if config.auto_rollback { OnFailure::Rollback } else { OnFailure::Pause };
-    options.max_concurrent_ops = config.max_concurrent_ops;
-    options.allow_destructive |= config.allow_destructive;
-    options
-}
-
-/// Generates the file's migration and applies it; one that was begun goes on.
-fn apply(
-    interpreter: &mut Interpreter,
-    config: &MigrationConfig,
-    prepared: &Prepared,
-    line: &Line,
-) -> Result<Report, Error> {
-    let options = options(interpreter, config);
-    let entry = &prepared.entry;
-    if let (FileStatus::Interrupted, Some(id)) = (entry.status(), entry.migration_id()) {
-        return interpreter.run_to_apply(id, &options, line);
-    }
-    let file = entry.file.as_ref().expect("only files are pending");
-    // Lowered again: the files before it have run since it was validated.
-    let dialect = interpreter.dialect()?;
-    let mut schema = interpreter.schema()?;
-    let mut ops = Script::read(&file.up)?.operations(&mut schema, dialect)?;
-    if let Some(down) = &file.down {
-        attach_way_back(&mut ops, &Script::read(down)?.other_sql());
-    }
-    let origin = Origin {
-        number: file.number,
-        file: file.id.clone(),
-        checksum: file.up.checksum.clone(),
-        down_checksum: file.down.as_ref().map(|down| down.checksum.clone()),
-        forgotten: false,
-    };
-    let migration = interpreter.engine()?.generate_with(ops, Some(&file.id), Some(origin.to_json()))?;
-    interpreter.last_migration = Some(migration.id);
-    interpreter.run_to_apply(migration.id, &options, line)
-}
-
-fn roll_back(
-    interpreter: &mut Interpreter,
-    config: &MigrationConfig,
-    entry: &Entry,
-    line: &Line,
-) -> Result<Report, Error> {
-    let options = options(interpreter, config);
-    let recorded = entry.recorded.as_ref().expect("only what is in the journal is applied");
-    let down = entry.file.as_ref().and_then(|file| file.down.as_ref()).map(|down| down.checksum.clone());
-    if down.is_some() && down != recorded.origin.down_checksum {
-        return Err(Error::new(
-            codes::FILE_CHANGED,
-            format!("`{}.down.sql` was changed after the migration was applied", entry.id),
-        )
-        .with_help("the way back is the one that was applied with the up file: restore the down file"));
-    }
-    let target = RollbackTarget::Migration(recorded.info.migration_id);
-    let mut reports = interpreter.engine()?.rollback(target, &options, &mut &*line)?;
-    reports
-        .pop()
-        .ok_or_else(|| Error::new(pql_engine::codes::NOT_APPLIED, format!("{} is not applied", entry.id)))
 }
 
 fn rows(steps: &[PlanRow]) -> ResultSet {

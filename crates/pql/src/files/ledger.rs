@@ -30,7 +30,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// As the journal keeps it.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({ "file": self })
+        // Of all that come from one file only one is ever in force.
+        serde_json::json!({ "file": self, "once": self.file })
     }
 
     fn of(info: &MigrationInfo) -> Option<Self> {
@@ -115,6 +116,10 @@ impl Entry {
         self.status() == FileStatus::Applied
     }
 
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.status() == FileStatus::Interrupted
+    }
+
     /// The migration in the journal.
     pub(crate) fn migration_id(&self) -> Option<MigrationId> {
         self.recorded.as_ref().map(|recorded| recorded.info.migration_id)
@@ -129,6 +134,16 @@ impl Entry {
     pub(crate) fn is_changed(&self) -> bool {
         match (&self.file, &self.recorded) {
             (Some(file), Some(recorded)) if self.is_applied() => file.up.checksum != recorded.origin.checksum,
+            _ => false,
+        }
+    }
+
+    /// Whether it was begun and the file is not any more what was begun.
+    pub(crate) fn is_changed_midway(&self) -> bool {
+        match (&self.file, &self.recorded) {
+            (Some(file), Some(recorded)) => {
+                self.is_interrupted() && file.up.checksum != recorded.origin.checksum
+            }
             _ => false,
         }
     }
@@ -162,7 +177,17 @@ impl Entry {
     }
 }
 
-/// Files and records by number and name; of several records of one file the last counts.
+/// Of two records of one file the one counts that has changed more; otherwise the last.
+fn weight(status: MigrationStatus) -> u8 {
+    match status {
+        MigrationStatus::Generated | MigrationStatus::Cancelled => 0,
+        MigrationStatus::Failed | MigrationStatus::RolledBack => 1,
+        MigrationStatus::Running | MigrationStatus::Paused => 2,
+        MigrationStatus::Applied => 3,
+    }
+}
+
+/// Files and records by number and name.
 pub(crate) fn entries(directory: &Directory, journal: &[MigrationInfo]) -> Vec<Entry> {
     let mut entries: BTreeMap<(u64, String), Entry> = BTreeMap::new();
     for file in &directory.files {
@@ -179,8 +204,14 @@ pub(crate) fn entries(directory: &Directory, journal: &[MigrationInfo]) -> Vec<E
             file: None,
             recorded: None,
         });
-        entry.recorded = Some(Recorded { origin, info: info.clone() });
+        let known = entry.recorded.as_ref().map_or(0, |known| weight(known.info.status));
+        if weight(info.status) >= known {
+            entry.recorded = Some(Recorded { origin, info: info.clone() });
+        }
     }
     // A record without a file matters only as long as it is in force.
-    entries.into_values().filter(|entry| entry.file.is_some() || entry.is_applied()).collect()
+    entries
+        .into_values()
+        .filter(|entry| entry.file.is_some() || entry.is_applied() || entry.is_interrupted())
+        .collect()
 }

@@ -8,6 +8,7 @@
 //! SQL that PQL does not model (an `UPDATE`, a `DELETE`, …): that becomes the way back of the same kind of SQL in the
 //! up file.
 
+mod apply;
 mod checksum;
 mod create;
 mod danger;

@@ -131,6 +131,18 @@ fn check_history(
                 "restore it and write the change as a new migration, or accept it with `pql migrate repair`",
             );
         }
+        if let Some(id) = entry.migration_id().filter(|_| entry.is_changed_midway()) {
+            result.refuse(
+                codes::FILE_CHANGED,
+                format!(
+                    "`{}.up.sql` was changed after it was begun, and that run is not finished",
+                    path.display()
+                ),
+                &format!(
+                    "restore it to finish that run, or take it back with MIGRATE CANCEL migration_id = '{id}'"
+                ),
+            );
+        }
         if entry.is_missing() {
             result.refuse(
                 codes::FILE_MISSING,
@@ -178,6 +190,12 @@ fn prepare(
     for entry in pending(entries, to) {
         let Some(file) = &entry.file else { continue };
         let before = schema.clone();
+        // What was begun is in the database in parts; what counts is what it leads to.
+        if let (FileStatus::Interrupted, Some(id)) = (entry.status(), entry.migration_id()) {
+            schema = interpreter.engine()?.schema_after(id)?;
+            prepared.push(Prepared { entry: entry.clone(), operations: None, schema: before });
+            continue;
+        }
         let operations = match check_file(result, config, file, &mut schema, dialect, certain) {
             Ok(operations) => operations,
             Err(error) => {
