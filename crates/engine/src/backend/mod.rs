@@ -66,6 +66,12 @@ pub trait Backend: Send {
     /// pieces, by the actions of its plan.
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()>;
 
+    /// Takes away what an action of a runner that died kept for itself, when the run ends without coming to that
+    /// action again.
+    fn sweep(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs one transaction around `work`: the writer's lock is taken first, with the usual patience.
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()>;
 

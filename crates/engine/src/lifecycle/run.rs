@@ -149,6 +149,7 @@ impl Engine {
         stored: &StoredPlan,
         run: &Run,
     ) -> Result<Report> {
+        self.backend.sweep()?;
         let schema = self.backend.introspect()?;
         let (journal, actor) = (self.journal, &self.actor);
         record.run = None;

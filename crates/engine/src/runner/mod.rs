@@ -186,10 +186,17 @@ impl<'r> Runner<'r> {
         let of = |step: usize| rows.iter().filter(move |row| row.step == step);
         let in_effect = |step| of(step).count() == 1 && of(step).all(|row| row.state == State::Done);
         let Some(last) = (0..self.plan.steps.len()).find(|&step| !in_effect(step)) else { return Ok(()) };
-        let undone = of(last).any(|row| row.undo.is_some() && row.state == State::Done);
+        let mut undoing = of(last).filter(|row| row.undo.is_some());
+        let undone = undoing.clone().any(|row| row.state == State::Done);
+        let outside = |row: &StepRow| {
+            row.undo.is_some_and(|undo| self.plan.steps[last].undo[undo].is_outside_transaction())
+        };
+        // SQL of the user's that has only started has committed nothing, and no other step relies on it.
+        let untouched = matches!(self.plan.steps[last].action, Action::Execute { .. })
+            && undoing.all(|row| row.state == State::Started && !outside(row));
         if of(last).count() > 1
             && !undone
-            && self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true)
+            && (untouched || self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true))
         {
             // What stopped the way back would stop it again; nothing of the step was lost.
             let (journal, id, lease) = (self.journal, self.id, self.lease);

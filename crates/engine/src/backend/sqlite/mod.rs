@@ -212,6 +212,17 @@ impl Backend for Sqlite {
         self.run(plan, step, |run| purge::purge(run, plan))
     }
 
+    fn sweep(&mut self) -> Result<()> {
+        let db = &self.writer.0;
+        if !capture::has_transients(db)? {
+            return Ok(());
+        }
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        let outcome = capture::stop_transients(db).and_then(|()| Ok(db.execute_batch("COMMIT")?));
+        run::roll_back(db);
+        outcome
+    }
+
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
         let db = &self.writer.0;
         if !db.is_autocommit() {

@@ -172,7 +172,14 @@ pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 
 fn finish_shadow(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     let flow = flow::forward(run.db, rebuild)?;
-    for ShadowIndex { index, name } in shadow::indexes(rebuild)? {
+    let indexes = shadow::indexes(rebuild)?;
+    if indexes.iter().any(|ShadowIndex { index, .. }| index.unique) {
+        // A row that moved while rows were copied may be in the copy twice. With nothing left in the log the copy is
+        // what the table was at one moment, and stays so until the next drain: what is there twice now really is.
+        drain::until_few(run, &flow)?;
+        run.write(|db| Ok((drain::rest(db, &flow)?, Progress::default())))?;
+    }
+    for ShadowIndex { index, name } in indexes {
         if catalog::find(run.db, "index", &index.name.name)?.is_none() {
             index_build::on_hidden_table(run, &index)
                 .map_err(|error| explain_duplicates(run.db, &index, &name, error))?;
