@@ -229,7 +229,7 @@ fn settle(error: Error, intent: Intent) -> Error {
 
 fn stuck(error: Error) -> Error {
     Error::new(codes::STUCK, format!("the migration could neither be finished nor taken back: {error}"))
-        .with_help("remove the cause, then MIGRATE RESUME goes on from where it is")
+        .with_help("remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round")
         .with_source(error)
 }
 
@@ -239,6 +239,6 @@ fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {
         codes::STUCK,
         format!("{error}; step {} ({verb}) is done and has no way back, so the migration waits", step + 1),
     )
-    .with_help("remove the cause, then MIGRATE RESUME goes on from where it is")
+    .with_help("remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round")
     .with_source(error)
 }

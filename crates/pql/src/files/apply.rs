@@ -9,8 +9,9 @@ use pql_schema::{MigrationId, MigrationStatus};
 
 use super::executor::{MigrationConfig, survey};
 use super::ledger::{Entry, FileStatus, Origin};
-use super::script::{Script, attach_way_back};
+use super::script::Script;
 use super::validate::Prepared;
+use super::way_back;
 use crate::codes;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
@@ -92,10 +93,13 @@ fn generate(interpreter: &mut Interpreter, entry: &Entry) -> Result<MigrationId,
     let file = entry.file.as_ref().expect("only files are pending");
     // Lowered again: the files before it have run since it was validated.
     let dialect = interpreter.dialect()?;
-    let mut schema = interpreter.schema()?;
-    let mut ops = Script::read(&file.up)?.operations(&mut schema, dialect)?;
+    let before = interpreter.schema()?;
+    let mut ops = Script::read(&file.up)?.operations(&mut before.clone(), dialect)?;
     if let Some(down) = &file.down {
-        attach_way_back(&mut ops, &Script::read(down)?.other_sql());
+        let down = Script::read(down)?;
+        if !down.is_empty() {
+            ops = way_back::attach(ops, &before, &down, dialect)?;
+        }
     }
     let origin = Origin {
         number: file.number,

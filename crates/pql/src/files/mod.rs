@@ -20,6 +20,7 @@ mod name;
 mod progress;
 mod script;
 mod validate;
+mod way_back;
 
 pub use create::Created;
 pub use directory::{Directory, MigrationFile};

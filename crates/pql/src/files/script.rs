@@ -63,15 +63,38 @@ impl<'f> Script<'f> {
         }
     }
 
-    /// The SQL in it that PQL does not model.
-    pub(crate) fn other_sql(&self) -> Vec<String> {
-        self.parse
-            .statements()
-            .filter_map(|statement| match statement {
-                Statement::PassThrough(sql) => Some(sql.text()),
-                _ => None,
-            })
-            .collect()
+    /// Whether there is nothing in it but comments.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parse.statements().next().is_none()
+    }
+
+    /// The same for a way back. What names things that `schema` does not know is taken as SQL when there may be such
+    /// things: the way there made them by SQL of its own.
+    pub(super) fn operations_back(
+        &self,
+        schema: &mut Schema,
+        dialect: Dialect,
+        all_known: bool,
+    ) -> Result<Vec<MigrationOp>, Error> {
+        let mut ops = Vec::new();
+        let mut findings = Vec::new();
+        for statement in self.parse.statements() {
+            match one(&statement, schema, dialect) {
+                Ok(of_statement) => ops.extend(of_statement),
+                Err(of_statement) if all_known => findings.extend(of_statement),
+                Err(_) => {
+                    let text = statement.syntax().text().to_string();
+                    let sql = text.trim().trim_end_matches(';').to_owned();
+                    ops.push(MigrationOp::Execute { sql, revert: None, outside_transaction: false });
+                }
+            }
+        }
+        self.error(findings).map_or(Ok(ops), Err)
+    }
+
+    /// The file's name.
+    pub(super) fn name(&self) -> String {
+        self.file.name()
     }
 
     fn error(&self, findings: impl IntoIterator<Item = Diagnostic>) -> Option<Error> {
@@ -161,58 +184,4 @@ fn misplaced(statement: &Statement) -> Option<Diagnostic> {
         )
         .with_help(help),
     )
-}
-
-/// Puts the SQL of the down file where it is run on the way back: after what the last SQL of the up file changed is
-/// about to be undone, and alone when the up file has none.
-pub(crate) fn attach_way_back(ops: &mut Vec<MigrationOp>, down: &[String]) {
-    let mut way_back = (!down.is_empty()).then(|| down.join(";\n"));
-    for op in ops.iter_mut().rev() {
-        if let MigrationOp::Execute { revert: revert @ None, .. } = op {
-            // The others have their way back in the same text.
-            *revert = Some(way_back.take().unwrap_or_else(|| NOTHING.to_owned()));
-        }
-    }
-    if let Some(revert) = way_back {
-        ops.push(MigrationOp::Execute {
-            sql: NOTHING.to_owned(),
-            revert: Some(revert),
-            outside_transaction: false,
-        });
-    }
-}
-
-/// A statement that does nothing, on every database.
-const NOTHING: &str = "SELECT 1";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn execute(sql: &str) -> MigrationOp {
-        MigrationOp::Execute { sql: sql.to_owned(), revert: None, outside_transaction: false }
-    }
-
-    fn reverts(ops: &[MigrationOp]) -> Vec<Option<&str>> {
-        ops.iter()
-            .map(|op| match op {
-                MigrationOp::Execute { revert, .. } => revert.as_deref(),
-                _ => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_way_back_stands_with_the_last_sql() {
-        let mut ops = vec![execute("UPDATE a"), execute("UPDATE b")];
-        attach_way_back(&mut ops, &["UPDATE b back".to_owned(), "UPDATE a back".to_owned()]);
-        assert_eq!(reverts(&ops), [Some(NOTHING), Some("UPDATE b back;\nUPDATE a back")]);
-    }
-
-    #[test]
-    fn a_way_back_without_sql_to_undo_stands_alone() {
-        let mut ops = Vec::new();
-        attach_way_back(&mut ops, &["DELETE FROM log".to_owned()]);
-        assert_eq!(reverts(&ops), [Some("DELETE FROM log")]);
-    }
 }

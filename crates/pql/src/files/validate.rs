@@ -11,7 +11,8 @@ use super::directory::{Directory, MigrationFile};
 use super::disk;
 use super::executor::MigrationConfig;
 use super::ledger::{Entry, FileStatus};
-use super::script::{Script, attach_way_back};
+use super::script::Script;
+use super::way_back;
 use crate::codes;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
@@ -222,6 +223,8 @@ fn check_file(
     let before = schema.clone();
     let script = Script::read(&file.up)?;
     let down = file.down.as_ref().map(Script::read).transpose()?;
+    // What has only its header yet says nothing of the way back.
+    let down = down.filter(|down| !down.is_empty());
     let lowered = match script.operations(schema, dialect) {
         Err(_) if !certain => {
             result.note(
@@ -261,11 +264,10 @@ fn check_file(
         }
         (Some(_), _) => {}
     }
-    let mut lowered = lowered;
-    if let (Some(ops), Some(down)) = (&mut lowered, &down) {
-        attach_way_back(ops, &down.other_sql());
+    match (lowered, &down) {
+        (Some(ops), Some(down)) => Ok(Some(way_back::attach(ops, &before, down, dialect)?)),
+        (lowered, _) => Ok(lowered),
     }
-    Ok(lowered)
 }
 
 /// Types that become narrower.
