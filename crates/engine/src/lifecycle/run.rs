@@ -229,7 +229,9 @@ fn settle(error: Error, intent: Intent) -> Error {
 
 fn stuck(error: Error) -> Error {
     Error::new(codes::STUCK, format!("the migration could neither be finished nor taken back: {error}"))
-        .with_help("remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round")
+        .with_help(
+            "remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round",
+        )
         .with_source(error)
 }
 

@@ -256,8 +256,24 @@ pub(super) fn drop_column(db: &Db, table: &ObjectName, column: &str) -> Result<(
 pub(super) fn rename_column(db: &Db, table: &ObjectName, from: &str, to: &str) -> Result<()> {
     let sql =
         format!("ALTER TABLE main.{} RENAME COLUMN {} TO {}", ident(&table.name), ident(from), ident(to));
+    let before = catalog::all(db)?;
     alter(db, &sql)?;
+    keep_rowid_words(db, &before)?;
     capture::column_renamed(db, &table.name, from, to)
+}
+
+/// SQLite writes the new name also where a text says `rowid` for the column that is the rowid. The way back would not
+/// make it `rowid` again, so those words stay.
+fn keep_rowid_words(db: &Db, before: &[Entry]) -> Result<()> {
+    let mut entries = Vec::new();
+    for entry in catalog::all(db)? {
+        let was = before.iter().find(|was| was.kind == entry.kind && was.name == entry.name);
+        let texts = was.and_then(|was| Some((was.sql.as_deref()?, entry.sql.as_deref()?)));
+        if let Some(sql) = texts.and_then(|(was, now)| texts::with_rowid_words(was, now)) {
+            entries.push(Entry { sql: Some(sql), ..entry });
+        }
+    }
+    if entries.is_empty() { Ok(()) } else { edit::write(db, &entries) }
 }
 
 pub(super) fn drop_index(db: &Db, index: &str) -> Result<()> {

@@ -49,6 +49,23 @@ pub(super) fn not_unique(sql: &str) -> Option<String> {
     }
 }
 
+/// A definition in which columns got other names, with the words for the rowid as they were; none when it has them.
+pub(super) fn with_rowid_words(was: &str, now: &str) -> Option<String> {
+    let is_rowid = |token: &Token<'_>| {
+        let word = token.name().unwrap_or_default().to_ascii_lowercase();
+        ["rowid", "_rowid_", "oid"].contains(&word.as_str())
+    };
+    let (old, new): (Vec<_>, Vec<_>) = (tokens(was).collect(), tokens(now).collect());
+    if was == now || old.len() != new.len() {
+        return None;
+    }
+    let kept: Vec<_> = (old.iter().zip(&new))
+        .filter(|(old, new)| is_rowid(old) && old.text != new.text)
+        .map(|(old, new)| (*new, old.text.to_owned()))
+        .collect();
+    (!kept.is_empty()).then(|| replaced(now, &kept))
+}
+
 /// Whether a word stands in the definition.
 pub(super) fn has_word(sql: &str, word: &str) -> bool {
     tokens(sql).any(|token| token.kind == TokenKind::Word && token.text.eq_ignore_ascii_case(word))
