@@ -382,7 +382,7 @@ fn a_row_that_does_not_fit_stops_it_by_name() {
     run_all(&place, &plan, &online_rebuild());
     place.db().execute_batch("INSERT INTO t VALUES (4, 1000)").unwrap();
     let error = run(&place, &plan, &unswap()).err().unwrap();
-    assert!(error.message().contains("id = 4 (a is '1000')"), "{error}");
+    assert!(error.message().contains("id = 4 (a is 1000)"), "{error}");
     place.db().execute_batch("DELETE FROM t WHERE id = 4").unwrap();
     run_all(&place, &plan, &[unswap()]);
     assert_eq!(rows(&place.db(), "t"), ["t 1: 1, '1'", "t 2: 2, '2'", "t 3: 3, '3'"]);

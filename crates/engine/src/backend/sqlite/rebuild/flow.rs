@@ -297,7 +297,7 @@ impl Flow<'_> {
     fn fits(&self, db: &Db, key: &[Cell], bad: &mut Rows) -> Result<bool> {
         let source = ident(self.source);
         for map in self.mapping {
-            let Some(sql) = self.misfits(map, &self.source_key.is_param(&source, 1), 1) else { continue };
+            let Some(sql) = self.misfits(db, map, &self.source_key.is_param(&source, 1), 1) else { continue };
             let wrong = db
                 .prepare_cached(&sql)?
                 .query_row(params_from_iter(key), |row| row.get_ref(key.len()).map(Cell::read))
@@ -310,21 +310,24 @@ impl Flow<'_> {
         Ok(true)
     }
 
-    /// The query for rows that may not be written: their key, and the value that would be.
-    fn misfits(&self, map: &ColumnMapping, condition: &str, limit: usize) -> Option<String> {
+    /// The query for rows that may not be written: their key, and the value that stands there. A column that has none
+    /// there shows what would be written.
+    fn misfits(&self, db: &Db, map: &ColumnMapping, condition: &str, limit: usize) -> Option<String> {
         let fits = map.fits.as_ref()?;
         let source = ident(self.source);
+        let own = format!("{source}.{}", ident(&map.column));
+        let stands = db.prepare_cached(&format!("SELECT {own} FROM main.{source}")).is_ok();
         Some(format!(
             "SELECT {}, {} FROM main.{source} WHERE {condition} AND NOT ({fits}) LIMIT {limit}",
             self.source_key.columns(&source),
-            map.from,
+            if stands { own } else { map.from.to_string() },
         ))
     }
 
     /// Fails with the rows of a range that may not be written.
     fn refuse_misfits(&self, db: &Db, condition: &str, params: &[Cell]) -> Result<()> {
         for map in self.mapping {
-            let Some(sql) = self.misfits(map, condition, NAMED + 1) else { continue };
+            let Some(sql) = self.misfits(db, map, condition, NAMED + 1) else { continue };
             let mut statement = db.prepare_cached(&sql)?;
             let mut found = statement.query(params_from_iter(params))?;
             let mut bad = Rows::default();
