@@ -69,7 +69,7 @@ impl<'s> SchemaMigrator<'s> {
         self.call(move |interpreter| {
             let mut options = interpreter.settings.apply_options();
             options.strategy = strategy;
-            Ok(interpreter.engine()?.apply(id, &options, &mut Silent)?)
+            Ok(interpreter.engine_for(&options)?.apply(id, &options, &mut Silent)?)
         })
         .await
     }
@@ -78,7 +78,11 @@ impl<'s> SchemaMigrator<'s> {
     pub async fn rollback_migration(&mut self, id: MigrationId) -> Result<Vec<Report>, Error> {
         self.call(move |interpreter| {
             let options = interpreter.settings.apply_options();
-            Ok(interpreter.engine()?.rollback(RollbackTarget::Migration(id), &options, &mut Silent)?)
+            Ok(interpreter.engine_for(&options)?.rollback(
+                RollbackTarget::Migration(id),
+                &options,
+                &mut Silent,
+            )?)
         })
         .await
     }

@@ -17,7 +17,8 @@ pub(crate) use answers::plan as plan_rows;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use pql_engine::{Engine, Interrupted, OpenOptions, Value};
+use pql_engine::backend::LockPatience;
+use pql_engine::{ApplyOptions, Engine, Interrupted, OpenOptions, Value};
 use pql_planner::Dialect;
 use pql_planner::lower::LoweredSchema;
 use pql_schema::{MigrationId, Schema};
@@ -40,6 +41,8 @@ pub(crate) struct Interpreter {
     answers: BTreeMap<String, bool>,
     /// What the next answer has to mention.
     notices: Vec<String>,
+    /// What the statement's own options say of waiting, in place of the settings.
+    own_patience: Option<LockPatience>,
     /// The session's settings.
     pub(crate) settings: Settings,
     /// The application schema that was read last, by its text.
@@ -57,6 +60,7 @@ impl Interpreter {
             params: BTreeMap::new(),
             answers: BTreeMap::new(),
             notices: Vec::new(),
+            own_patience: None,
             settings,
             lowered: None,
             last_migration: None,
@@ -79,11 +83,29 @@ impl Interpreter {
                 Error::new(crate::codes::NO_DATABASE, "no database is named")
                     .with_help("name one: pql app.db, PQL_DATABASE, or `database` in pql.toml")
             })?;
-            let mut engine = Engine::open(url, &self.open)?;
+            let patience = self.patience();
+            let mut engine = Engine::open(url, &OpenOptions { patience, ..self.open.clone() })?;
             self.notices.extend(engine.interrupted()?.iter().map(unfinished));
             self.engine = Some(engine);
         }
-        Ok(self.engine.as_mut().expect("it was opened just now"))
+        let patience = self.patience();
+        let engine = self.engine.as_mut().expect("it was opened just now");
+        // The settings may have changed since the last statement, or the last one had options of its own.
+        engine.set_patience(patience);
+        Ok(engine)
+    }
+
+    /// The engine for a run with options of its own, which hold for the journal's writes around it as well.
+    pub(crate) fn engine_for(&mut self, options: &ApplyOptions) -> Result<&mut Engine, Error> {
+        let engine = self.engine()?;
+        engine.set_patience(LockPatience::from(&options.run));
+        Ok(engine)
+    }
+
+    /// How long the statement, or else the session's settings, lets it wait for locks.
+    fn patience(&self) -> LockPatience {
+        self.own_patience
+            .unwrap_or(LockPatience { attempt: self.settings.lock_timeout, total: self.settings.retry_for })
     }
 
     /// What a session does when it is opened.
@@ -114,6 +136,7 @@ impl Interpreter {
     pub(crate) fn script(&mut self, text: &str, line: &Line) -> Result<(), Error> {
         let result = self.statements(text, line);
         self.answers.clear();
+        self.own_patience = None;
         result
     }
 
@@ -142,6 +165,7 @@ impl Interpreter {
 
     fn statement(&mut self, statement: &Statement, line: &Line) -> Result<Output, Error> {
         let kind = kind(statement);
+        self.own_patience = None;
         let answer = match statement {
             Statement::Set(it) => return self.set(it, line),
             Statement::Reset(it) => self.reset(it)?,
