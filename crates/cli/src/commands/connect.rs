@@ -47,7 +47,33 @@ pub(crate) fn setup(ui: &mut Ui, common: &Common) -> Result<Setup, Exit> {
 
 /// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
 pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
-    let Setup { mut builder, environment } = setup(ui, common)?;
+    connected(ui, common, database, |builder| builder)
+}
+
+/// The same for a command that only looks: a database that does not exist is not made.
+pub(crate) fn connect_to_look(
+    ui: &mut Ui,
+    common: &Common,
+    database: Option<&str>,
+) -> Result<Connection, Exit> {
+    let mut connection = connected(ui, common, database, SessionBuilder::without_making)?;
+    if connection.database.is_some() {
+        // What is wrong with it, what needs it says.
+        for notice in block_on(connection.session.probe()).unwrap_or_default() {
+            ui.warning(&notice);
+        }
+    }
+    Ok(connection)
+}
+
+fn connected(
+    ui: &mut Ui,
+    common: &Common,
+    database: Option<&str>,
+    prepare: impl FnOnce(SessionBuilder) -> SessionBuilder,
+) -> Result<Connection, Exit> {
+    let Setup { builder, environment } = setup(ui, common)?;
+    let mut builder = prepare(builder);
     let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
     let database = database
         .or(common.databases.first().map(String::as_str))

@@ -1,6 +1,7 @@
 //! `pql migrate`: the files of a project.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,11 +17,14 @@ use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
 use crate::config::Environment;
 use crate::exit::Exit;
 use crate::progress::Progress;
-use crate::render::Ui;
+use crate::render::{Problem, Ui};
 
 /// Does what the subcommand says.
 pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) -> Exit {
     let config = configured(command, &connection.environment);
+    if command.reads_files() && !config.migrations_dir.is_dir() {
+        return no_directory(ui, &config.migrations_dir);
+    }
     let session = &mut connection.session;
     let outcome = match &command.action {
         MigrateAction::Create { name, from, answers, .. } => {
@@ -53,6 +57,23 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
         }
     };
     outcome.unwrap_or_else(|error| fail(ui, &error))
+}
+
+/// Says that the directory of the files does not exist, and which one may have been meant.
+pub(crate) fn no_directory(ui: &mut Ui, path: &Path) -> Exit {
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directories: Vec<String> = (std::fs::read_dir(beside).into_iter().flatten().flatten())
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let near = pql_syntax::suggest::nearest(&name, directories.iter().map(String::as_str));
+    let help = match near {
+        Some(near) => format!("did you mean {}?", path.with_file_name(near).display()),
+        None => "`pql migrate create NAME` makes it, with the first files".to_owned(),
+    };
+    ui.problem(&Problem::file(&format!("there is no directory {}", path.display())).with_help(help));
+    Exit::Failed
 }
 
 /// How the files are applied, from the options.

@@ -94,6 +94,12 @@ impl Problem {
         }))
     }
 
+    /// Says the way out.
+    pub(crate) fn with_help(mut self, help: String) -> Self {
+        self.0.help = Some(help);
+        self
+    }
+
     /// Says which file it is about, for programs.
     pub(crate) fn in_file(mut self, name: &str) -> Self {
         self.0.file = Some(name.to_owned());
