@@ -45,7 +45,8 @@ pub(crate) fn setup(ui: &mut Ui, common: &Common) -> Result<Setup, Exit> {
     Ok(Setup { builder, environment })
 }
 
-/// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
+/// A session for the database that is named first: on the command line, by `--env`, in `PQL_DATABASE`,
+/// in `pql.toml`.
 pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
     connected(ui, common, database, |builder| builder)
 }
@@ -74,10 +75,13 @@ fn connected(
 ) -> Result<Connection, Exit> {
     let Setup { builder, environment } = setup(ui, common)?;
     let mut builder = prepare(builder);
+    // Who names an environment on the command line means its database.
+    let meant = environment.database.as_ref().filter(|_| common.env.is_some()).cloned();
     let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
     let database = database
         .or(common.databases.first().map(String::as_str))
         .map(ToOwned::to_owned)
+        .or(meant)
         .or(from_environment)
         .or_else(|| environment.database.clone());
     if let Some(database) = &database {
