@@ -101,6 +101,9 @@ impl Interpreter {
             self.stand_in_for = None;
             self.engine = None;
         }
+        if let Some(path) = self.stand_in_for.as_ref().filter(|_| self.absent == Absent::Wrong) {
+            return Err(no_such_file(path));
+        }
         if self.engine.is_none() {
             let url = self.url.as_deref().ok_or_else(|| {
                 Error::new(crate::codes::NO_DATABASE, "no database is named")
