@@ -105,6 +105,14 @@ pub(crate) fn fail(ui: &mut Ui, error: &pql::Error) -> Exit {
     Exit::Failed
 }
 
+/// The same for a command that takes the answers to questions by an option.
+pub(crate) fn fail_asking(ui: &mut Ui, error: &pql::Error) -> Exit {
+    let Some(question) = error.questions().first() else { return fail(ui, error) };
+    let help = format!("answer with `--answer {}=yes|no`, or write RENAMED FROM in the schema", question.id);
+    ui.problem(&Problem::of_error(error, "", "").with_help(help));
+    Exit::Failed
+}
+
 fn usage(ui: &mut Ui, error: &pql::Error) -> Exit {
     fail(ui, error);
     Exit::Usage

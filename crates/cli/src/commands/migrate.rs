@@ -13,7 +13,7 @@ use pql::{Answer, ApplicationSchema, Output, ResultSet};
 use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
-use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
+use crate::commands::connect::{Connection, block_on, fail, fail_asking, migrations_dir};
 use crate::config::Environment;
 use crate::exit::Exit;
 use crate::progress::Progress;
@@ -56,7 +56,7 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
             statement(ui, session, "MIGRATE PURGE OLDER THAN @time").map(|_| Exit::Done)
         }
     };
-    outcome.unwrap_or_else(|error| fail(ui, &error))
+    outcome.unwrap_or_else(|error| fail_asking(ui, &error))
 }
 
 /// Says that the directory of the files does not exist, and which one may have been meant.
