@@ -38,6 +38,15 @@ impl Engine {
         self.backend.set_patience(patience);
     }
 
+    /// Takes back a transaction that the user has left open; whether there was one.
+    pub fn roll_back_open(&mut self) -> Result<bool> {
+        let open = self.backend.in_transaction();
+        if open {
+            self.backend.connection().run("ROLLBACK", &[])?;
+        }
+        Ok(open)
+    }
+
     /// What the database can do.
     pub fn capabilities(&self) -> &Capabilities {
         self.backend.capabilities()

@@ -124,6 +124,11 @@ impl Session {
         self.worker.call(move |interpreter| interpreter.looking(Absent::Empty, Interpreter::probe)).await
     }
 
+    /// Takes back a transaction that was begun and left open, as the end of the session would; whether there was one.
+    pub async fn roll_back_open(&mut self) -> Result<bool, Error> {
+        self.worker.call(Interpreter::roll_back_open).await
+    }
+
     /// The typed calls that do the same work as the statements.
     pub fn migrator(&mut self) -> SchemaMigrator<'_> {
         SchemaMigrator::new(self)

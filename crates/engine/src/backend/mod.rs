@@ -69,6 +69,11 @@ pub trait Backend: Send {
     /// Runs one transaction around `work`: the writer's lock is taken first, with the usual patience.
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()>;
 
+    /// Whether a transaction of the user's own is open on the connection.
+    fn in_transaction(&mut self) -> bool {
+        false
+    }
+
     /// How long to wait for locks from now on, wherever no action's own options say it: the journal's writes, looks at
     /// the schema, and the statements that users give.
     fn set_patience(&mut self, patience: LockPatience) {

@@ -57,6 +57,8 @@ pub(crate) struct Interpreter {
     answers: BTreeMap<String, bool>,
     /// What the next answer has to mention.
     notices: Vec<String>,
+    /// A transaction was begun that may still be open.
+    began: bool,
     /// What the statement's own options say of waiting, in place of the settings.
     own_patience: Option<LockPatience>,
     /// The session's settings.
@@ -78,6 +80,7 @@ impl Interpreter {
             params: BTreeMap::new(),
             answers: BTreeMap::new(),
             notices: Vec::new(),
+            began: false,
             own_patience: None,
             settings,
             lowered: None,
@@ -215,6 +218,14 @@ impl Interpreter {
             line.tell(Event::Output(output));
         }
         Ok(())
+    }
+
+    /// Takes back a transaction that was left open; whether there was one.
+    pub(crate) fn roll_back_open(&mut self) -> Result<bool, Error> {
+        match &mut self.engine {
+            Some(engine) if std::mem::take(&mut self.began) => Ok(engine.roll_back_open()?),
+            _ => Ok(false),
+        }
     }
 
     /// What a statement makes of a file that does not exist.

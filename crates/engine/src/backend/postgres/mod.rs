@@ -129,6 +129,15 @@ impl Backend for Postgres {
         }
     }
 
+    fn in_transaction(&mut self) -> bool {
+        // Outside of one the statement is the transaction. In one that has failed nothing can be asked any more.
+        const ASK: &str = "SELECT transaction_timestamp() < statement_timestamp()";
+        match self.session.batch_value(ASK) {
+            Ok(answer) => answer.as_deref() == Some("t"),
+            Err(error) => !errors::is_lost(&error),
+        }
+    }
+
     fn set_patience(&mut self, patience: LockPatience) {
         self.patience = patience;
     }

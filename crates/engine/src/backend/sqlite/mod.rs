@@ -234,6 +234,10 @@ impl Backend for Sqlite {
         outcome
     }
 
+    fn in_transaction(&mut self) -> bool {
+        !self.writer.0.is_autocommit()
+    }
+
     // To look again every now and then is all that an attempt is here, so only the whole counts.
     fn set_patience(&mut self, patience: LockPatience) {
         self.patience.set_usual(patience.whole());
