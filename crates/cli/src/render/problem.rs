@@ -65,7 +65,7 @@ impl Problem {
             place: error
                 .span()
                 .filter(|span| span.end <= text.len() && !text.is_empty())
-                .map(|span| Place::new(span.clone(), name, text)),
+                .map(|span| Place::new(span, name, text)),
             questions: error.questions().to_vec(),
             file: None,
         }))

@@ -14,6 +14,8 @@ const STATEMENTS: [&str; 5] = [
     "ALTER TABLE users ADD COLUMN w TEXT",
 ];
 
+type Outcome = Result<Vec<Output>, Error>;
+
 /// Without WAL, where a writer can keep readers out, too.
 fn database() -> Database {
     let database = Database::with("CREATE TABLE users (id INTEGER PRIMARY KEY, n TEXT)");
@@ -33,11 +35,7 @@ fn hold(database: &Database, time: Duration) -> std::thread::JoinHandle<()> {
 }
 
 /// Runs a statement on a database that is locked already when the session is opened.
-async fn blocked(
-    text: &str,
-    (attempt, total): (&str, &str),
-    held: Duration,
-) -> (Result<Vec<Output>, Error>, Duration) {
+async fn blocked(text: &str, (attempt, total): (&str, &str), held: Duration) -> (Outcome, Duration) {
     let database = database();
     let mut before = database.session().await;
     before.execute("MIGRATE GENERATE ADD COLUMN users.r TEXT AS 'ready'").await.expect("a migration");
@@ -57,7 +55,7 @@ async fn blocked(
 fn each_blocked(
     patience: (&'static str, &'static str),
     held: Duration,
-) -> Vec<(&'static str, Result<Vec<Output>, Error>, Duration)> {
+) -> Vec<(&'static str, Outcome, Duration)> {
     let one = move |text| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let (outcome, took) = runtime.block_on(blocked(text, patience, held));
