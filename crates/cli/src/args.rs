@@ -293,6 +293,36 @@ pub(crate) struct Allow {
     pub(crate) allow_out_of_order: bool,
 }
 
+impl Migrate {
+    /// Whether it only looks at the database, or finds nothing to do in one that does not exist.
+    pub(crate) fn looks(&self) -> bool {
+        match self.action {
+            MigrateAction::Up { .. } => self.dry_run,
+            MigrateAction::Create { ref from, .. } => from.is_some(),
+            MigrateAction::Down { .. }
+            | MigrateAction::Status { .. }
+            | MigrateAction::Plan { .. }
+            | MigrateAction::Repair { .. } => true,
+            MigrateAction::Verify { .. }
+            | MigrateAction::Baseline { .. }
+            | MigrateAction::History { .. }
+            | MigrateAction::Purge { .. } => false,
+        }
+    }
+
+    /// Whether it is about files that are there.
+    pub(crate) fn reads_files(&self) -> bool {
+        matches!(
+            self.action,
+            MigrateAction::Up { .. }
+                | MigrateAction::Down { .. }
+                | MigrateAction::Status { .. }
+                | MigrateAction::Plan { .. }
+                | MigrateAction::Repair { .. }
+        )
+    }
+}
+
 impl MigrateAction {
     /// The database named after the command.
     pub(crate) fn target(&self) -> Option<&str> {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use args::{Action, Cli};
 use clap::{CommandFactory, FromArgMatches};
-use commands::connect::connect;
+use commands::connect::{connect, connect_to_look};
 use commands::run::Input;
 use exit::Exit;
 use render::Ui;
@@ -72,10 +72,14 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
             Ok(mut connection) => commands::schema::run(ui, &mut connection.session, format),
             Err(exit) => exit,
         },
-        Some(Action::Migrate(command)) => match connect(ui, &cli.common, command.action.target().or(named)) {
-            Ok(connection) => commands::migrate::run(ui, connection, command),
-            Err(exit) => exit,
-        },
+        Some(Action::Migrate(command)) => {
+            let target = command.action.target().or(named);
+            let open = if command.looks() { connect_to_look } else { connect };
+            match open(ui, &cli.common, target) {
+                Ok(connection) => commands::migrate::run(ui, connection, command),
+                Err(exit) => exit,
+            }
+        }
         Some(Action::Demo { rows }) => commands::demo::run(ui, *rows),
         None => match connect(ui, &cli.common, named) {
             Ok(connection) if inputs.is_empty() && ui.terminal.stdin && ui.terminal.stdout => {
@@ -98,7 +102,7 @@ fn on_all(ui: &mut Ui, cli: &Cli, inputs: &[Input], fleet: &pql::Fleet) -> Exit 
         Err(exit) => return exit,
     };
     match &cli.action {
-        Some(Action::Migrate(command)) => commands::fleet::migrate(ui, fleet, &setup, command),
+        Some(Action::Migrate(command)) => commands::fleet::migrate(ui, fleet, setup, command),
         None if !inputs.is_empty() => commands::fleet::scripts(ui, fleet, &setup, inputs),
         _ => ui.usage(
             "this command works on one database",

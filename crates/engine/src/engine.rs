@@ -3,7 +3,7 @@
 use pql_planner::Capabilities;
 use pql_schema::{MigrationId, Schema};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, LockPatience};
 use crate::journal::{Journal, Presence, Record};
 use crate::options::OpenOptions;
 use crate::runner::transact;
@@ -31,6 +31,20 @@ impl Engine {
     pub fn with_backend(backend: Box<dyn Backend>, actor: Option<String>) -> Self {
         let journal = Journal::new(backend.capabilities().dialect);
         Self { backend, journal, actor: actor.unwrap_or_else(process::actor) }
+    }
+
+    /// How long to wait for locks from now on, wherever a migration's own options do not say it.
+    pub fn set_patience(&mut self, patience: LockPatience) {
+        self.backend.set_patience(patience);
+    }
+
+    /// Takes back a transaction that the user has left open; whether there was one.
+    pub fn roll_back_open(&mut self) -> Result<bool> {
+        let open = self.backend.in_transaction();
+        if open {
+            self.backend.connection().run("ROLLBACK", &[])?;
+        }
+        Ok(open)
     }
 
     /// What the database can do.

@@ -20,7 +20,7 @@ use pql_schema::{ObjectName, Schema};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::backend::{Backend, Connection, Progress, RunOptions, Step};
+use crate::backend::{Backend, Connection, LockPatience, Progress, RunOptions, Step};
 use crate::{Error, Result, codes};
 
 /// The variable that tells a child process where to die.
@@ -220,6 +220,10 @@ impl Backend for FaultyBackend {
 
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
         self.inner.transaction(work)
+    }
+
+    fn set_patience(&mut self, patience: LockPatience) {
+        self.inner.set_patience(patience);
     }
 
     fn connection(&mut self) -> &mut dyn Connection {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pql_schema::MigrationStrategy;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::RunOptions;
+use crate::backend::{LockPatience, RunOptions};
 
 /// How a database is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,13 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Who is at work, for the journal; `None`: the operating system's user and host.
     pub actor: Option<String>,
+    /// How long opening, and what follows it, waits for locks, until [`crate::Engine::set_patience`] says otherwise.
+    pub patience: LockPatience,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { create: true, read_only: false, actor: None }
+        Self { create: true, read_only: false, actor: None, patience: LockPatience::default() }
     }
 }
 

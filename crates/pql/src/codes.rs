@@ -50,6 +50,9 @@ codes! {
     NOT_YET_KNOWN = "PQL0509", "A file can only be checked when those before it have run.",
         "A file before it holds SQL that PQL does not model, which may make what this one names. It parses, and the rest is \
          looked at when its turn comes.";
+    NO_QUESTION = "PQL0514", "An answer has no question.",
+        "Questions about renames are numbered rename_1, rename_2, … for the same two schemas. The answer is to none of \
+         them: the schemas have changed since it was asked, or the number is mistyped. The help lists those there are.";
     NO_DATABASE = "PQL0512", "No database is named.",
         "The statement needs a database. Name one on the command line (pql app.db), in the environment variable \
          PQL_DATABASE, as `database` in pql.toml, or with SessionBuilder::database.";

@@ -4,7 +4,7 @@ use pql_engine::{Event, MigrationInfo, Report, RollbackTarget, Silent};
 use pql_schema::{Answers, Migration, MigrationId, MigrationOp, MigrationStrategy};
 
 use crate::error::Error;
-use crate::interpreter::Interpreter;
+use crate::interpreter::{Absent, Interpreter};
 use crate::session::Session;
 use crate::{ApplicationSchema, Change};
 
@@ -69,7 +69,7 @@ impl<'s> SchemaMigrator<'s> {
         self.call(move |interpreter| {
             let mut options = interpreter.settings.apply_options();
             options.strategy = strategy;
-            Ok(interpreter.engine()?.apply(id, &options, &mut Silent)?)
+            Ok(interpreter.engine_for(&options)?.apply(id, &options, &mut Silent)?)
         })
         .await
     }
@@ -78,7 +78,11 @@ impl<'s> SchemaMigrator<'s> {
     pub async fn rollback_migration(&mut self, id: MigrationId) -> Result<Vec<Report>, Error> {
         self.call(move |interpreter| {
             let options = interpreter.settings.apply_options();
-            Ok(interpreter.engine()?.rollback(RollbackTarget::Migration(id), &options, &mut Silent)?)
+            Ok(interpreter.engine_for(&options)?.rollback(
+                RollbackTarget::Migration(id),
+                &options,
+                &mut Silent,
+            )?)
         })
         .await
     }
@@ -111,29 +115,36 @@ impl MigrationLog<'_> {
 
     /// The migration of that id.
     pub async fn get(&mut self, id: MigrationId) -> Result<Migration, Error> {
-        self.call(move |interpreter| Ok(interpreter.engine()?.migration(id)?)).await
+        self.look(move |interpreter| Ok(interpreter.engine()?.migration(id)?)).await
     }
 
     /// The migration that a text names: by its id, the beginning of it, or its name.
     pub async fn find(&mut self, text: &str) -> Result<MigrationId, Error> {
         let text = text.to_owned();
-        self.call(move |interpreter| Ok(interpreter.engine()?.find(&text)?)).await
+        self.look(move |interpreter| Ok(interpreter.engine()?.find(&text)?)).await
     }
 
     /// Every migration with its state, oldest first.
     pub async fn all(&mut self) -> Result<Vec<MigrationInfo>, Error> {
-        self.call(|interpreter| Ok(interpreter.engine()?.status()?)).await
+        self.look(|interpreter| Ok(interpreter.engine()?.status()?)).await
     }
 
     /// Every state change, oldest first.
     pub async fn history(&mut self) -> Result<Vec<Event>, Error> {
-        self.call(|interpreter| Ok(interpreter.engine()?.history()?)).await
+        self.look(|interpreter| Ok(interpreter.engine()?.history()?)).await
     }
 
     /// Records that a migration has been done by other means. Refused unless the database is as it would have left it;
     /// as nothing was retained, it cannot be rolled back.
     pub async fn mark_applied(&mut self, id: MigrationId) -> Result<Migration, Error> {
         self.call(move |interpreter| Ok(interpreter.engine()?.mark_applied(id)?)).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Interpreter) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.call(move |interpreter| interpreter.looking(Absent::Wrong, task)).await
     }
 
     async fn call<T: Send + 'static>(

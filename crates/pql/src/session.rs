@@ -7,7 +7,7 @@ use pql_schema::{MigrationId, Schema};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::error::Error;
-use crate::interpreter::Interpreter;
+use crate::interpreter::{Absent, Interpreter};
 use crate::job::{Control, Event, Job, Line};
 use crate::output::Output;
 use crate::params::Param;
@@ -42,6 +42,7 @@ pub struct SessionBuilder {
     open: OpenOptions,
     settings: Settings,
     params: Vec<(String, Param)>,
+    absent: Absent,
 }
 
 impl Session {
@@ -57,6 +58,7 @@ impl Session {
             open: OpenOptions::default(),
             settings: Settings::default(),
             params: Vec::new(),
+            absent: Absent::Made,
         }
     }
 
@@ -103,17 +105,28 @@ impl Session {
 
     /// The database's schema, with its version.
     pub async fn schema(&mut self) -> Result<Schema, Error> {
-        self.worker.call(Interpreter::schema).await
+        self.worker.call(|interpreter| interpreter.looking(Absent::Wrong, Interpreter::schema)).await
     }
 
     /// The database's schema as text.
     pub async fn schema_as(&mut self, form: SchemaForm) -> Result<String, Error> {
         self.worker
             .call(move |interpreter| {
-                let schema = interpreter.schema()?;
+                let schema = interpreter.looking(Absent::Wrong, Interpreter::schema)?;
                 Ok(schema_as(&schema, interpreter.dialect()?, form))
             })
             .await
+    }
+
+    /// Whether the database can be opened, and what is to be said of it: that it does not exist yet, that a migration
+    /// in it is unfinished. No file is made for that.
+    pub async fn probe(&mut self) -> Result<Vec<String>, Error> {
+        self.worker.call(move |interpreter| interpreter.looking(Absent::Empty, Interpreter::probe)).await
+    }
+
+    /// Takes back a transaction that was begun and left open, as the end of the session would; whether there was one.
+    pub async fn roll_back_open(&mut self) -> Result<bool, Error> {
+        self.worker.call(Interpreter::roll_back_open).await
     }
 
     /// The typed calls that do the same work as the statements.
@@ -153,6 +166,12 @@ impl SessionBuilder {
     /// Fails when the database does not exist, instead of making it.
     pub fn existing(mut self) -> Self {
         self.open.create = false;
+        self
+    }
+
+    /// Writes nothing by which a database would come into being: one that does not exist counts as empty.
+    pub fn without_making(mut self) -> Self {
+        self.absent = Absent::Empty;
         self
     }
 
@@ -196,7 +215,7 @@ impl SessionBuilder {
 
     /// A session that opens its database with the first statement that needs it.
     pub fn connect_lazily(self) -> Result<Session, Error> {
-        let mut interpreter = Interpreter::new(self.url, self.open, self.settings);
+        let mut interpreter = Interpreter::new(self.url, self.open, self.settings, self.absent);
         for (name, value) in self.params {
             interpreter.bind(name, value);
         }

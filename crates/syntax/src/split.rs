@@ -154,7 +154,12 @@ impl<'s> Splitter<'s> {
 
     /// Passes the comment that begins here; false when it never ends.
     fn comment(&mut self) -> bool {
-        let Some(end) = self.token_end(SyntaxKind::comment, self.at) else { return false };
+        // The grammar would call itself once for each level, and comments may nest as deep as they like.
+        let end = match self.peek(1) {
+            b'*' => block_comment_end(self.bytes, self.at),
+            _ => self.token_end(SyntaxKind::comment, self.at),
+        };
+        let Some(end) = end else { return false };
         self.comments.push(self.at..end);
         self.at = end;
         true
@@ -303,6 +308,26 @@ impl<'s> Splitter<'s> {
         let verbs: &[&str] = if walk.body_depth > 0 { &VERBS[..VERBS_OF_DEFINITIONS] } else { &VERBS };
         on_next_line && verbs.iter().any(|verb| verb.eq_ignore_ascii_case(word))
     }
+}
+
+/// The end of the block comment that begins here, with those that are nested in it.
+fn block_comment_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(pair) = bytes.get(at..at + 2) {
+        match pair {
+            b"/*" => depth += 1,
+            b"*/" => depth -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Verbs by which a statement is recognised after a bracket that was never closed.

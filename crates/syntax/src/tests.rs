@@ -213,3 +213,16 @@ fn the_rows_of_a_copy_and_the_lines_of_psql_are_no_statements() {
         panic!("{statements:?}")
     };
 }
+
+#[test]
+fn comments_nest_without_a_limit() {
+    let deep = 100_000;
+    let text = format!("SELECT 1 {}x{} + 2; SELECT 3;", "/* ".repeat(deep), " */".repeat(deep));
+    let parse = crate::parse(&text);
+    assert!(parse.is_ok(), "{:?}", parse.diagnostics());
+    assert_eq!(parse.statements().count(), 2);
+    let open = format!("SELECT 1 {}x{}", "/* ".repeat(deep), " */".repeat(deep - 1));
+    let parse = crate::parse(&open);
+    assert_eq!(parse.diagnostics()[0].code, crate::codes::UNTERMINATED);
+    assert_eq!(crate::parse("/*/ SELECT 1; */ SELECT 2; /**/").statements().count(), 1);
+}

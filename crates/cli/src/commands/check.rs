@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pql::Places;
 use pql_syntax::Severity;
+use pql_syntax::ast::Statement;
 use serde_json::json;
 
 use crate::commands::source::Source;
@@ -39,7 +40,8 @@ fn one(ui: &mut Ui, path: &Path) -> bool {
         ui.note(&format!("… and {} more", found.len() - shown));
     }
     let errors = parse.diagnostics().iter().filter(|it| it.severity == Severity::Error).count();
-    let statements = parse.statements().count();
+    // A command of psql's that is skipped is no statement.
+    let statements = parse.statements().filter(|it| !matches!(it, Statement::Meta(_))).count();
     if ui.is_json() {
         ui.line(&json!({"file": source.name, "statements": statements, "errors": errors}).to_string());
     } else if errors > 0 {

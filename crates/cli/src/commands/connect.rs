@@ -45,13 +45,43 @@ pub(crate) fn setup(ui: &mut Ui, common: &Common) -> Result<Setup, Exit> {
     Ok(Setup { builder, environment })
 }
 
-/// A session for the database that is named first: on the command line, in `PQL_DATABASE`, in `pql.toml`.
+/// A session for the database that is named first: on the command line, by `--env`, in `PQL_DATABASE`,
+/// in `pql.toml`.
 pub(crate) fn connect(ui: &mut Ui, common: &Common, database: Option<&str>) -> Result<Connection, Exit> {
-    let Setup { mut builder, environment } = setup(ui, common)?;
+    connected(ui, common, database, |builder| builder)
+}
+
+/// The same for a command that only looks: a database that does not exist is not made.
+pub(crate) fn connect_to_look(
+    ui: &mut Ui,
+    common: &Common,
+    database: Option<&str>,
+) -> Result<Connection, Exit> {
+    let mut connection = connected(ui, common, database, SessionBuilder::without_making)?;
+    if connection.database.is_some() {
+        // What is wrong with it, what needs it says.
+        for notice in block_on(connection.session.probe()).unwrap_or_default() {
+            ui.warning(&notice);
+        }
+    }
+    Ok(connection)
+}
+
+fn connected(
+    ui: &mut Ui,
+    common: &Common,
+    database: Option<&str>,
+    prepare: impl FnOnce(SessionBuilder) -> SessionBuilder,
+) -> Result<Connection, Exit> {
+    let Setup { builder, environment } = setup(ui, common)?;
+    let mut builder = prepare(builder);
+    // Who names an environment on the command line means its database.
+    let meant = environment.database.as_ref().filter(|_| common.env.is_some()).cloned();
     let from_environment = std::env::var("PQL_DATABASE").ok().filter(|text| !text.is_empty());
     let database = database
         .or(common.databases.first().map(String::as_str))
         .map(ToOwned::to_owned)
+        .or(meant)
         .or(from_environment)
         .or_else(|| environment.database.clone());
     if let Some(database) = &database {
@@ -72,6 +102,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// Says an error, and ends with it.
 pub(crate) fn fail(ui: &mut Ui, error: &pql::Error) -> Exit {
     ui.error(error, "", "");
+    Exit::Failed
+}
+
+/// The same for a command that takes the answers to questions by an option.
+pub(crate) fn fail_asking(ui: &mut Ui, error: &pql::Error) -> Exit {
+    let Some(question) = error.questions().first() else { return fail(ui, error) };
+    let help = format!("answer with `--answer {}=yes|no`, or write RENAMED FROM in the schema", question.id);
+    ui.problem(&Problem::of_error(error, "", "").with_help(help));
     Exit::Failed
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use pql::Session;
 
 use crate::args::Format;
-use crate::commands::connect::{block_on, fail};
+use crate::commands::connect::{block_on, fail_asking};
 use crate::exit::Exit;
 use crate::render::Ui;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(
     }
     let outputs = match block_on(session.execute(&text)) {
         Ok(outputs) => outputs,
-        Err(error) => return fail(ui, &error),
+        Err(error) => return fail_asking(ui, &error),
     };
     let mut differs = false;
     for output in &outputs {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::{Common, Format, Migrate, MigrateAction};
 use crate::commands::connect::{Setup, block_on};
-use crate::commands::migrate::configured;
+use crate::commands::migrate::{configured, no_directory};
 use crate::commands::run::{Input, read};
 use crate::exit::Exit;
 use crate::render::{Problem, Ui};
@@ -35,8 +35,15 @@ pub(crate) fn named(ui: &mut Ui, common: &Common, positional: Option<&str>) -> R
 }
 
 /// `pql migrate` on all of them.
-pub(crate) fn migrate(ui: &mut Ui, fleet: &Fleet, setup: &Setup, command: &Migrate) -> Exit {
+pub(crate) fn migrate(ui: &mut Ui, fleet: &Fleet, mut setup: Setup, command: &Migrate) -> Exit {
+    if command.looks() {
+        setup.builder = setup.builder.without_making();
+    }
+    let setup = &setup;
     let config = configured(command, &setup.environment);
+    if command.reads_files() && !config.migrations_dir.is_dir() {
+        return no_directory(ui, &config.migrations_dir);
+    }
     let verbose = ui.verbose;
     match command.action {
         MigrateAction::Up { to, .. } => {

@@ -1,6 +1,7 @@
 //! `pql migrate`: the files of a project.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,15 +13,18 @@ use pql::{Answer, ApplicationSchema, Output, ResultSet};
 use serde_json::json;
 
 use crate::args::{Allow, Migrate, MigrateAction};
-use crate::commands::connect::{Connection, block_on, fail, migrations_dir};
+use crate::commands::connect::{Connection, block_on, fail, fail_asking, migrations_dir};
 use crate::config::Environment;
 use crate::exit::Exit;
 use crate::progress::Progress;
-use crate::render::Ui;
+use crate::render::{Problem, Ui};
 
 /// Does what the subcommand says.
 pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) -> Exit {
     let config = configured(command, &connection.environment);
+    if command.reads_files() && !config.migrations_dir.is_dir() {
+        return no_directory(ui, &config.migrations_dir);
+    }
     let session = &mut connection.session;
     let outcome = match &command.action {
         MigrateAction::Create { name, from, answers, .. } => {
@@ -52,7 +56,24 @@ pub(crate) fn run(ui: &mut Ui, mut connection: Connection, command: &Migrate) ->
             statement(ui, session, "MIGRATE PURGE OLDER THAN @time").map(|_| Exit::Done)
         }
     };
-    outcome.unwrap_or_else(|error| fail(ui, &error))
+    outcome.unwrap_or_else(|error| fail_asking(ui, &error))
+}
+
+/// Says that the directory of the files does not exist, and which one may have been meant.
+pub(crate) fn no_directory(ui: &mut Ui, path: &Path) -> Exit {
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directories: Vec<String> = (std::fs::read_dir(beside).into_iter().flatten().flatten())
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let near = pql_syntax::suggest::nearest(&name, directories.iter().map(String::as_str));
+    let help = match near {
+        Some(near) => format!("did you mean {}?", path.with_file_name(near).display()),
+        None => "`pql migrate create NAME` makes it, with the first files".to_owned(),
+    };
+    ui.problem(&Problem::file(&format!("there is no directory {}", path.display())).with_help(help));
+    Exit::Failed
 }
 
 /// How the files are applied, from the options.

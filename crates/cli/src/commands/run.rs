@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pql::{Error, Event, Job, Output, Session};
 
-use crate::commands::connect::block_on;
+use crate::commands::connect::{block_on, fail};
 use crate::commands::source::Source;
 use crate::exit::Exit;
 use crate::interrupt::{Choice, Interrupts};
@@ -48,13 +48,21 @@ pub(crate) fn run(ui: &mut Ui, session: &mut Session, inputs: &[Input]) -> Exit 
         Err(exit) => return exit,
     };
     let mut interrupts = Interrupts::install();
+    let mut exit = Exit::Done;
     for script in &scripts {
-        let exit = block_on(script_to_end(ui, session, &mut interrupts, &script.name, &script.text));
+        exit = block_on(script_to_end(ui, session, &mut interrupts, &script.name, &script.text));
         if exit != Exit::Done {
-            return exit;
+            break;
         }
     }
-    Exit::Done
+    match block_on(session.roll_back_open()) {
+        Ok(false) => exit,
+        Ok(true) => {
+            ui.warning("a transaction was still open at the end and was rolled back; end it with COMMIT");
+            Exit::Failed
+        }
+        Err(error) => fail(ui, &error),
+    }
 }
 
 fn all_parse(ui: &mut Ui, scripts: &[Source]) -> bool {

@@ -65,7 +65,7 @@ impl Problem {
             place: error
                 .span()
                 .filter(|span| span.end <= text.len() && !text.is_empty())
-                .map(|span| Place::new(span.clone(), name, text)),
+                .map(|span| Place::new(span, name, text)),
             questions: error.questions().to_vec(),
             file: None,
         }))
@@ -92,6 +92,12 @@ impl Problem {
             questions: Vec::new(),
             file: None,
         }))
+    }
+
+    /// Says the way out.
+    pub(crate) fn with_help(mut self, help: String) -> Self {
+        self.0.help = Some(help);
+        self
     }
 
     /// Says which file it is about, for programs.

@@ -34,9 +34,9 @@ impl Shell<'_> {
         match command {
             "\\q" => return Next::Quit,
             "\\?" | "\\h" => self.ui.line(HELP),
-            "\\d" if argument.is_empty() => self.script("DESCRIBE;"),
-            "\\d" => self.script(&format!("DESCRIBE {argument};")),
-            "\\dm" => self.script("MIGRATE STATUS;"),
+            "\\d" if argument.is_empty() => self.script("input", "DESCRIBE;"),
+            "\\d" => self.script("input", &format!("DESCRIBE {argument};")),
+            "\\dm" => self.script("input", "MIGRATE STATUS;"),
             "\\timing" => {
                 self.timing = !self.timing;
                 self.ui.note(if self.timing { "times are shown" } else { "times are not shown" });
@@ -53,7 +53,7 @@ impl Shell<'_> {
             "\\e" => {
                 if let Some(text) = self.edit() {
                     self.ui.note(text.trim_end());
-                    self.script(&text);
+                    self.script("input", &text);
                     self.refresh(editor);
                 }
             }
@@ -84,7 +84,7 @@ impl Shell<'_> {
 
     fn run_file(&mut self, path: &Path) {
         match Source::read(path) {
-            Ok(source) => self.script(&source.text),
+            Ok(source) => self.script(&source.name, &source.text),
             Err(problem) => self.ui.problem(&problem),
         }
     }

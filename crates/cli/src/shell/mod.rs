@@ -87,15 +87,15 @@ impl Shell<'_> {
             let next = self.meta(editor, trimmed);
             return next;
         }
-        self.script(input);
+        self.script("input", input);
         self.refresh(editor);
         Next::GoOn
     }
 
-    /// Runs text as it was typed.
-    fn script(&mut self, text: &str) {
+    /// Runs text; `name`: what messages call it.
+    fn script(&mut self, name: &str, text: &str) {
         let started = Instant::now();
-        let exit = block_on(script_to_end(self.ui, &mut self.session, &mut self.interrupts, "input", text));
+        let exit = block_on(script_to_end(self.ui, &mut self.session, &mut self.interrupts, name, text));
         if self.timing {
             self.ui.note(&format!("{:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         }
@@ -113,20 +113,61 @@ impl Shell<'_> {
         }
     }
 
-    /// Another database.
+    /// Another database; the one there was stays when the other cannot be opened.
     fn reconnect(&mut self, editor: &mut Editor, database: &str) {
-        match connect(self.ui, self.common, Some(database)) {
-            Ok(connection) => {
+        let Ok(mut connection) = connect(self.ui, self.common, Some(database)) else {
+            self.ui.note("still connected as before");
+            return;
+        };
+        match block_on(connection.session.probe()) {
+            Ok(notices) => {
+                for notice in notices {
+                    self.ui.warning(&notice);
+                }
                 self.session = connection.session;
                 database.clone_into(&mut self.database);
-                match block_on(self.session.schema()) {
-                    Ok(_) => self.refresh(editor),
-                    Err(error) => {
-                        fail(self.ui, &error);
-                    }
-                }
+                self.refresh(editor);
             }
-            Err(_) => self.ui.note("still connected as before"),
+            Err(error) => {
+                fail(self.ui, &error);
+                self.ui.note("still connected as before");
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn the_database_stays_when_another_cannot_be_opened() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        std::fs::write(path("notes.txt"), "These are notes and not a database at all.").expect("a file");
+        let cli = Cli::parse_from(["pql"]);
+        let mut ui = Ui::new(&cli.common);
+        let session = connect(&mut ui, &cli.common, Some(&path("app.db"))).expect("a session").session;
+        let mut editor = Editor::new(false).expect("an editor");
+        let mut shell = Shell {
+            ui: &mut ui,
+            common: &cli.common,
+            session,
+            interrupts: Interrupts::install(),
+            database: path("app.db"),
+            timing: false,
+        };
+        block_on(shell.session.execute("CREATE TABLE t (id INTEGER)")).expect("it is made");
+        for wrong in [path("notes.txt"), path("nowhere/app.db"), "mysql://host/app".to_owned()] {
+            shell.reconnect(&mut editor, &wrong);
+            assert_eq!(shell.prompt(), "app.db> ");
+            block_on(shell.session.execute("SELECT id FROM t")).expect("it is the same database");
+        }
+        shell.reconnect(&mut editor, &path("other.db"));
+        assert_eq!(shell.prompt(), "other.db> ");
+        assert!(!directory.path().join("other.db").exists(), "looking makes nothing");
     }
 }

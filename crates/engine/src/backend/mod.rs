@@ -75,6 +75,17 @@ pub trait Backend: Send {
     /// Runs one transaction around `work`: the writer's lock is taken first, with the usual patience.
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()>;
 
+    /// Whether a transaction of the user's own is open on the connection.
+    fn in_transaction(&mut self) -> bool {
+        false
+    }
+
+    /// How long to wait for locks from now on, wherever no action's own options say it: the journal's writes, looks at
+    /// the schema, and the statements that users give.
+    fn set_patience(&mut self, patience: LockPatience) {
+        let _ = patience;
+    }
+
     /// The connection outside any transaction of ours.
     fn connection(&mut self) -> &mut dyn Connection;
 
@@ -116,6 +127,34 @@ pub struct Progress {
     pub total: Option<u64>,
     /// The action is complete with this commit.
     pub done: bool,
+}
+
+/// How long to wait for locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockPatience {
+    /// How long one attempt may queue.
+    pub attempt: Duration,
+    /// How long to try in all; one attempt is made in any case.
+    pub total: Duration,
+}
+
+impl LockPatience {
+    /// From the first attempt to giving up.
+    pub fn whole(self) -> Duration {
+        self.total.max(self.attempt)
+    }
+}
+
+impl Default for LockPatience {
+    fn default() -> Self {
+        Self { attempt: Duration::from_secs(5), total: Duration::from_secs(5) }
+    }
+}
+
+impl From<&RunOptions> for LockPatience {
+    fn from(options: &RunOptions) -> Self {
+        Self { attempt: options.lock_timeout, total: options.retry_for }
+    }
 }
 
 /// How a migration is run; from the session's settings and the statement's WITH.

@@ -40,6 +40,9 @@ codes! {
     IMPOSSIBLE = "PQL0209", "the change is not possible",
         "The operation contradicts the table it is for, such as a second primary key or a foreign key whose columns \
          do not match those it refers to. The message says what is in the way.";
+    RESERVED = "PQL0211", "a name is reserved",
+        "Names that begin with _pql_ are PQL's own: its journal, and what it retains for a rollback, are called so. On \
+         SQLite, tables, indexes and views whose names begin with sqlite_ are the database's own. Choose another name.";
     BAD_JSON = "PQL0210", "not a schema in JSON",
         "The JSON form of a schema is what `pql schema --output json` prints. The message says where it is \
          different.";

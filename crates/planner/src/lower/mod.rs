@@ -22,6 +22,7 @@ mod unmanaged;
 mod value;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use pql_schema::{MigrationOp, Schema};
@@ -103,6 +104,44 @@ pub fn ddl(statement: &ast::Statement, context: Context<'_>) -> Option<Result<Lo
     Some(lowering.finish(online))
 }
 
+/// A name that an operation brings into being.
+struct NewName<'a> {
+    text: &'a str,
+    /// A table's, index's or view's; otherwise a column's or constraint's.
+    is_object: bool,
+}
+
+impl fmt::Display for NewName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+fn new_names(op: &MigrationOp) -> Vec<NewName<'_>> {
+    let object = |text| NewName { text, is_object: true };
+    let part = |text| NewName { text, is_object: false };
+    match op {
+        MigrationOp::CreateTable { table } => {
+            let columns = table.columns.iter().map(|column| part(column.name.as_str()));
+            std::iter::once(object(table.name.name.as_str())).chain(columns).collect()
+        }
+        MigrationOp::RenameTable { to, .. } | MigrationOp::RenameIndex { to, .. } => vec![object(&to.name)],
+        MigrationOp::AddColumn { column, .. } => vec![part(&column.name)],
+        MigrationOp::RenameColumn { to, .. } => vec![part(to)],
+        MigrationOp::AddIndex { index } => vec![object(&index.name.name)],
+        MigrationOp::CreateView { view } => vec![object(&view.name.name)],
+        _ => Vec::new(),
+    }
+}
+
+fn is_ours(name: &NewName<'_>) -> bool {
+    begins_with(name.text, crate::HIDDEN_PREFIX)
+}
+
+fn begins_with(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
 /// One statement being lowered.
 struct Lowering<'a> {
     dialect: Dialect,
@@ -129,12 +168,38 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Whether nobody but PQL or the database itself may call something so. A column may be called `sqlite_…`.
+    fn is_reserved(&self, name: &NewName<'_>) -> bool {
+        let theirs = name.is_object && self.is_sqlite() && begins_with(name.text, "sqlite_");
+        is_ours(name) || theirs
+    }
+
     fn is_sqlite(&self) -> bool {
         self.dialect == Dialect::Sqlite
     }
 
+    /// Reports a new name that is reserved.
+    fn refuses_names(&mut self, op: &MigrationOp, span: &Range<usize>) -> bool {
+        if !self.stored
+            && let Some(name) = new_names(op).into_iter().find(|name| self.is_reserved(name))
+        {
+            let finding =
+                Diagnostic::error(codes::RESERVED, span.clone(), format!("the name `{name}` is reserved"));
+            self.report(finding.with_help(if is_ours(&name) {
+                "names that begin with _pql_ are PQL's own: choose another"
+            } else {
+                "names that begin with sqlite_ are SQLite's own: choose another"
+            }));
+            return true;
+        }
+        false
+    }
+
     /// Takes an operation up if the schema allows it, with what it implies before it.
     fn push(&mut self, op: MigrationOp, span: Range<usize>) {
+        if self.refuses_names(&op, &span) {
+            return;
+        }
         for implied in self.schema.implied_by(&op) {
             self.push_one(implied, span.clone());
         }

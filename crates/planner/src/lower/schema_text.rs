@@ -125,6 +125,9 @@ impl Reader<'_> {
         let mut alone = lowered.table.clone();
         alone.constraints.retain(|it| !matches!(it.kind, ConstraintKind::ForeignKey(_)));
         let created = pql_schema::MigrationOp::CreateTable { table: alone };
+        if self.lowering.refuses_names(&created, &create.span()) {
+            return;
+        }
         if let Err(error) = Schema::new(self.lowering.schema.names).apply(&created) {
             self.lowering.report(super::findings::refused(&error, create.span()));
             return;
@@ -178,6 +181,10 @@ impl Reader<'_> {
         else {
             return;
         };
+        let created = pql_schema::MigrationOp::CreateView { view: view.clone() };
+        if self.lowering.refuses_names(&created, &create.span()) {
+            return;
+        }
         self.insert_view(view, create.span());
     }
 

@@ -39,7 +39,14 @@ impl Interpreter {
         let schema =
             self.settings.application_schema.clone().expect("it is asked for only when there is one");
         let target = self.lower_schema(&schema)?;
-        let changes = self.changes(&target, None, &Answers::default())?;
+        let changes = self.changes(&target, None, &Answers::default()).map_err(|error| {
+            let Some(id) = error.questions().first().map(|question| question.id.clone()) else { return error };
+            // SET takes no answers.
+            error.with_help(format!(
+                "answer with `MIGRATE GENERATE TO application_schema = … WITH {id} = false` first and apply that, or write \
+                 RENAMED FROM in the schema"
+            ))
+        })?;
         let (held, safe) = divided(self.engine()?.schema()?, changes);
         let mut outcome = Outcome { answer: Answer::Done, warnings: Vec::new() };
         if !safe.is_empty() {

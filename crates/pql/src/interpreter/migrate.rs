@@ -102,7 +102,7 @@ impl Interpreter {
         options: &ApplyOptions,
         line: &Line,
     ) -> Result<Report, Error> {
-        let result = self.engine()?.apply(id, options, &mut &*line);
+        let result = self.engine_for(options)?.apply(id, options, &mut &*line);
         self.through_pauses(id, result, options, line)
     }
 
@@ -142,8 +142,8 @@ impl Interpreter {
                 {
                     line.tell(Event::Paused);
                     result = match line.control.wait() {
-                        Signal::Go => self.engine()?.resume(id, options, &mut &*line),
-                        Signal::Cancel => self.engine()?.cancel(id, options, &mut &*line),
+                        Signal::Go => self.engine_for(options)?.resume(id, options, &mut &*line),
+                        Signal::Cancel => self.engine_for(options)?.cancel(id, options, &mut &*line),
                         Signal::Pause => return Err(error.into()),
                     };
                 }
@@ -165,7 +165,8 @@ impl Interpreter {
                 RollbackTarget::ToVersion(self.count(to.value().as_ref(), to.span())?)
             }
         };
-        let reports = self.engine()?.rollback(target, &options.settings.apply_options(), &mut &*line)?;
+        let options = options.settings.apply_options();
+        let reports = self.engine_for(&options)?.rollback(target, &options, &mut &*line)?;
         Ok(Answer::Rows(answers::reports(&reports)))
     }
 
@@ -195,7 +196,7 @@ impl Interpreter {
     pub(super) fn resume(&mut self, resume: &ast::Resume, line: &Line) -> Result<Answer, Error> {
         let options = self.options(resume.options())?.settings.apply_options();
         let id = self.migration(resume.migration_id().as_ref())?;
-        let result = self.engine()?.resume(id, &options, &mut &*line);
+        let result = self.engine_for(&options)?.resume(id, &options, &mut &*line);
         let report = self.through_pauses(id, result, &options, line)?;
         Ok(Answer::Rows(answers::reports([&report])))
     }
@@ -221,8 +222,9 @@ impl Interpreter {
                 })?)
             }
         };
-        let engine = self.engine()?;
-        let purged = engine.purge(id, older_than, &options.settings.apply_options(), &mut &*line)?;
+        let options = options.settings.apply_options();
+        let engine = self.engine_for(&options)?;
+        let purged = engine.purge(id, older_than, &options, &mut &*line)?;
         let rows = purged.into_iter().map(|id| engine.info(id)).collect::<Result<Vec<_>, _>>()?;
         Ok(Answer::Rows(answers::status(&rows)))
     }

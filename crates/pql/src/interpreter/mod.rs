@@ -16,8 +16,10 @@ pub(crate) use answers::plan as plan_rows;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use pql_engine::{Engine, Interrupted, OpenOptions, Value};
+use pql_engine::backend::LockPatience;
+use pql_engine::{ApplyOptions, Engine, Interrupted, Location, OpenOptions, Value};
 use pql_planner::Dialect;
 use pql_planner::lower::LoweredSchema;
 use pql_schema::{MigrationId, Schema};
@@ -30,16 +32,35 @@ use crate::output::{Answer, Output};
 use crate::params::Param;
 use crate::settings::Settings;
 
+/// What a file that does not exist is to who needs the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// A database that is made now: there is something to write.
+    Made,
+    /// An empty database, of which it is asked what would be done; no file is made for that.
+    Empty,
+    /// A mistake: it is asked what is in it.
+    Wrong,
+}
+
 /// A session's state.
 pub(crate) struct Interpreter {
     url: Option<String>,
     open: OpenOptions,
     engine: Option<Engine>,
+    /// What the statement at hand makes of a file that does not exist.
+    absent: Absent,
+    /// The file that does not exist, while the engine is an empty one in its place.
+    stand_in_for: Option<PathBuf>,
     params: BTreeMap<String, Param>,
     /// Answers to questions, for the next script.
     answers: BTreeMap<String, bool>,
     /// What the next answer has to mention.
     notices: Vec<String>,
+    /// A transaction was begun that may still be open.
+    began: bool,
+    /// What the statement's own options say of waiting, in place of the settings.
+    own_patience: Option<LockPatience>,
     /// The session's settings.
     pub(crate) settings: Settings,
     /// The application schema that was read last, by its text.
@@ -49,14 +70,18 @@ pub(crate) struct Interpreter {
 }
 
 impl Interpreter {
-    pub(crate) fn new(url: Option<String>, open: OpenOptions, settings: Settings) -> Self {
+    pub(crate) fn new(url: Option<String>, open: OpenOptions, settings: Settings, absent: Absent) -> Self {
         Self {
             url,
             open,
             engine: None,
+            absent,
+            stand_in_for: None,
             params: BTreeMap::new(),
             answers: BTreeMap::new(),
             notices: Vec::new(),
+            began: false,
+            own_patience: None,
             settings,
             lowered: None,
             last_migration: None,
@@ -74,16 +99,68 @@ impl Interpreter {
 
     /// The engine; the database is opened when it is needed for the first time.
     pub(crate) fn engine(&mut self) -> Result<&mut Engine, Error> {
+        let outdated = |path: &PathBuf| self.absent == Absent::Made || path.exists();
+        if self.stand_in_for.as_ref().is_some_and(outdated) {
+            self.stand_in_for = None;
+            self.engine = None;
+        }
+        if let Some(path) = self.stand_in_for.as_ref().filter(|_| self.absent == Absent::Wrong) {
+            return Err(no_such_file(path));
+        }
         if self.engine.is_none() {
             let url = self.url.as_deref().ok_or_else(|| {
                 Error::new(crate::codes::NO_DATABASE, "no database is named")
                     .with_help("name one: pql app.db, PQL_DATABASE, or `database` in pql.toml")
             })?;
-            let mut engine = Engine::open(url, &self.open)?;
+            let patience = self.patience();
+            let mut options = OpenOptions { patience, ..self.open.clone() };
+            let mut place = url;
+            if let Some(path) = absent_file(url).filter(|_| self.absent != Absent::Made && options.create) {
+                if self.absent == Absent::Wrong {
+                    return Err(no_such_file(&path));
+                }
+                self.notices
+                    .push(format!("{} does not exist; it counts as an empty database", path.display()));
+                self.stand_in_for = Some(path);
+                place = "sqlite::memory:";
+                options.read_only = false;
+            }
+            let mut engine = Engine::open(place, &options)?;
             self.notices.extend(engine.interrupted()?.iter().map(unfinished));
             self.engine = Some(engine);
         }
-        Ok(self.engine.as_mut().expect("it was opened just now"))
+        let patience = self.patience();
+        let engine = self.engine.as_mut().expect("it was opened just now");
+        // The settings may have changed since the last statement, or the last one had options of its own.
+        engine.set_patience(patience);
+        Ok(engine)
+    }
+
+    /// Opens the database and gives what the next answer would have to mention.
+    pub(crate) fn probe(&mut self) -> Result<Vec<String>, Error> {
+        self.engine()?;
+        Ok(std::mem::take(&mut self.notices))
+    }
+
+    /// Does something that does not write to the database; `absent`: what it makes of a file that does not exist.
+    pub(crate) fn looking<T>(&mut self, absent: Absent, look: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.absent, absent);
+        let outcome = look(self);
+        self.absent = before;
+        outcome
+    }
+
+    /// The engine for a run with options of its own, which hold for the journal's writes around it as well.
+    pub(crate) fn engine_for(&mut self, options: &ApplyOptions) -> Result<&mut Engine, Error> {
+        let engine = self.engine()?;
+        engine.set_patience(LockPatience::from(&options.run));
+        Ok(engine)
+    }
+
+    /// How long the statement, or else the session's settings, lets it wait for locks.
+    fn patience(&self) -> LockPatience {
+        self.own_patience
+            .unwrap_or(LockPatience { attempt: self.settings.lock_timeout, total: self.settings.retry_for })
     }
 
     /// What a session does when it is opened.
@@ -114,6 +191,7 @@ impl Interpreter {
     pub(crate) fn script(&mut self, text: &str, line: &Line) -> Result<(), Error> {
         let result = self.statements(text, line);
         self.answers.clear();
+        self.own_patience = None;
         result
     }
 
@@ -129,8 +207,10 @@ impl Interpreter {
             if line.control.is_abandoned() {
                 break;
             }
-            let mut output =
-                self.statement(&statement, line).map_err(|error| place(error, text, statement.span()))?;
+            let absent = self.absent_to(&statement);
+            let mut output = self
+                .looking(absent, |it| it.statement(&statement, line))
+                .map_err(|error| place(error, text, statement.span()))?;
             output.warnings.extend(
                 warnings.iter().filter(|it| within(&it.span, &statement.span())).map(|it| it.message.clone()),
             );
@@ -140,8 +220,49 @@ impl Interpreter {
         Ok(())
     }
 
+    /// Takes back a transaction that was left open; whether there was one.
+    pub(crate) fn roll_back_open(&mut self) -> Result<bool, Error> {
+        match &mut self.engine {
+            Some(engine) if std::mem::take(&mut self.began) => Ok(engine.roll_back_open()?),
+            _ => Ok(false),
+        }
+    }
+
+    /// What a statement makes of a file that does not exist.
+    fn absent_to(&self, statement: &Statement) -> Absent {
+        if self.absent != Absent::Made {
+            return self.absent;
+        }
+        match statement {
+            Statement::Describe(_)
+            | Statement::Status(_)
+            | Statement::History(_)
+            | Statement::Verify(_)
+            | Statement::Plan(_)
+            | Statement::Apply(_)
+            | Statement::Rollback(_)
+            | Statement::Pause(_)
+            | Statement::Resume(_)
+            | Statement::Cancel(_)
+            | Statement::Purge(_) => Absent::Wrong,
+            Statement::Show(_) | Statement::Detect(_) => Absent::Empty,
+            Statement::PassThrough(it) => {
+                let first = it.keywords().first().map(|word| word.to_lowercase());
+                let reads = ["select", "values", "explain", "table"];
+                if first.is_some_and(|word| reads.contains(&word.as_str())) {
+                    Absent::Wrong
+                } else {
+                    Absent::Made
+                }
+            }
+            _ if self.settings.dry_run => Absent::Empty,
+            _ => Absent::Made,
+        }
+    }
+
     fn statement(&mut self, statement: &Statement, line: &Line) -> Result<Output, Error> {
         let kind = kind(statement);
+        self.own_patience = None;
         let answer = match statement {
             Statement::Set(it) => return self.set(it, line),
             Statement::Reset(it) => self.reset(it)?,
@@ -174,6 +295,24 @@ impl Interpreter {
         };
         Ok(Output::new(kind, answer))
     }
+}
+
+/// The file of a SQLite database, when there is none where there could be one.
+fn absent_file(url: &str) -> Option<PathBuf> {
+    match url.parse() {
+        Ok(Location::SqliteFile(path)) => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let fits = parent.is_none_or(Path::is_dir) && !path.exists();
+            fits.then_some(path)
+        }
+        _ => None,
+    }
+}
+
+fn no_such_file(path: &Path) -> Error {
+    let message = format!("{} cannot be opened: there is no such file", path.display());
+    Error::new(pql_engine::codes::CANNOT_OPEN, message)
+        .with_help("check the name; the first statement that writes makes a new database")
 }
 
 /// What a session says of a migration that it finds unfinished.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use pql_engine::Value;
+use pql_engine::backend::LockPatience;
 use pql_schema::MigrationId;
 use pql_syntax::ast::{self, AstNode, Literal, MigrationId as IdClause, Operand, WithOption};
 use pql_syntax::suggest::nearest;
@@ -144,6 +145,7 @@ impl Interpreter {
                 None => setting.reset(&mut all.settings),
             }
         }
+        self.own_patience = Some(LockPatience::from(&all.settings.apply_options().run));
         Ok(all)
     }
 }

@@ -59,6 +59,8 @@ impl Interpreter {
             };
             params.push((param.name().to_owned(), value));
         }
+        let begins = ["BEGIN", "START", "SAVEPOINT"];
+        self.began |= statement.keywords().first().is_some_and(|word| begins.contains(&word.as_str()));
         let text = statement.text();
         let outcome = self.engine()?.run_sql(&text, &params).map_err(|error| {
             let place = error.place().and_then(|at| Some(at..at + word(text.get(at..)?)));

@@ -76,6 +76,20 @@ impl Interpreter {
                 .map(|(table, former, name)| (table.clone(), name.clone(), former.clone())),
         );
         let detection = self.engine()?.detect(from, &target.schema, &answers)?;
+        // Answers that were given beforehand, in front of a terminal, hold for all of a script.
+        let stray = detection.unused_answers.iter().find(|id| !self.answers.contains_key(*id));
+        if let Some(stray) = stray {
+            let answered = answers.by_id.keys().filter(|id| !detection.unused_answers.contains(id));
+            let open = detection.questions.iter().map(|question| &question.id);
+            let mut names: Vec<&str> = answered.chain(open).map(String::as_str).collect();
+            names.sort_unstable();
+            let help = match names.as_slice() {
+                [] => "there is no question: leave the answer out".to_owned(),
+                names => format!("the questions are {}", names.join(", ")),
+            };
+            let message = format!("`{stray}` answers a question that was not asked");
+            return Err(Error::new(codes::NO_QUESTION, message).with_help(help));
+        }
         if let Some(first) = detection.questions.first() {
             let help = format!(
                 "answer in the statement, `WITH {} = true` or `false`, or write RENAMED FROM in the schema",

@@ -3,6 +3,7 @@
 mod auto_migrate;
 mod files;
 mod jobs;
+mod locks;
 mod statements;
 mod typed;
 

@@ -26,6 +26,7 @@ mod tls;
 mod transaction;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pql_planner::{Action, Capabilities, Flavour, Plan, Statistics};
 use pql_schema::{ObjectName, Schema};
@@ -34,8 +35,9 @@ use self::connect::Target;
 use self::link::Session;
 use self::run::Run;
 use self::transaction::{Settings, transact};
-use super::{Backend, Connection, Step};
+use super::{Backend, Connection, LockPatience, Step};
 use crate::Result;
+use crate::error::codes;
 use crate::location::PostgresUrl;
 
 /// The number of the lock under which the journal is written: "PQL" and a version.
@@ -45,6 +47,7 @@ const JOURNAL_LOCK: i64 = 0x50_51_4c_01;
 pub struct Postgres {
     session: Session,
     capabilities: Capabilities,
+    patience: LockPatience,
 }
 
 impl Postgres {
@@ -53,7 +56,7 @@ impl Postgres {
         let target = Arc::new(Target::new(url)?);
         let mut session = Session::open(target, read_only)?;
         let capabilities = flavour::capabilities(&mut session)?;
-        Ok(Self { session, capabilities })
+        Ok(Self { session, capabilities, patience: LockPatience::default() })
     }
 
     fn run<'a>(&'a mut self, plan: &'a Plan, step: &'a mut dyn Step) -> Run<'a> {
@@ -109,13 +112,34 @@ impl Backend for Postgres {
         let lock = (self.capabilities.flavour == Flavour::Plain
             || self.capabilities.flavour == Flavour::Citus)
             && !self.session.is_read_only();
-        transact(&mut self.session, &Settings::default(), |session| {
-            if lock {
-                // Of the transactions that write the journal one runs at a time, as on a database with one writer.
-                session.batch(&format!("SELECT pg_catalog.pg_advisory_xact_lock({JOURNAL_LOCK})"))?;
+        let settings = Settings { lock_timeout: self.patience.attempt, ..Settings::default() };
+        let start = Instant::now();
+        loop {
+            let outcome = transact(&mut self.session, &settings, |session| {
+                if lock {
+                    // Of the transactions that write the journal one runs at a time, as on a database with one writer.
+                    session.batch(&format!("SELECT pg_catalog.pg_advisory_xact_lock({JOURNAL_LOCK})"))?;
+                }
+                work(session)
+            });
+            match outcome {
+                Err(error) if error.code() == codes::LOCKED && start.elapsed() < self.patience.total => {}
+                outcome => return outcome,
             }
-            work(session)
-        })
+        }
+    }
+
+    fn in_transaction(&mut self) -> bool {
+        // Outside of one the statement is the transaction. In one that has failed nothing can be asked any more.
+        const ASK: &str = "SELECT transaction_timestamp() < statement_timestamp()";
+        match self.session.batch_value(ASK) {
+            Ok(answer) => answer.as_deref() == Some("t"),
+            Err(error) => !errors::is_lost(&error),
+        }
+    }
+
+    fn set_patience(&mut self, patience: LockPatience) {
+        self.patience = patience;
     }
 
     fn connection(&mut self) -> &mut dyn Connection {

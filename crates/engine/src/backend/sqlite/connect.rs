@@ -24,8 +24,8 @@ const HEADER: &[u8; 16] = b"SQLite format 3\0";
 /// millisecond; a longer nap would leave the file idle after it.
 const POLL: Duration = Duration::from_micros(200);
 
-/// How long a statement outside a run waits for a lock.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the connection of the heartbeat waits for a lock; it has other things to do than to wait.
+pub(super) const BESIDE: Duration = Duration::from_secs(5);
 
 /// How many of its steps SQLite takes between two looks at the clock.
 const STEPS: i32 = 20_000;
@@ -36,20 +36,37 @@ const STEPS: i32 = 20_000;
 pub(super) struct Patience {
     /// In microseconds.
     wait: Arc<AtomicU64>,
+    /// The same for what is outside a run.
+    usual: Arc<AtomicU64>,
     /// In microseconds since `start`; 0: no limit.
     deadline: Arc<AtomicU64>,
     start: Instant,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        let patience = Self { wait: Arc::default(), deadline: Arc::default(), start: Instant::now() };
-        patience.set(DEFAULT_PATIENCE);
+impl Patience {
+    /// What is outside a run waits for so long.
+    pub(super) fn new(usual: Duration) -> Self {
+        let patience = Self {
+            wait: Arc::default(),
+            usual: Arc::default(),
+            deadline: Arc::default(),
+            start: Instant::now(),
+        };
+        patience.set_usual(usual);
         patience
     }
-}
 
-impl Patience {
+    /// What is outside a run waits for so long from now on.
+    pub(super) fn set_usual(&self, usual: Duration) {
+        self.usual.store(micros(usual), Ordering::Relaxed);
+        self.set(usual);
+    }
+
+    /// How long that is.
+    pub(super) fn usual(&self) -> Duration {
+        Duration::from_micros(self.usual.load(Ordering::Relaxed))
+    }
+
     /// Sets it.
     pub(super) fn set(&self, patience: Duration) {
         self.wait.store(micros(patience), Ordering::Relaxed);
@@ -68,7 +85,7 @@ impl Patience {
 
     /// Back to what a statement outside a run gets.
     pub(super) fn reset(&self) {
-        self.set(DEFAULT_PATIENCE);
+        self.set(self.usual());
         self.limit(None);
     }
 

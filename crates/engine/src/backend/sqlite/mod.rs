@@ -62,7 +62,7 @@ use self::model::Cache;
 use self::others::Others;
 use self::pacing::Pacer;
 use self::run::{Place, Run, Setup};
-use super::{Backend, Connection, Progress, Step};
+use super::{Backend, Connection, LockPatience, Progress, Step};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -82,13 +82,18 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens a file; one that does not exist is made when `create` says so.
     pub fn open(path: &Path, create: bool, read_only: bool) -> Result<Self> {
-        let patience = Patience::default();
+        Self::open_patiently(path, create, read_only, LockPatience::default())
+    }
+
+    /// The same, waiting for locks as it says.
+    pub fn open_patiently(path: &Path, create: bool, read_only: bool, wait: LockPatience) -> Result<Self> {
+        let patience = Patience::new(wait.whole());
         #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only tests watch it"))]
         let mut writer = connect::file(path, create, read_only, &patience)?;
         #[cfg(feature = "testing")]
         crate::fault::attach(&mut writer)?;
         // The reader waits on its own: what it meets without WAL is a COMMIT, not a writer's queue.
-        let reading = Patience::default();
+        let reading = Patience::new(wait.whole());
         let reader = connect::file(path, create, read_only, &reading)?;
         let capabilities = capabilities(&writer)?;
         Ok(Self {
@@ -105,7 +110,7 @@ impl Sqlite {
 
     /// Makes a database in memory.
     pub fn memory() -> Result<Self> {
-        let patience = Patience::default();
+        let patience = Patience::new(LockPatience::default().whole());
         let writer = connect::memory(&patience)?;
         let capabilities = capabilities(&writer)?;
         Ok(Self {
@@ -131,6 +136,8 @@ impl Sqlite {
         let place = Place { memory: self.path.is_none(), wal: mode.eq_ignore_ascii_case("wal") };
         let setup = Setup::new(db, place)?;
         let pacer = Pacer::new(step.options());
+        // Whoever waits for longer tries again, and can be paused or cancelled in between.
+        self.reading.set(step.options().lock_timeout);
         let mut run = Run {
             db,
             reader: self.reader.as_ref().unwrap_or(db),
@@ -145,12 +152,15 @@ impl Sqlite {
             since_checkpoint: 0,
             longest_log: run::LONG_LOG,
         };
-        let outcome = work(&mut run);
-        if place.wal && run.since_checkpoint > 0 && outcome.is_ok() {
-            run.checkpoint()?;
-        }
+        let outcome = work(&mut run).and_then(|value| {
+            if place.wal && run.since_checkpoint > 0 {
+                run.checkpoint()?;
+            }
+            Ok(value)
+        });
         drop(setup);
         self.patience.reset();
+        self.reading.reset();
         outcome
     }
 }
@@ -235,13 +245,25 @@ impl Backend for Sqlite {
         outcome
     }
 
+    fn in_transaction(&mut self) -> bool {
+        !self.writer.0.is_autocommit()
+    }
+
+    // To look again every now and then is all that an attempt is here, so only the whole counts.
+    fn set_patience(&mut self, patience: LockPatience) {
+        self.patience.set_usual(patience.whole());
+        self.reading.set_usual(patience.whole());
+    }
+
     fn connection(&mut self) -> &mut dyn Connection {
         &mut self.writer
     }
 
     fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
         let Some(path) = &self.path else { return Ok(None) };
-        let db = connect::file(path, false, self.read_only, &Patience::default())?;
+        let patience = Patience::new(self.patience.usual());
+        let db = connect::file(path, false, self.read_only, &patience)?;
+        patience.set_usual(connect::BESIDE);
         Ok(Some(Box::new(Owned(db))))
     }
 }
