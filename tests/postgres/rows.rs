@@ -98,6 +98,38 @@ fn values_without_an_old_form_stop_the_rollback() {
     assert_eq!(one(&database, "SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_pql\\_%'"), "0");
 }
 
+/// The order of numbers is not the one of their texts.
+#[test]
+fn a_batch_is_never_larger_than_it_should_be() {
+    for (rows, size) in [(3_000, 100), (30_000, 1_000)] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, {rows}) i;
+             CREATE TABLE p (a int, b bigint, n int, PRIMARY KEY (a, b));
+             INSERT INTO p SELECT i % 12, i, i FROM generate_series(1, {rows}) i; ANALYZE",
+        ));
+        let mut engine = database.engine();
+        let id = generate(
+            &mut engine,
+            "ADD COLUMN t.m INTEGER BACKFILL n + 1, ADD COLUMN p.m INTEGER BACKFILL n + 1",
+        );
+        let mut options = careful();
+        options.run.batch_rows = Some(size);
+        engine.apply(id, &options, &mut Silent).unwrap();
+        for table in ["t", "p"] {
+            assert_eq!(
+                one(&database, &format!("SELECT count(*) FROM {table} WHERE m = n + 1")),
+                rows.to_string()
+            );
+            // Each batch is a transaction.
+            let largest = one(
+                &database,
+                &format!("SELECT max(c) FROM (SELECT count(*) AS c FROM {table} GROUP BY xmin::text) x"),
+            );
+            assert_eq!(largest, size.to_string(), "{table} of {rows} rows");
+        }
+    }
+}
+
 #[test]
 fn a_null_that_is_written_stays_null() {
     let database = Database::with(
