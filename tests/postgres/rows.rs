@@ -210,6 +210,56 @@ fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
 }
 
 #[test]
+fn an_index_is_given_up_when_others_do_not_end() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 5000) i",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    options.run.retry_for = Duration::from_secs(1);
+    let mut holder = database.client();
+    // One that has written the table, one that has only a snapshot, which the build waits for at its end.
+    for hold in [
+        "BEGIN; UPDATE t SET n = n WHERE id = 1",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'",
+    ] {
+        holder.batch_execute(hold).unwrap();
+        let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+        let (mut said, start) = (String::new(), Instant::now());
+        let mut observer = |progress: &RunProgress| {
+            if let Some(waiting) = &progress.waiting {
+                said.clone_from(waiting);
+            }
+            Signal::Go
+        };
+        let error = engine.apply(id, &options, &mut observer).expect_err(hold);
+        assert_eq!(error.code(), codes::LOCKED, "{error}");
+        let last = hold.rsplit("; ").next().unwrap();
+        assert!(error.message().contains("process") && error.message().contains(last), "{error}");
+        assert!(said.contains(last), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        holder.batch_execute("ROLLBACK").unwrap();
+        let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+        assert_eq!(one(&database, invalid) == "0", hold.contains("elsewhere"), "{:?}", error.help());
+        let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+        engine.apply(id, &options, &mut Silent).unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
+        assert_eq!(database.dump(), before);
+    }
+    // The time for one statement is also that of a build.
+    holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'").unwrap();
+    options.run.retry_for = Duration::from_secs(60);
+    options.run.statement_timeout = Some(Duration::from_secs(1));
+    let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::TIMEOUT, "{error}");
+    holder.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(database.dump(), before);
+}
+
+#[test]
 fn a_runner_whose_connection_is_ended_goes_on() {
     let database = Database::with(
         "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 5000) i",
