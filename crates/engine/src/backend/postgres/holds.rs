@@ -154,7 +154,8 @@ const QUERIES: [&str; 22] = [
         "SELECT t.at, 'publication', p.pubname, ",
         names_of!(
             "t.oid",
-            "(pg_catalog.to_jsonb(r) ->> 'prattrs')::pg_catalog.int2vector::pg_catalog.int2[]"
+            // As JSON, because PostgreSQL 14 has no such column: an array there, as text `[1, 2]`.
+            "pg_catalog.translate(pg_catalog.to_jsonb(r) ->> 'prattrs', '[],', '{},')::pg_catalog.int2[]"
         ),
         ", NULL FROM t JOIN pg_catalog.pg_publication_rel r ON r.prrelid = t.oid \
          JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid"
