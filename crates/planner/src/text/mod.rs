@@ -20,8 +20,8 @@ mod types;
 
 pub use ddl::{PQL, Style, object};
 pub use postgres::{
-    POSTGRES, postgres_expr, postgres_ident, postgres_literal, postgres_object, postgres_type,
-    postgres_type_name,
+    POSTGRES, POSTGRES_LONGEST, postgres_cut, postgres_expr, postgres_ident, postgres_literal,
+    postgres_object, postgres_type, postgres_type_name,
 };
 pub use postgres_normal::normalise_postgres;
 use postgres_normal::normalise_postgres_table;
