@@ -4,6 +4,7 @@ use pql_schema::{Expr, Index, IndexPart, NullsOrder, ObjectName, SortOrder, View
 use pql_syntax::ast::{self, AstNode as _};
 
 use super::Lowering;
+use crate::text::postgres_invented;
 
 impl Lowering<'_> {
     pub(super) fn index(&mut self, def: &ast::IndexDef, unique: bool) -> Option<Index> {
@@ -120,12 +121,11 @@ impl Lowering<'_> {
     fn invented(&self, table: &ObjectName, parts: &[IndexPart]) -> ObjectName {
         let keys: Vec<&str> = parts.iter().map(|part| part.column.as_deref().unwrap_or("expr")).collect();
         let stem = format!("{}_{}_idx", table.name, keys.join("_"));
-        let name = |n: usize| table.sibling(if n == 0 { stem.clone() } else { format!("{stem}{n}") });
+        // Nobody chose this name, so nobody is told that it is too long.
+        let kept = |name: String| if self.is_sqlite() { name } else { postgres_invented(&name) };
+        let name = |n: usize| table.sibling(kept(if n == 0 { stem.clone() } else { format!("{stem}{n}") }));
         let most = self.schema.indexes.len() + 1;
-        (0..=most)
-            .map(name)
-            .find(|name| self.schema.index(name).is_none())
-            .unwrap_or_else(|| table.sibling(stem.clone()))
+        (0..=most).map(name).find(|name| self.schema.index(name).is_none()).unwrap_or_else(|| name(0))
     }
 
     pub(super) fn view(

@@ -23,6 +23,7 @@ pub use postgres::{
     POSTGRES, POSTGRES_LONGEST, postgres_cut, postgres_expr, postgres_ident, postgres_literal,
     postgres_object, postgres_type, postgres_type_name,
 };
+pub(crate) use postgres_normal::cut as postgres_invented;
 pub use postgres_normal::normalise_postgres;
 use postgres_normal::normalise_postgres_table;
 pub use quote::{ident, string};
