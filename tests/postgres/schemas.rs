@@ -41,6 +41,23 @@ fn a_schema_is_what_its_own_file_says() {
 }
 
 #[test]
+fn an_index_is_where_its_table_is() {
+    let database =
+        Database::with("CREATE SCHEMA other; CREATE TABLE other.t (v int); CREATE INDEX ot ON other.t (v)");
+    let mut engine = database.engine();
+    let schema = engine.schema().unwrap();
+    let text = pql_planner::text::schema(&schema);
+    assert!(text.contains("CREATE INDEX ot ON other.t (v);"), "{text}");
+    assert_eq!(changes(&mut engine, &read_back(&text)), Vec::<String>::new());
+    let wrong = "CREATE TABLE other.t (v INTEGER); CREATE INDEX public.ot ON other.t (v);";
+    let found = lower::schema_text(wrong, Dialect::Postgres, &|_| None).unwrap_err();
+    assert!(found[0].message.contains("another schema than its table"), "{found:?}");
+    // A database where it may be made.
+    let fresh = Database::with("CREATE SCHEMA other");
+    fresh.client().batch_execute(&text).unwrap();
+}
+
+#[test]
 fn everything_is_where_it_belongs() {
     let database = Database::with(EVERYTHING);
     let schema = database.engine().schema().unwrap();

@@ -1,9 +1,10 @@
 //! Indexes and views.
 
 use pql_schema::{Expr, Index, IndexPart, NullsOrder, ObjectName, SortOrder, View};
+use pql_syntax::Diagnostic;
 use pql_syntax::ast::{self, AstNode as _};
 
-use super::Lowering;
+use super::{Lowering, codes};
 use crate::text::postgres_invented;
 
 impl Lowering<'_> {
@@ -12,7 +13,7 @@ impl Lowering<'_> {
         let parts: Vec<IndexPart> =
             def.elements().map(|element| self.index_part(&element, &table)).collect::<Option<_>>()?;
         let name = match def.name() {
-            Some(name) => self.object(&name)?,
+            Some(name) => self.index_beside(&name, &table)?,
             None => self.invented(&table, &parts),
         };
         let method = match def.method().and_then(|method| method.name()) {
@@ -71,6 +72,26 @@ impl Lowering<'_> {
                 .map(|params| settings(&params.text())),
             table,
         })
+    }
+
+    /// The name of an index to be made: it is always in the schema of its table, which need not be said.
+    fn index_beside(&mut self, name: &ast::QualifiedName, table: &ObjectName) -> Option<ObjectName> {
+        let found = self.object(name)?;
+        if name.parts().count() > 1 && found.schema != table.schema {
+            self.report(
+                Diagnostic::error(
+                    codes::BAD_NAME,
+                    name.span(),
+                    format!(
+                        "the index `{}` cannot be in another schema than its table `{table}`",
+                        name.text()
+                    ),
+                )
+                .with_help("write the name of the index alone; it is made where its table is"),
+            );
+            return None;
+        }
+        Some(table.sibling(found.name))
     }
 
     fn index_part(&mut self, element: &ast::IndexElement, table: &ObjectName) -> Option<IndexPart> {

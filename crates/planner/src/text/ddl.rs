@@ -21,8 +21,7 @@ pub struct Style {
     pub bare_calls: bool,
     /// A name as it stands in a statement.
     pub ident: fn(&str) -> String,
-    /// The schema that an object of the default one is said to be in; `None`: its name stands alone. An index is
-    /// created where its table is, so its own name then stands alone.
+    /// The schema that an object of the default one is said to be in; `None`: its name stands alone.
     pub default_schema: Option<&'static str>,
 }
 
@@ -178,9 +177,10 @@ impl Style {
         format!("CREATE {unique}INDEX {}", self.index_tail(index))
     }
 
-    /// What follows the word INDEX: name, table, parts and the rest.
+    /// What follows the word INDEX: name, table, parts and the rest. An index is made where its table is, so its own
+    /// name stands alone.
     pub fn index_tail(&self, index: &Index) -> String {
-        let mut text = format!("{} ON {}", self.index_name(&index.name), self.object(&index.table));
+        let mut text = format!("{} ON {}", (self.ident)(&index.name.name), self.object(&index.table));
         if let Some(method) = &index.method {
             let _ = write!(text, " USING {}", (self.ident)(method));
         }
@@ -215,10 +215,6 @@ impl Style {
             Some(schema) => format!("{}.{}", (self.ident)(schema), (self.ident)(&name.name)),
             None => (self.ident)(&name.name),
         }
-    }
-
-    fn index_name(&self, name: &ObjectName) -> String {
-        if self.default_schema.is_some() { (self.ident)(&name.name) } else { self.object(name) }
     }
 
     /// Names in a list.
