@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use pql_schema::{
     Action, Column, Constraint, ConstraintKind, Deferrable, Expr, ForeignKey, Identity, Index, IndexPart,
-    KeyPart, NullsOrder, ObjectName, SortOrder, Table, TableOptions, TokenKind, View, tokens,
+    KeyPart, NameRule, NullsOrder, ObjectName, SortOrder, Table, TableOptions, TokenKind, View, tokens,
 };
 
-use super::quote::ident;
+use super::quote::{folded_ident, ident};
 use crate::exprs::is_call;
 
 /// What the dialects say differently.
@@ -33,6 +33,17 @@ pub const PQL: Style = Style {
     ident,
     default_schema: None,
 };
+
+/// The same for a database that reads names in lower case unless they are quoted.
+pub const PQL_FOLDED: Style = Style { ident: folded_ident, ..PQL };
+
+/// The style of PQL for a database that compares names like this.
+pub fn pql(names: NameRule) -> &'static Style {
+    match names {
+        NameRule::AsciiInsensitive => &PQL,
+        NameRule::Exact => &PQL_FOLDED,
+    }
+}
 
 impl Style {
     /// `CREATE TABLE …`, every column that the table has (retained ones too), constraints beside their column where
@@ -215,6 +226,11 @@ impl Style {
             Some(schema) => format!("{}.{}", (self.ident)(schema), (self.ident)(&name.name)),
             None => (self.ident)(&name.name),
         }
+    }
+
+    /// A part of a table: a column, or a constraint by name.
+    pub fn member(&self, table: &ObjectName, name: &str) -> String {
+        format!("{}.{}", self.object(table), (self.ident)(name))
     }
 
     /// Names in a list.
