@@ -318,3 +318,28 @@ fn what_is_purged_leaves_nothing() {
         assert!([codes::PURGED, codes::IRREVERSIBLE].contains(&error.code()), "{error}");
     }
 }
+
+#[test]
+fn what_hangs_on_an_index_goes_with_its_column() {
+    let database = Database::with(
+        "CREATE TABLE v (id int PRIMARY KEY, n int NOT NULL CONSTRAINT n_key UNIQUE CONSTRAINT n_check CHECK (n > 0));
+         CREATE INDEX v_n ON v (n, id); INSERT INTO v VALUES (1, 1);
+         COMMENT ON CONSTRAINT n_key ON v IS 'key'; COMMENT ON INDEX n_key IS 'its index';
+         COMMENT ON CONSTRAINT n_check ON v IS 'check'; COMMENT ON INDEX v_n IS 'plain';
+         ALTER TABLE v REPLICA IDENTITY USING INDEX n_key; ALTER TABLE v CLUSTER ON v_n",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN v.n TYPE BIGINT");
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    let dump = database.dump();
+    for said in [
+        "COMMENT ON CONSTRAINT n_key ON public.v IS 'key'",
+        "COMMENT ON INDEX public.n_key IS 'its index'",
+        "COMMENT ON CONSTRAINT n_check ON public.v IS 'check'",
+        "COMMENT ON INDEX public.v_n IS 'plain'",
+        "REPLICA IDENTITY USING INDEX n_key",
+        "CLUSTER ON v_n",
+    ] {
+        assert!(dump.contains(said), "{said} is not in\n{dump}");
+    }
+}
