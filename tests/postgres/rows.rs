@@ -250,7 +250,7 @@ fn an_index_is_given_up_when_others_do_not_end() {
     }
     // The time for one statement is also that of a build.
     holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'").unwrap();
-    options.run.retry_for = Duration::from_secs(60);
+    options.run.retry_for = Duration::from_mins(1);
     options.run.statement_timeout = Some(Duration::from_secs(1));
     let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
     let error = engine.apply(id, &options, &mut Silent).unwrap_err();
