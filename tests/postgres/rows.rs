@@ -98,6 +98,38 @@ fn values_without_an_old_form_stop_the_rollback() {
     assert_eq!(one(&database, "SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_pql\\_%'"), "0");
 }
 
+/// The order of numbers is not the one of their texts.
+#[test]
+fn a_batch_is_never_larger_than_it_should_be() {
+    for (rows, size) in [(3_000, 100), (30_000, 1_000)] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, {rows}) i;
+             CREATE TABLE p (a int, b bigint, n int, PRIMARY KEY (a, b));
+             INSERT INTO p SELECT i % 12, i, i FROM generate_series(1, {rows}) i; ANALYZE",
+        ));
+        let mut engine = database.engine();
+        let id = generate(
+            &mut engine,
+            "ADD COLUMN t.m INTEGER BACKFILL n + 1, ADD COLUMN p.m INTEGER BACKFILL n + 1",
+        );
+        let mut options = careful();
+        options.run.batch_rows = Some(size);
+        engine.apply(id, &options, &mut Silent).unwrap();
+        for table in ["t", "p"] {
+            assert_eq!(
+                one(&database, &format!("SELECT count(*) FROM {table} WHERE m = n + 1")),
+                rows.to_string()
+            );
+            // Each batch is a transaction.
+            let largest = one(
+                &database,
+                &format!("SELECT max(c) FROM (SELECT count(*) AS c FROM {table} GROUP BY xmin::text) x"),
+            );
+            assert_eq!(largest, size.to_string(), "{table} of {rows} rows");
+        }
+    }
+}
+
 #[test]
 fn a_null_that_is_written_stays_null() {
     let database = Database::with(
@@ -178,6 +210,56 @@ fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
 }
 
 #[test]
+fn an_index_is_given_up_when_others_do_not_end() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 5000) i",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    options.run.retry_for = Duration::from_secs(1);
+    let mut holder = database.client();
+    // One that has written the table, one that has only a snapshot, which the build waits for at its end.
+    for hold in [
+        "BEGIN; UPDATE t SET n = n WHERE id = 1",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'",
+    ] {
+        holder.batch_execute(hold).unwrap();
+        let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+        let (mut said, start) = (String::new(), Instant::now());
+        let mut observer = |progress: &RunProgress| {
+            if let Some(waiting) = &progress.waiting {
+                said.clone_from(waiting);
+            }
+            Signal::Go
+        };
+        let error = engine.apply(id, &options, &mut observer).expect_err(hold);
+        assert_eq!(error.code(), codes::LOCKED, "{error}");
+        let last = hold.rsplit("; ").next().unwrap();
+        assert!(error.message().contains("process") && error.message().contains(last), "{error}");
+        assert!(said.contains(last), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        holder.batch_execute("ROLLBACK").unwrap();
+        let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+        assert_eq!(one(&database, invalid) == "0", hold.contains("elsewhere"), "{:?}", error.help());
+        let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+        engine.apply(id, &options, &mut Silent).unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
+        assert_eq!(database.dump(), before);
+    }
+    // The time for one statement is also that of a build.
+    holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'").unwrap();
+    options.run.retry_for = Duration::from_mins(1);
+    options.run.statement_timeout = Some(Duration::from_secs(1));
+    let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::TIMEOUT, "{error}");
+    holder.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(database.dump(), before);
+}
+
+#[test]
 fn a_runner_whose_connection_is_ended_goes_on() {
     let database = Database::with(
         "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 5000) i",
@@ -234,5 +316,30 @@ fn what_is_purged_leaves_nothing() {
         assert_eq!(one(&database, "SELECT row(t)::text FROM t"), "(\"(1,2,3)\")", "{retain:?}");
         let error = engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap_err();
         assert!([codes::PURGED, codes::IRREVERSIBLE].contains(&error.code()), "{error}");
+    }
+}
+
+#[test]
+fn what_hangs_on_an_index_goes_with_its_column() {
+    let database = Database::with(
+        "CREATE TABLE v (id int PRIMARY KEY, n int NOT NULL CONSTRAINT n_key UNIQUE CONSTRAINT n_check CHECK (n > 0));
+         CREATE INDEX v_n ON v (n, id); INSERT INTO v VALUES (1, 1);
+         COMMENT ON CONSTRAINT n_key ON v IS 'key'; COMMENT ON INDEX n_key IS 'its index';
+         COMMENT ON CONSTRAINT n_check ON v IS 'check'; COMMENT ON INDEX v_n IS 'plain';
+         ALTER TABLE v REPLICA IDENTITY USING INDEX n_key; ALTER TABLE v CLUSTER ON v_n",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN v.n TYPE BIGINT");
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    let dump = database.dump();
+    for said in [
+        "COMMENT ON CONSTRAINT n_key ON public.v IS 'key'",
+        "COMMENT ON INDEX public.n_key IS 'its index'",
+        "COMMENT ON CONSTRAINT n_check ON public.v IS 'check'",
+        "COMMENT ON INDEX public.v_n IS 'plain'",
+        "REPLICA IDENTITY USING INDEX n_key",
+        "CLUSTER ON v_n",
+    ] {
+        assert!(dump.contains(said), "{said} is not in\n{dump}");
     }
 }

@@ -41,6 +41,57 @@ fn a_schema_is_what_its_own_file_says() {
 }
 
 #[test]
+fn names_in_capitals_are_printed_as_they_are_read() {
+    let database = Database::with(
+        "CREATE TABLE \"Users\" (\"userName\" text, \"UPPER\" int PRIMARY KEY, \"order\" int, plain int CHECK (plain > 0));
+         CREATE TABLE other (u int CONSTRAINT \"Fk\" REFERENCES \"Users\" (\"UPPER\") ON DELETE CASCADE);
+         CREATE INDEX \"UserIdx\" ON \"Users\" (\"userName\", (\"UPPER\" + 1)) INCLUDE (\"order\") WHERE \"UPPER\" > 1;
+         CREATE VIEW \"View\" (\"A\") AS SELECT \"userName\" FROM \"Users\";
+         CREATE SCHEMA \"App\"; CREATE TABLE \"App\".t (id int GENERATED ALWAYS AS IDENTITY)",
+    );
+    let mut engine = database.engine();
+    let schema = engine.schema().unwrap();
+    let text = pql_planner::text::schema(&schema);
+    for name in
+        ["\"userName\"", "\"UPPER\"", "INDEX \"UserIdx\" ON \"Users\"", "\"App\".t", "\"Fk\"", "plain "]
+    {
+        assert!(text.contains(name), "{name} in\n{text}");
+    }
+    assert_eq!(changes(&mut engine, &read_back(&text)), Vec::<String>::new());
+    // What DETECT says is understood as it is meant.
+    let empty = Schema::new(schema.names);
+    let ops = pql_schema::diff(&empty, &schema.visible(), &Answers::default()).unwrap().ops;
+    let style = pql_planner::text::pql(schema.names);
+    let all: Vec<String> = ops.iter().map(|op| pql_planner::text::statement_in(op, style)).collect();
+    let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {}", all.join(", ")));
+    let Some(pql_syntax::ast::Statement::Generate(generate)) = parse.statements().next() else {
+        panic!("{all:?}")
+    };
+    let context = lower::Context { dialect: Dialect::Postgres, schema: &empty, params: &|_| None };
+    let mut again = empty.clone();
+    let lowered = lower::operations(&generate, context).unwrap_or_else(|found| panic!("{found:?}"));
+    again.apply_all(&lowered.ops).unwrap();
+    assert_eq!(changes(&mut engine, &again), Vec::<String>::new());
+}
+
+#[test]
+fn an_index_is_where_its_table_is() {
+    let database =
+        Database::with("CREATE SCHEMA other; CREATE TABLE other.t (v int); CREATE INDEX ot ON other.t (v)");
+    let mut engine = database.engine();
+    let schema = engine.schema().unwrap();
+    let text = pql_planner::text::schema(&schema);
+    assert!(text.contains("CREATE INDEX ot ON other.t (v);"), "{text}");
+    assert_eq!(changes(&mut engine, &read_back(&text)), Vec::<String>::new());
+    let wrong = "CREATE TABLE other.t (v INTEGER); CREATE INDEX public.ot ON other.t (v);";
+    let found = lower::schema_text(wrong, Dialect::Postgres, &|_| None).unwrap_err();
+    assert!(found[0].message.contains("another schema than its table"), "{found:?}");
+    // A database where it may be made.
+    let fresh = Database::with("CREATE SCHEMA other");
+    fresh.client().batch_execute(&text).unwrap();
+}
+
+#[test]
 fn everything_is_where_it_belongs() {
     let database = Database::with(EVERYTHING);
     let schema = database.engine().schema().unwrap();

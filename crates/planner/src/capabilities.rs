@@ -175,6 +175,8 @@ pub enum Hold {
     Grant,
     /// A comment on the table or a column.
     Comment,
+    /// What hangs on the named index or constraint, with the statement that hangs it there again.
+    Attached,
     /// The table is clustered on the named index.
     Clustered,
     /// Its replica identity, when it is not the default one.
@@ -216,6 +218,7 @@ impl Hold {
             Self::Storage => "storage setting",
             Self::Grant => "grant",
             Self::Comment => "comment",
+            Self::Attached => "attribute",
             Self::Clustered => "clustering",
             Self::ReplicaIdentity => "replica identity",
             Self::Sequence => "sequence",

@@ -45,7 +45,13 @@ pub(crate) fn of(client: &mut Client) -> String {
          WHERE n.nspname = 'public' AND f.nspname <> '_pql' AND NOT t.tgisinternal ORDER BY 1",
         "SELECT format('%s on %s.%s', description, objoid::regclass, objsubid > 0) FROM pg_description d \
          JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE d.classoid = 'pg_class'::regclass AND n.nspname = 'public' ORDER BY 1",
+         WHERE d.classoid = 'pg_class'::regclass AND n.nspname = 'public' AND c.relname NOT LIKE '\\_pql\\_%' ORDER BY 1",
+        "SELECT format('%s on %s', description, conname) FROM pg_description d \
+         JOIN pg_constraint k ON k.oid = d.objoid JOIN pg_namespace n ON n.oid = k.connamespace \
+         WHERE d.classoid = 'pg_constraint'::regclass AND n.nspname = 'public' ORDER BY 1",
+        "SELECT format('%s %s %s', indexrelid::regclass, indisclustered, indisreplident) FROM pg_index i \
+         JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = 'public' AND (indisclustered OR indisreplident) ORDER BY 1",
         "SELECT format('%s: %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1",
     ] {
         for row in client.query(sql, &[]).unwrap() {

@@ -1,9 +1,11 @@
 //! Indexes and views.
 
 use pql_schema::{Expr, Index, IndexPart, NullsOrder, ObjectName, SortOrder, View};
+use pql_syntax::Diagnostic;
 use pql_syntax::ast::{self, AstNode as _};
 
-use super::Lowering;
+use super::{Lowering, codes};
+use crate::text::postgres_invented;
 
 impl Lowering<'_> {
     pub(super) fn index(&mut self, def: &ast::IndexDef, unique: bool) -> Option<Index> {
@@ -11,7 +13,7 @@ impl Lowering<'_> {
         let parts: Vec<IndexPart> =
             def.elements().map(|element| self.index_part(&element, &table)).collect::<Option<_>>()?;
         let name = match def.name() {
-            Some(name) => self.object(&name)?,
+            Some(name) => self.index_beside(&name, &table)?,
             None => self.invented(&table, &parts),
         };
         let method = match def.method().and_then(|method| method.name()) {
@@ -72,6 +74,26 @@ impl Lowering<'_> {
         })
     }
 
+    /// The name of an index to be made: it is always in the schema of its table, which need not be said.
+    fn index_beside(&mut self, name: &ast::QualifiedName, table: &ObjectName) -> Option<ObjectName> {
+        let found = self.object(name)?;
+        if name.parts().count() > 1 && found.schema != table.schema {
+            self.report(
+                Diagnostic::error(
+                    codes::BAD_NAME,
+                    name.span(),
+                    format!(
+                        "the index `{}` cannot be in another schema than its table `{table}`",
+                        name.text()
+                    ),
+                )
+                .with_help("write the name of the index alone; it is made where its table is"),
+            );
+            return None;
+        }
+        Some(table.sibling(found.name))
+    }
+
     fn index_part(&mut self, element: &ast::IndexElement, table: &ObjectName) -> Option<IndexPart> {
         let (expr, column) = match (element.column(), element.expr()) {
             (Some(name), _) => {
@@ -120,12 +142,11 @@ impl Lowering<'_> {
     fn invented(&self, table: &ObjectName, parts: &[IndexPart]) -> ObjectName {
         let keys: Vec<&str> = parts.iter().map(|part| part.column.as_deref().unwrap_or("expr")).collect();
         let stem = format!("{}_{}_idx", table.name, keys.join("_"));
-        let name = |n: usize| table.sibling(if n == 0 { stem.clone() } else { format!("{stem}{n}") });
+        // Nobody chose this name, so nobody is told that it is too long.
+        let kept = |name: String| if self.is_sqlite() { name } else { postgres_invented(&name) };
+        let name = |n: usize| table.sibling(kept(if n == 0 { stem.clone() } else { format!("{stem}{n}") }));
         let most = self.schema.indexes.len() + 1;
-        (0..=most)
-            .map(name)
-            .find(|name| self.schema.index(name).is_none())
-            .unwrap_or_else(|| table.sibling(stem.clone()))
+        (0..=most).map(name).find(|name| self.schema.index(name).is_none()).unwrap_or_else(|| name(0))
     }
 
     pub(super) fn view(

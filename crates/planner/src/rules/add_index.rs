@@ -61,8 +61,12 @@ pub(super) fn how(ladder: &mut Ladder<'_>, index: &Index) -> Result<How, PlanErr
 /// PostgreSQL: CONCURRENTLY, unless the table is so small that the plain statement keeps nobody waiting.
 pub(super) fn postgres(ladder: &mut Ladder<'_>, op: &MigrationOp, index: &Index) -> Result<(), PlanError> {
     ladder.apply(op)?;
-    let table = ladder.table(&index.table)?;
-    let index = Index { table: table.name.clone(), ..index.clone() };
+    // The rows of a materialised view are indexed as those of a table are.
+    let name = match ladder.schema.view(&index.table).filter(|view| view.materialized) {
+        Some(view) => view.name.clone(),
+        None => ladder.table(&index.table)?.name,
+    };
+    let index = Index { table: name, ..index.clone() };
     ladder.index(Phase::Expand, &index);
     Ok(())
 }

@@ -8,7 +8,7 @@ use pql_schema::{Constraint, ConstraintKind, Expr, Index, IndexPart, KeyPart, Ob
 
 use crate::estimate::metadata;
 use crate::text::postgres_ident;
-use crate::{Action, Backfill, Change, Check, Hold, Phase, Severity, codes};
+use crate::{Action, Backfill, Change, Check, Held, Hold, Phase, Severity, codes};
 
 use super::declare::check_of;
 use super::ladder::Ladder;
@@ -67,9 +67,19 @@ impl Ladder<'_> {
 
     /// A constraint goes; the way back declares it again.
     pub(super) fn unconstrain(&mut self, without: &Table, constraint: &Constraint) {
-        let undo = self.constrain_actions(without, constraint);
+        let mut undo = self.constrain_actions(without, constraint);
+        undo.extend(constraint.name.as_deref().and_then(|name| self.attach_again(&without.name, name)));
         let action = alter(without, drop_constraint(constraint));
         self.short(Phase::Cutover, action, undo);
+    }
+
+    /// What hangs on an index or constraint and goes with it: comments, CLUSTER ON, REPLICA IDENTITY.
+    fn attach_again(&self, table: &ObjectName, name: &str) -> Option<Action> {
+        let of = |held: &&Held| held.hold == Hold::Attached && held.name == name;
+        let all: Vec<&str> =
+            self.held(table).iter().filter(of).filter_map(|held| held.definition.as_deref()).collect();
+        let sql = all.join("; ");
+        (!sql.is_empty()).then_some(Action::Execute { sql, outside_transaction: false })
     }
 
     /// The actions that declare a constraint.
@@ -263,7 +273,8 @@ impl Ladder<'_> {
 
     /// An index goes; the way back builds it again.
     pub(super) fn drop_index(&mut self, phase: Phase, index: &Index) {
-        let undo = vec![self.index_action(index)];
+        let mut undo = vec![self.index_action(index)];
+        undo.extend(self.attach_again(&index.table, &index.name.name));
         let costs = self.costs(&index.table);
         if self.is_brief(costs.index()) {
             let action = Action::DropIndex { index: index.name.clone() };

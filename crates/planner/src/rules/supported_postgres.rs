@@ -1,15 +1,18 @@
 //! What PostgreSQL cannot express.
 
 use pql_schema::{
-    Column, Constraint, ConstraintKind, DataType, MigrationOp, SortOrder, Table, TableOptions, tokens,
+    Column, Constraint, ConstraintKind, DataType, MigrationOp, ObjectName, SortOrder, Table, TableOptions,
+    quote_ident, tokens,
 };
 
+use crate::text::POSTGRES_LONGEST;
 use crate::{Capabilities, PlanError, codes};
 
 use super::supported::unsupported;
 
 /// Refuses an operation that asks for more than PostgreSQL has. `table`: the one it is about, as it is before it.
 pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabilities) -> Result<(), PlanError> {
+    new_names(op).into_iter().try_for_each(examine_name)?;
     match op {
         MigrationOp::CreateTable { table } => {
             table.columns.iter().try_for_each(|column| examine_column(column, caps))?;
@@ -35,6 +38,54 @@ pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabiliti
         MigrationOp::SetColumnOptions { not_null_conflict: Some(_), .. } => Err(no_conflict_clause()),
         _ => Ok(()),
     }
+}
+
+/// The names that an operation gives.
+fn new_names(op: &MigrationOp) -> Vec<&str> {
+    fn of_object(name: &ObjectName) -> Vec<&str> {
+        name.schema.as_deref().into_iter().chain([name.name.as_str()]).collect()
+    }
+    fn of_constraints(all: &[Constraint]) -> Vec<&str> {
+        all.iter().filter_map(|constraint| constraint.name.as_deref()).collect()
+    }
+    match op {
+        MigrationOp::CreateTable { table } => {
+            let mut names = of_object(&table.name);
+            names.extend(table.columns.iter().map(|column| column.name.as_str()));
+            names.extend(of_constraints(&table.constraints));
+            names
+        }
+        MigrationOp::AddColumn { column, constraints, .. } => {
+            let mut names = vec![column.name.as_str()];
+            names.extend(of_constraints(constraints));
+            names
+        }
+        MigrationOp::RenameTable { to, .. } | MigrationOp::RenameIndex { to, .. } => of_object(to),
+        MigrationOp::RenameColumn { to, .. } | MigrationOp::RenameConstraint { to, .. } => vec![to],
+        MigrationOp::AddIndex { index } => of_object(&index.name),
+        MigrationOp::AddConstraint { constraint, .. } => of_constraints(std::slice::from_ref(constraint)),
+        MigrationOp::CreateView { view } => {
+            let mut names = of_object(&view.name);
+            names.extend(view.columns.iter().map(String::as_str));
+            names
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The server would cut it, and what it then made would not be what was asked for.
+fn examine_name(name: &str) -> Result<(), PlanError> {
+    if name.len() <= POSTGRES_LONGEST {
+        return Ok(());
+    }
+    Err(unsupported(
+        &format!(
+            "the name {} has {} bytes, and PostgreSQL keeps {POSTGRES_LONGEST} of a name",
+            quote_ident(name),
+            name.len()
+        ),
+        "choose a shorter name; letters beyond ASCII take more than one byte",
+    ))
 }
 
 fn examine_options(options: &TableOptions) -> Result<(), PlanError> {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use pql_schema::{
     Action, Column, Constraint, ConstraintKind, Deferrable, Expr, ForeignKey, Identity, Index, IndexPart,
-    KeyPart, NullsOrder, ObjectName, SortOrder, Table, TableOptions, TokenKind, View, tokens,
+    KeyPart, NameRule, NullsOrder, ObjectName, SortOrder, Table, TableOptions, TokenKind, View, tokens,
 };
 
-use super::quote::ident;
+use super::quote::{folded_ident, ident};
 use crate::exprs::is_call;
 
 /// What the dialects say differently.
@@ -21,8 +21,7 @@ pub struct Style {
     pub bare_calls: bool,
     /// A name as it stands in a statement.
     pub ident: fn(&str) -> String,
-    /// The schema that an object of the default one is said to be in; `None`: its name stands alone. An index is
-    /// created where its table is, so its own name then stands alone.
+    /// The schema that an object of the default one is said to be in; `None`: its name stands alone.
     pub default_schema: Option<&'static str>,
 }
 
@@ -34,6 +33,17 @@ pub const PQL: Style = Style {
     ident,
     default_schema: None,
 };
+
+/// The same for a database that reads names in lower case unless they are quoted.
+pub const PQL_FOLDED: Style = Style { ident: folded_ident, ..PQL };
+
+/// The style of PQL for a database that compares names like this.
+pub fn pql(names: NameRule) -> &'static Style {
+    match names {
+        NameRule::AsciiInsensitive => &PQL,
+        NameRule::Exact => &PQL_FOLDED,
+    }
+}
 
 impl Style {
     /// `CREATE TABLE …`, every column that the table has (retained ones too), constraints beside their column where
@@ -178,9 +188,10 @@ impl Style {
         format!("CREATE {unique}INDEX {}", self.index_tail(index))
     }
 
-    /// What follows the word INDEX: name, table, parts and the rest.
+    /// What follows the word INDEX: name, table, parts and the rest. An index is made where its table is, so its own
+    /// name stands alone.
     pub fn index_tail(&self, index: &Index) -> String {
-        let mut text = format!("{} ON {}", self.index_name(&index.name), self.object(&index.table));
+        let mut text = format!("{} ON {}", (self.ident)(&index.name.name), self.object(&index.table));
         if let Some(method) = &index.method {
             let _ = write!(text, " USING {}", (self.ident)(method));
         }
@@ -217,8 +228,9 @@ impl Style {
         }
     }
 
-    fn index_name(&self, name: &ObjectName) -> String {
-        if self.default_schema.is_some() { (self.ident)(&name.name) } else { self.object(name) }
+    /// A part of a table: a column, or a constraint by name.
+    pub fn member(&self, table: &ObjectName, name: &str) -> String {
+        format!("{}.{}", self.object(table), (self.ident)(name))
     }
 
     /// Names in a list.

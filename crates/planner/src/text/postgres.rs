@@ -8,6 +8,18 @@ use super::types::{canonical, neutral_type};
 /// The schema that a name without one is in.
 const DEFAULT_SCHEMA: &str = "public";
 
+/// The longest name that PostgreSQL keeps, in bytes; it cuts longer ones.
+pub const POSTGRES_LONGEST: usize = 63;
+
+/// The start of a name that leaves room for so many bytes more.
+pub fn postgres_cut(name: &str, room: usize) -> &str {
+    let mut end = name.len().min(POSTGRES_LONGEST - room);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
 /// The style of PostgreSQL. Every name is quoted and every relation said with its schema, so that neither a reserved
 /// word nor a `search_path` changes what a statement means.
 pub const POSTGRES: Style = Style {
@@ -115,6 +127,13 @@ mod tests {
         ] {
             assert_eq!(postgres_type(formatted), expected, "{formatted}");
         }
+    }
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(postgres_cut("short", 2), "short");
+        assert_eq!(postgres_cut(&"a".repeat(70), 2).len(), 61);
+        assert_eq!(postgres_cut(&"ü".repeat(40), 2).len(), 60);
     }
 
     #[test]

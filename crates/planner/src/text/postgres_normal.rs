@@ -6,8 +6,7 @@ use pql_schema::{
     Table,
 };
 
-/// The longest name in bytes; PostgreSQL cuts longer ones off.
-const LONGEST: usize = 63;
+use super::postgres::POSTGRES_LONGEST as LONGEST;
 
 /// Turns a wanted schema into what reading it back from PostgreSQL would give. A constraint that the wanted table does
 /// not name has the name that the one like it has in `current`.
@@ -104,7 +103,7 @@ fn name_constraints(table: &mut Table, known: Option<&Table>) {
 }
 
 /// The name as PostgreSQL keeps it: unlike any other that begins alike, which cutting it off would not make sure.
-fn cut(name: &str) -> String {
+pub(crate) fn cut(name: &str) -> String {
     if name.len() <= LONGEST {
         return name.to_owned();
     }

@@ -150,6 +150,12 @@ pub fn ident(name: &str) -> String {
     quoted
 }
 
+/// The same where names that are not quoted are read in lower case.
+pub(super) fn folded_ident(name: &str) -> String {
+    let text = ident(name);
+    if text == name && name.to_lowercase() != name { format!("\"{name}\"") } else { text }
+}
+
 /// The text as a string literal.
 pub fn string(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -176,5 +182,10 @@ mod tests {
             assert_eq!(ident(name), expected);
         }
         assert_eq!(string("it's"), "'it''s'");
+        for (name, expected) in
+            [("users", "users"), ("userName", "\"userName\""), ("Ü", "\"Ü\""), ("A\"", "\"A\"\"\"")]
+        {
+            assert_eq!(folded_ident(name), expected);
+        }
     }
 }

@@ -4,14 +4,22 @@ use std::fmt::Write as _;
 
 use pql_schema::{Column, Constraint, DataType, Expr, Index, MigrationOp, ObjectName, Table};
 
-use super::ddl::{PQL, identity_words, object, table_options};
-use super::quote::{ident, string};
+use super::ddl::{PQL, Style, identity_words, table_options};
+use super::quote::string;
 
-/// The operation in PQL.
+/// The operation in PQL, for a database that reads names without regard to their case.
 pub fn statement(op: &MigrationOp) -> String {
+    statement_in(op, &PQL)
+}
+
+/// The operation in a style of PQL: see [`pql`](super::pql).
+pub fn statement_in(op: &MigrationOp, style: &Style) -> String {
+    let ident = style.ident;
+    let object = |name: &ObjectName| style.object(name);
+    let member = |table: &ObjectName, name: &str| style.member(table, name);
     match op {
         MigrationOp::CreateTable { table } => {
-            let text = PQL.create_table(table);
+            let text = style.create_table(table);
             format!("ADD{}", text.trim_start_matches("CREATE"))
         }
         MigrationOp::DropTable { table } => format!("DROP TABLE {}", object(table)),
@@ -28,7 +36,7 @@ pub fn statement(op: &MigrationOp) -> String {
             format!("RENAME TABLE {} TO {}", object(from), ident(&to.name))
         }
         MigrationOp::AddColumn { table, column, constraints, backfill } => {
-            add_column(table, column, constraints, backfill.as_ref())
+            add_column(style, table, column, constraints, backfill.as_ref())
         }
         MigrationOp::DropColumn { table, column } => format!("DROP COLUMN {}", member(table, column)),
         MigrationOp::RenameColumn { table, from, to } => {
@@ -45,15 +53,15 @@ pub fn statement(op: &MigrationOp) -> String {
         }
         MigrationOp::SetNotNull { table, column, backfill } => {
             let mut text = format!("SET NOT NULL {}", member(table, column));
-            push_operand(&mut text, "BACKFILL", backfill.as_ref());
+            push_operand(&mut text, "BACKFILL", backfill.as_ref(), style);
             text
         }
         MigrationOp::DropNotNull { table, column } => format!("DROP NOT NULL {}", member(table, column)),
         MigrationOp::SetDefault { table, column, default } => {
-            format!("SET DEFAULT {} = {}", member(table, column), PQL.default_value(default))
+            format!("SET DEFAULT {} = {}", member(table, column), style.default_value(default))
         }
         MigrationOp::DropDefault { table, column } => format!("DROP DEFAULT {}", member(table, column)),
-        MigrationOp::AddIndex { index } => add_index(index),
+        MigrationOp::AddIndex { index } => add_index(style, index),
         MigrationOp::DropIndex { index } => format!("DROP INDEX {}", object(index)),
         MigrationOp::RenameIndex { from, to } => {
             format!("RENAME INDEX {} TO {}", object(from), ident(&to.name))
@@ -63,13 +71,13 @@ pub fn statement(op: &MigrationOp) -> String {
                 Some(name) => member(table, name),
                 None => format!("ON {}", object(table)),
             };
-            format!("ADD CONSTRAINT {target} {}", PQL.constraint_body(constraint))
+            format!("ADD CONSTRAINT {target} {}", style.constraint_body(constraint))
         }
         MigrationOp::DropConstraint { table, name } => format!("DROP CONSTRAINT {}", member(table, name)),
         MigrationOp::RenameConstraint { table, from, to } => {
             format!("RENAME CONSTRAINT {} TO {}", member(table, from), ident(to))
         }
-        MigrationOp::CreateView { view } => PQL.create_view(view),
+        MigrationOp::CreateView { view } => style.create_view(view),
         MigrationOp::DropView { view } => format!("DROP VIEW {}", object(view)),
         MigrationOp::Execute { sql, revert, outside_transaction } => {
             let mut text = format!("EXECUTE {}", string(sql));
@@ -85,6 +93,7 @@ pub fn statement(op: &MigrationOp) -> String {
 }
 
 fn add_column(
+    style: &Style,
     table: &ObjectName,
     column: &Column,
     constraints: &[Constraint],
@@ -92,22 +101,19 @@ fn add_column(
 ) -> String {
     let owner = Table::new(table.clone());
     let inline: Vec<&Constraint> = constraints.iter().collect();
-    let mut text = format!("ADD COLUMN {}.{}", object(table), PQL.column_def(column, &owner, &inline));
-    if text == format!("ADD COLUMN {}", member(table, &column.name)) {
+    let mut text =
+        format!("ADD COLUMN {}.{}", style.object(table), style.column_def(column, &owner, &inline));
+    if text == format!("ADD COLUMN {}", style.member(table, &column.name)) {
         // Neither type nor constraint: said as what it is, so that it does not look like an oversight.
         text.push_str(" NULL");
     }
-    push_operand(&mut text, "BACKFILL", backfill);
+    push_operand(&mut text, "BACKFILL", backfill, style);
     text
 }
 
-fn add_index(index: &Index) -> String {
+fn add_index(style: &Style, index: &Index) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
-    format!("ADD {unique}INDEX {}", PQL.index_tail(index))
-}
-
-fn member(table: &ObjectName, name: &str) -> String {
-    format!("{}.{}", object(table), ident(name))
+    format!("ADD {unique}INDEX {}", style.index_tail(index))
 }
 
 /// A type where one must be written; a column without a type stores values as BLOB does.
@@ -122,9 +128,9 @@ fn push_expr(text: &mut String, keyword: &str, expr: Option<&Expr>) {
 }
 
 /// Where more words may follow, an expression of several tokens stands in parentheses.
-fn push_operand(text: &mut String, keyword: &str, expr: Option<&Expr>) {
+fn push_operand(text: &mut String, keyword: &str, expr: Option<&Expr>, style: &Style) {
     if let Some(expr) = expr {
-        let _ = write!(text, " {keyword} {}", PQL.default_value(expr));
+        let _ = write!(text, " {keyword} {}", style.default_value(expr));
     }
 }
 

@@ -71,6 +71,7 @@ fn kind(word: &str) -> Option<Hold> {
         "storage" => Hold::Storage,
         "grant" => Hold::Grant,
         "comment" => Hold::Comment,
+        "attached" => Hold::Attached,
         "clustered" => Hold::Clustered,
         "identity" => Hold::ReplicaIdentity,
         "sequence" => Hold::Sequence,
@@ -103,7 +104,44 @@ const CITUS: &str = "SELECT t.at, 'distributed', coalesce(pg_catalog.column_to_c
          'reference table'), NULL, p.partmethod::text \
      FROM t JOIN pg_catalog.pg_dist_partition p ON p.logicalrelid = t.oid";
 
-const QUERIES: [&str; 22] = [
+/// What goes with an index or a constraint, and the statement that brings it back. `t`: the tables.
+macro_rules! attached {
+    () => {
+        "SELECT t.at, 'attached', k.conname::text, NULL, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L', \
+                k.conname, n.nspname, c.relname, d.description) \
+         FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid \
+         JOIN pg_catalog.pg_description d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid \
+         UNION ALL \
+         SELECT t.at, 'attached', x.relname::text, NULL, s.sql \
+         FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+         LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = x.oid \
+         CROSS JOIN LATERAL (VALUES \
+             (CASE WHEN d.description IS NOT NULL \
+                   THEN pg_catalog.format('COMMENT ON INDEX %I.%I IS %L', n.nspname, x.relname, d.description) END), \
+             (CASE WHEN i.indisclustered \
+                   THEN pg_catalog.format('ALTER TABLE %I.%I CLUSTER ON %I', n.nspname, c.relname, x.relname) END), \
+             (CASE WHEN i.indisreplident AND c.relreplident = 'i' \
+                   THEN pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I', n.nspname, c.relname, \
+                                          x.relname) END)) s(sql) \
+         WHERE s.sql IS NOT NULL"
+    };
+}
+
+/// The names of the indexes and constraints of a table on which something hangs, each with a statement.
+pub(super) fn attached(session: &mut Session, table: &ObjectName) -> Result<Vec<(String, String)>> {
+    let sql = format!(
+        "WITH t(at, oid) AS (SELECT 1, pg_catalog.to_regclass({})::pg_catalog.oid) {}",
+        literal(&qualified(table)),
+        attached!()
+    );
+    let rows = session.batch_rows(&sql)?.into_iter().flatten();
+    Ok(rows.filter_map(|row| Some((row.get(2)?.to_owned(), row.get(4)?.to_owned()))).collect())
+}
+
+const QUERIES: [&str; 23] = [
+    attached!(),
     // Views read a table's columns, through their rule.
     "SELECT t.at, 'view', v.oid::regclass::text, \
             pg_catalog.string_agg(DISTINCT a.attname, E'\\n'), pg_catalog.pg_get_viewdef(v.oid) \
@@ -154,7 +192,8 @@ const QUERIES: [&str; 22] = [
         "SELECT t.at, 'publication', p.pubname, ",
         names_of!(
             "t.oid",
-            "(pg_catalog.to_jsonb(r) ->> 'prattrs')::pg_catalog.int2vector::pg_catalog.int2[]"
+            // As JSON, because PostgreSQL 14 has no such column: an array there, as text `[1, 2]`.
+            "pg_catalog.translate(pg_catalog.to_jsonb(r) ->> 'prattrs', '[],', '{},')::pg_catalog.int2[]"
         ),
         ", NULL FROM t JOIN pg_catalog.pg_publication_rel r ON r.prrelid = t.oid \
          JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid"

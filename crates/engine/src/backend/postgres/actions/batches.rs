@@ -228,7 +228,8 @@ fn begin(session: &mut Session, work: &Work<'_>, total: u64) -> Result<Cursor> {
 /// The key that stands so far from one end.
 fn edge(session: &mut Session, work: &Work<'_>, order: &str, offset: u64) -> Result<Option<Vec<String>>> {
     let name = ident(&work.table.name);
-    let by: Vec<String> = work.key.names().iter().map(|column| format!("{column} {order}")).collect();
+    // A bare name would be the text that is selected, which is ordered in another way than the column.
+    let by: Vec<String> = work.key.names().iter().map(|column| format!("{name}.{column} {order}")).collect();
     let sql = format!(
         "SELECT {} FROM {} ORDER BY {} OFFSET {offset} LIMIT 1",
         work.key.texts(&name),
@@ -419,7 +420,7 @@ fn next_edge(session: &mut Session, work: &Work<'_>, lane: &Lane, rows: u64) -> 
         "SELECT {} FROM {} WHERE {range} ORDER BY {} OFFSET {} LIMIT 1",
         work.key.texts(&name),
         object(work.table),
-        work.key.list(""),
+        work.key.list(&name),
         rows.saturating_sub(1)
     );
     one_key(session, &sql)

@@ -112,9 +112,5 @@ pub(super) fn is_logged(capture: &Capture, table: &str) -> Option<String> {
 
 /// A name with room for two characters more, still told apart from others by what it begins with.
 fn short(name: &str) -> &str {
-    let mut end = name.len().min(61);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
+    pql_planner::text::postgres_cut(name, 2)
 }

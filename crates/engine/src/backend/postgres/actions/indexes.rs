@@ -3,8 +3,9 @@
 //! CONCURRENTLY works without a transaction: the journal is told before that it begins, so that an index which is
 //! found later under the name is known to be ours, and what an attempt left invalid is dropped before the next.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pql_planner::{Action, Check};
 use pql_schema::{Index, KeyPart, ObjectName};
@@ -25,6 +26,12 @@ const BEGUN: &str = "begun";
 /// How often a build that goes on elsewhere is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// At every how many glances it is asked what it waits for.
+const LOOK: u32 = 6;
+
+/// How many of those that it waits for are named.
+const BLOCKERS: u32 = 3;
+
 /// CREATE INDEX in a transaction.
 pub(super) fn create(run: &mut Run<'_>, index: &Index) -> Result<()> {
     let sql = statements::of(&Action::CreateIndex { index: index.clone() }).join("; ");
@@ -36,7 +43,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let begun = run.step.cursor() == Some(BEGUN);
     match found(run.session, &index.name)? {
         Some(there) if begun && there.is(index) => return run.finish(),
-        Some(there) if begun || !there.valid => drop_it(run, &index.name)?,
+        Some(there) if begun || !there.valid => drop_it(run, &index.name, Patience::Limited)?,
         Some(_) => {
             return Err(moved(format!("there is an index {} already", object(&index.name))));
         }
@@ -45,15 +52,14 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
     let sql = statements::of(&Action::CreateIndexConcurrently { index: index.clone() }).join("; ");
-    if let Err(error) = beside(run, &sql, &index.table) {
-        // An index that was left half built would cost every write and serve nobody.
-        let _ = drop_it(run, &index.name);
+    if let Err(error) = beside(run, &sql, &index.name, Patience::Limited) {
+        let error = after_failure(run, &index.name, error);
         return Err(explained(run.session, index, error));
     }
     match found(run.session, &index.name)? {
         Some(there) if there.valid => run.finish(),
         _ => {
-            drop_it(run, &index.name)?;
+            drop_it(run, &index.name, Patience::Limited)?;
             let message = format!("the index {} came out invalid", object(&index.name));
             Err(Error::new(codes::DATABASE, message).retryable())
         }
@@ -64,41 +70,79 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
 pub(super) fn drop_concurrently(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
-    drop_it(run, index)?;
+    drop_it(run, index, Patience::Endless)?;
     run.finish()
 }
 
-fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
+/// Whether a statement gives up when others have kept it waiting for as long as an action may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Limited,
+    /// What is cut off here would leave something that is neither there nor gone.
+    Endless,
+}
+
+fn drop_it(run: &mut Run<'_>, index: &ObjectName, patience: Patience) -> Result<()> {
     let sql = statements::of(&Action::DropIndexConcurrently { index: index.clone() }).join("; ");
-    beside(run, &sql, index)
+    beside(run, &sql, index, patience)
+}
+
+/// Drops what an attempt left, and says in its error when that could not be done.
+fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
+    // An index that was left half built would cost every write and serve nobody.
+    let _ = drop_it(run, index, Patience::Limited);
+    if error.code() == codes::LOCKED && matches!(found(run.session, index), Ok(Some(_))) {
+        return error.with_help(format!(
+            "end the session that is named; the index stays behind, without effect on queries, until DROP INDEX {} or \
+             the next attempt",
+            object(index)
+        ));
+    }
+    error
 }
 
 /// Runs a statement that may take long on a connection of its own, and says meanwhile what it waits for. A word to stop
-/// is passed on to the server.
-fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
+/// is passed on to the server, and so is the end of our patience: such a statement is in no transaction that could have
+/// settings of its own.
+fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) -> Result<()> {
     let mut worker = run.another()?;
-    let pid = worker.batch_value("SELECT pg_catalog.pg_backend_pid()")?.unwrap_or_default();
+    // Behind a pooler the statement may run in another process than any before it: it is known by its text.
+    let mark = mark();
+    let sql = &format!("{mark} {sql}");
     let canceller = worker.canceller()?;
+    let options = run.step.options();
+    let longest = options.retry_for.max(options.lock_timeout);
+    let time = options.statement_timeout.filter(|_| patience == Patience::Limited);
+    let begun = Instant::now();
     let outcome = thread::scope(|scope| {
         let task = scope.spawn(move || worker.batch(sql));
         let mut stopped = None;
+        let mut kept_since: Option<Instant> = None;
         let mut glances = 0u32;
         while !task.is_finished() {
             thread::sleep(if glances < 10 { GLANCE / 10 } else { GLANCE });
             glances += 1;
-            if stopped.is_some() || glances.is_multiple_of(10) && glances > 0 {
-                let told = match waited_for(run.session, &pid) {
-                    Some(what) => {
-                        run.step.waiting(&what);
-                        run.step.breathe(&Progress::default())
+            if stopped.is_none() && time.is_some_and(|time| begun.elapsed() >= time) {
+                stopped = Some(out_of_time(about));
+            }
+            if stopped.is_none() && glances.is_multiple_of(LOOK) {
+                let holders = waited_for(run.session, &mark);
+                let since = holders.as_ref().map(|_| *kept_since.get_or_insert_with(Instant::now));
+                kept_since = since;
+                if let Some(holders) = &holders {
+                    run.step.waiting(holders);
+                    let waited = since.map(|since| since.elapsed()).unwrap_or_default();
+                    if patience == Patience::Limited && waited >= longest {
+                        stopped = Some(kept_waiting(about, waited, holders));
                     }
-                    None => run.step.breathe(&Progress::default()),
-                };
-                if let Err(error) = told {
-                    // Also when the first word came too early for the statement.
-                    let _ = canceller.cancel();
-                    stopped.get_or_insert(error);
                 }
+                if let Err(error) = run.step.breathe(&Progress::default()) {
+                    stopped = Some(error);
+                }
+            }
+            if stopped.is_some() {
+                // Again and again: the first word may come too early for the statement.
+                let _ = canceller.cancel();
             }
         }
         let ended =
@@ -110,19 +154,56 @@ fn beside(run: &mut Run<'_>, sql: &str, table: &ObjectName) -> Result<()> {
     });
     outcome.map_err(|error| match state(&error) {
         Some("57014") => {
-            Error::new(codes::LOCKED, format!("somebody cancelled the work on {}", object(table))).retryable()
+            Error::new(codes::LOCKED, format!("somebody cancelled the work on {}", object(about))).retryable()
         }
         _ => error,
     })
 }
 
-/// Who a session waits for, in words.
-fn waited_for(session: &mut Session, pid: &str) -> Option<String> {
+fn kept_waiting(about: &ObjectName, waited: Duration, holders: &str) -> Error {
+    Error::new(
+        codes::LOCKED,
+        format!(
+            "the work on {} was given up after others had kept it waiting for {:.1} s: {holders}",
+            object(about),
+            waited.as_secs_f64()
+        ),
+    )
+    .with_help(
+        "an index that is built beside the application waits for every transaction that was open before; end the \
+         session that is named, or allow more time with retry_for",
+    )
+}
+
+fn out_of_time(about: &ObjectName) -> Error {
+    Error::new(
+        codes::TIMEOUT,
+        format!("the work on {} took longer than statement_timeout allows", object(about)),
+    )
+    .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
+}
+
+/// A comment that no other statement begins with.
+fn mark() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    format!("/* pql {}.{time}.{} */", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Who the statement that begins with this comment waits for, in words.
+fn waited_for(session: &mut Session, mark: &str) -> Option<String> {
     let found = session.batch_value(&format!(
-        "SELECT pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', a.pid, a.usename, \
-         a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
-         pg_catalog.left(a.query, 80)) \
-         FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (pg_catalog.pg_blocking_pids({pid})) LIMIT 1"
+        "SELECT pg_catalog.string_agg(x.said, '; ') FROM ( \
+             SELECT CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
+                 ELSE pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', b.pid, a.usename, \
+                     a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
+                     pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) END AS said \
+             FROM pg_catalog.pg_stat_activity w \
+             CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b(pid) \
+             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid \
+             WHERE pg_catalog.starts_with(w.query, {}) AND w.state = 'active' \
+             ORDER BY a.xact_start LIMIT {BLOCKERS}) x",
+        literal(mark)
     ));
     found.ok().flatten()
 }

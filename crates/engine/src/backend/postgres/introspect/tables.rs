@@ -23,7 +23,7 @@ pub(super) fn table(name: ObjectName, row: &mut Fields<'_>) -> Result<Table> {
         native.push(format!("WITH ({options})"));
     }
     if let Some(space) = row.opt_str()? {
-        native.push(format!("TABLESPACE {}", pql_planner::text::ident(space)));
+        native.push(format!("TABLESPACE {}", (pql_planner::text::PQL_FOLDED.ident)(space)));
     }
     table.options.native = (!native.is_empty()).then(|| native.join(" "));
     Ok(table)

@@ -5,6 +5,7 @@
 
 use pql_planner::{Change, ColumnSwap};
 
+use super::super::super::holds;
 use super::super::super::link::Session;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
 use super::super::views;
@@ -17,8 +18,10 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     let down = views::take_down(session, table, &[&swap.old.name])?;
     let carried = carried::read(session, table, &swap.old.name)?;
+    let attached = attached(session, swap)?;
     let mut all = forth_statements(swap);
     all.extend(carried.onto(table, &swap.new.name, &swap.retained));
+    all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)?;
     down.remember(session, &object(&functions::memory(swap)))
@@ -33,10 +36,22 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let mut down = views::take_down(session, table, &[&swap.new.name])?;
     down.recall(session, &functions::memory(swap))?;
     let carried = carried::read(session, table, &swap.new.name)?;
+    let attached = attached(session, swap)?;
     let mut all = back_statements(swap);
     all.extend(carried.onto(table, &swap.old.name, &swap.shadow));
+    all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)
+}
+
+/// What hangs on the indexes and constraints that are replaced, as statements for those that are called like them then.
+fn attached(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
+    let replaced = |name: &String| {
+        swap.indexes.iter().any(|twin| twin.index.name.name == *name)
+            || swap.declared.iter().chain(&swap.declared_back).any(|declared| declared.name == *name)
+    };
+    let all = holds::attached(session, &swap.before.name)?;
+    Ok(all.into_iter().filter(|(name, _)| replaced(name)).map(|(_, sql)| sql).collect())
 }
 
 /// The statements of the way forth.

@@ -31,9 +31,11 @@ pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
     swap.misfits.sibling(swap.retained.clone())
 }
 
-/// After all others.
-fn trigger(name: &str) -> String {
-    ident(&format!("~{}", name.trim_start_matches('_')))
+/// After all others. What tells two names apart stands at their start, so what is too long is cut at the end, and before
+/// the letter: the server would cut that away.
+fn trigger(name: &str, letter: char) -> String {
+    let stem = pql_planner::text::postgres_cut(name.trim_start_matches('_'), 2);
+    ident(&format!("~{stem}{letter}"))
 }
 
 /// The statements that fill the new column for what is written from then on.
@@ -52,15 +54,15 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
         ),
         format!(
             "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
-            trigger(&format!("{}i", swap.shadow))
+            trigger(&swap.shadow, 'i')
         ),
         format!(
             "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
-            trigger(&format!("{}u", swap.shadow)),
+            trigger(&swap.shadow, 'u'),
             changed.join(" OR ")
         ),
-        always(swap, &trigger(&format!("{}i", swap.shadow))),
-        always(swap, &trigger(&format!("{}u", swap.shadow))),
+        always(swap, &trigger(&swap.shadow, 'i')),
+        always(swap, &trigger(&swap.shadow, 'u')),
     ]
 }
 
@@ -68,8 +70,8 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
 pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
     let table = object(&swap.before.name);
     vec![
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}i", swap.shadow))),
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}u", swap.shadow))),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.shadow, 'i')),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.shadow, 'u')),
         format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)),
     ]
 }
@@ -127,15 +129,15 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
         ),
         format!(
             "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
-            trigger(&format!("{}i", swap.retained))
+            trigger(&swap.retained, 'i')
         ),
         format!(
             "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
-            trigger(&format!("{}u", swap.retained)),
+            trigger(&swap.retained, 'u'),
             conditions.join(" OR ")
         ),
-        always(swap, &trigger(&format!("{}i", swap.retained))),
-        always(swap, &trigger(&format!("{}u", swap.retained))),
+        always(swap, &trigger(&swap.retained, 'i')),
+        always(swap, &trigger(&swap.retained, 'u')),
     ]);
     all
 }
@@ -144,8 +146,8 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
 pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
     let table = object(&swap.before.name);
     vec![
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}i", swap.retained))),
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&format!("{}u", swap.retained))),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.retained, 'i')),
+        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.retained, 'u')),
         format!("DROP FUNCTION IF EXISTS {}()", backward_name(swap)),
         format!("DROP TABLE IF EXISTS {}", object(&swap.misfits)),
         format!("DROP TABLE IF EXISTS {}", object(&memory(swap))),
