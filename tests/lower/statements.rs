@@ -135,7 +135,7 @@ fn what_only_sqlite_says() {
          CREATE INDEX i ON t (a || 'x' COLLATE NOCASE, b DESC) WHERE b IN (1, 2);",
     );
     assert_eq!(seen["set column options"], 4);
-    assert_eq!(seen["set table options"], 3);
+    assert_eq!(seen["set table options"], 2);
 }
 
 #[test]

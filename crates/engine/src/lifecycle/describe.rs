@@ -1,6 +1,6 @@
 //! DESCRIBE: the tables, or the columns, indexes and constraints of one.
 
-use pql_planner::text::{PQL, object};
+use pql_planner::text::pql;
 use pql_schema::{ConstraintKind, ObjectName, Schema, Table};
 
 use crate::{Engine, Error, Result, ResultSet, Value, codes};
@@ -17,9 +17,9 @@ impl Engine {
         if let Some(table) = schema.table(&wanted) {
             of_table(&schema, table, &mut rows);
         } else if let Some(view) = schema.view(&wanted) {
-            rows.push(part(&view.name.name, "view", Some(PQL.create_view(view))));
+            rows.push(part(&view.name.name, "view", Some(pql(schema.names).create_view(view))));
         } else if let Some(index) = schema.index(&wanted) {
-            rows.push(part(&index.name.name, "index", Some(PQL.create_index(index))));
+            rows.push(part(&index.name.name, "index", Some(pql(schema.names).create_index(index))));
         } else {
             return Err(unknown(&schema, name));
         }
@@ -35,7 +35,7 @@ impl Engine {
             .values()
             .map(|table| {
                 vec![
-                    object(&table.name).into(),
+                    pql(schema.names).object(&table.name).into(),
                     "table".into(),
                     count(table.visible().count()),
                     count(schema.indexes_of(&table.name).count()),
@@ -44,7 +44,13 @@ impl Engine {
             })
             .collect();
         rows.extend(schema.views.values().map(|view| {
-            vec![object(&view.name).into(), "view".into(), Value::Null, Value::Null, Value::Null]
+            vec![
+                pql(schema.names).object(&view.name).into(),
+                "view".into(),
+                Value::Null,
+                Value::Null,
+                Value::Null,
+            ]
         }));
         let columns = ["name", "kind", "columns", "indexes", "rows"].map(str::to_owned).to_vec();
         Ok(ResultSet { columns, rows })
@@ -62,7 +68,7 @@ fn of_table(schema: &Schema, table: &Table, rows: &mut Vec<Vec<Value>>) {
             column.data_type.to_string().into(),
             if column.not_null { "no" } else { "yes" }.into(),
             column.default.as_ref().map(ToString::to_string).into(),
-            PQL.column_def(column, table, &[]).into(),
+            pql(schema.names).column_def(column, table, &[]).into(),
         ]);
     }
     for constraint in &table.constraints {
@@ -74,11 +80,11 @@ fn of_table(schema: &Schema, table: &Table, rows: &mut Vec<Vec<Value>>) {
             ConstraintKind::Native { .. } => "constraint",
         };
         let name = constraint.effective_name(&table.name.name);
-        rows.push(part(&name, kind, Some(PQL.constraint_body(constraint))));
+        rows.push(part(&name, kind, Some(pql(schema.names).constraint_body(constraint))));
     }
     for index in schema.indexes_of(&table.name) {
         let kind = if index.unique { "unique index" } else { "index" };
-        rows.push(part(&index.name.name, kind, Some(PQL.create_index(index))));
+        rows.push(part(&index.name.name, kind, Some(pql(schema.names).create_index(index))));
     }
     for trigger in schema.triggers_of(&table.name) {
         rows.push(part(&trigger.name.name, "trigger", Some(trigger.definition.to_string())));

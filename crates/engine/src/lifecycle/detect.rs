@@ -1,6 +1,6 @@
 //! MIGRATE DETECT: the operations that take the database to a wanted schema.
 
-use pql_planner::text::{normalise_postgres, normalise_sqlite, statement};
+use pql_planner::text::{normalise_postgres, normalise_sqlite, pql, statement_in};
 use pql_planner::{Dialect, Lock, Severity};
 use pql_schema::{Answers, MigrationOp, Question, Schema, diff};
 use serde::Serialize;
@@ -73,10 +73,11 @@ impl Engine {
         }
         let planned = planning::make(self.backend.as_mut(), schema, &ops, &ApplyOptions::default(), "detect");
         let mut before = schema.clone();
+        let style = pql(schema.names);
         let mut changes = Vec::new();
         for (position, op) in ops.into_iter().enumerate() {
             let mut change = Change {
-                statement: statement(&op),
+                statement: statement_in(&op, style),
                 object: op.objects().first().map(ToString::to_string).unwrap_or_default(),
                 online: true,
                 reversible: true,

@@ -77,7 +77,9 @@ fn backward(changes: &[Change], before: &Schema) -> String {
     let mut statements = Vec::new();
     for inverse in inverses.into_iter().rev() {
         match inverse {
-            Ok(ops) => statements.extend(ops.iter().map(text::statement)),
+            Ok(ops) => {
+                statements.extend(ops.iter().map(|op| text::statement_in(op, text::pql(before.names))));
+            }
             Err(statement) => {
                 let _ = writeln!(comments, "-- no way back by itself: {statement}");
             }
