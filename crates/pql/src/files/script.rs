@@ -49,18 +49,7 @@ impl<'f> Script<'f> {
         schema: &mut Schema,
         dialect: Dialect,
     ) -> Result<Vec<MigrationOp>, Error> {
-        let mut ops = Vec::new();
-        let mut findings = Vec::new();
-        for statement in self.parse.statements() {
-            match one(&statement, schema, dialect) {
-                Ok(of_statement) => ops.extend(of_statement),
-                Err(of_statement) => findings.extend(of_statement),
-            }
-        }
-        match self.error(findings) {
-            Some(error) => Err(error),
-            None => Ok(ops),
-        }
+        self.operations_back(schema, dialect, true)
     }
 
     /// Whether there is nothing in it but comments.
