@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::child;
 use crate::support::case::Case;
-use crate::support::run::{Start, Variant};
+use crate::support::run::{Drive as _, Start, Variant};
 use crate::support::state;
 use crate::writer::{self, Script, connect};
 

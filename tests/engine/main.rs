@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use support::case::Case;
-use support::run::{Start, VARIANTS, Variant};
+use support::run::{Drive as _, Start, VARIANTS, Variant};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engine")

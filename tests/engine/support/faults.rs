@@ -5,7 +5,7 @@ use pql_engine::{RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use super::case::Case;
-use super::run::{Start, Variant, shown};
+use super::run::{Drive as _, Start, Variant, shown};
 
 /// Makes each transaction of a case fail, before and after its commit.
 pub(crate) fn fail_everywhere(case: &Case, variant: Variant) {

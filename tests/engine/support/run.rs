@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pql_engine::backend::Backend;
-use pql_engine::{Engine, Error, Location, Observer, OpenOptions, Report, RollbackTarget, Silent};
-use pql_planner::lower::{self, Context};
-use pql_planner::{Dialect, text};
-use pql_schema::{
-    Answers, Constraint, ConstraintKind, KeyPart, MigrationId, MigrationOp, MigrationStatus, Schema, Unique,
-};
-use pql_syntax::ast::Statement;
+use pql_engine::{Engine, Location, OpenOptions};
+use pql_planner::text;
+use pql_schema::{Answers, Constraint, ConstraintKind, KeyPart, MigrationId, MigrationOp, Schema, Unique};
 
 use super::case::Case;
+pub(crate) use super::drive::{Drive, shown};
 use super::state;
 pub(crate) use super::variant::{VARIANTS, Variant};
 
@@ -77,28 +74,13 @@ pub(crate) fn plain(path: &Path) -> rusqlite::Connection {
     db
 }
 
+impl Drive for Run {
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+}
+
 impl Run {
-    /// The operations of a case's statement.
-    pub(crate) fn operations(&mut self, case: &Case) -> Vec<MigrationOp> {
-        let schema = self.engine.schema().expect("a schema");
-        let context = Context { dialect: Dialect::Sqlite, schema: &schema, params: &|_| None };
-        let parse = pql_syntax::parse(&case.statement);
-        assert!(parse.is_ok(), "{}: {:?}", case.name, parse.diagnostics());
-        let statement = parse.statements().next().expect("a statement");
-        let lowered = match &statement {
-            Statement::Generate(generate) => lower::operations(generate, context),
-            other => lower::ddl(other, context).expect("a statement that has operations"),
-        };
-        lowered.unwrap_or_else(|findings| panic!("{}: {findings:#?}", case.name)).ops
-    }
-
-    /// Generates the case's migration.
-    pub(crate) fn generate(&mut self, case: &Case) -> MigrationId {
-        let ops = self.operations(case);
-        let migration = self.engine.generate(ops, None);
-        migration.unwrap_or_else(|error| panic!("{}: GENERATE: {}", case.name, shown(&error))).id
-    }
-
     /// The plan as text, with the names it makes up replaced.
     pub(crate) fn plan(&mut self, id: MigrationId, variant: Variant) -> String {
         let (_, rows) = self
@@ -132,24 +114,6 @@ impl Run {
         out.replace(&tag, "TAG")
     }
 
-    /// Applies it.
-    pub(crate) fn apply(&mut self, id: MigrationId, variant: Variant) -> Report {
-        let report = self.try_apply(id, variant, &mut Silent);
-        let report = report.unwrap_or_else(|error| panic!("APPLY, {}: {}", variant.name(), shown(&error)));
-        assert_eq!(report.status, MigrationStatus::Applied);
-        report
-    }
-
-    /// Tries to.
-    pub(crate) fn try_apply(
-        &mut self,
-        id: MigrationId,
-        variant: Variant,
-        observer: &mut dyn Observer,
-    ) -> Result<Report, Error> {
-        self.engine.apply(id, &variant.options(), observer)
-    }
-
     /// Rebuilds the tables that a case is about twice, so that they are as they were before: a unique key over all
     /// columns comes and goes.
     pub(crate) fn rebuild(&mut self, case: &Case, variant: Variant) -> Vec<MigrationId> {
@@ -176,14 +140,6 @@ impl Run {
             }
         }
         made
-    }
-
-    /// Rolls it back.
-    pub(crate) fn rollback(&mut self, id: MigrationId) {
-        let options = Variant::Online.options();
-        let reports = self.engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent);
-        let reports = reports.unwrap_or_else(|error| panic!("ROLLBACK: {}", shown(&error)));
-        assert_eq!(reports[0].status, MigrationStatus::RolledBack);
     }
 
     /// Writes as the application does.
@@ -258,9 +214,4 @@ fn built(target: &Schema) -> Schema {
     db.execute_batch(&ddl).unwrap_or_else(|error| panic!("{error}: {ddl}"));
     drop(db);
     open(&path).schema().expect("a schema")
-}
-
-/// An error with all that it says.
-pub(crate) fn shown(error: &Error) -> String {
-    format!("{} {error} {}", error.code(), error.help().unwrap_or_default())
 }

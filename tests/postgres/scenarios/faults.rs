@@ -6,7 +6,7 @@ use pql_engine::{RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use super::case::Case;
-use super::run::{Start, shown};
+use super::run::{Drive as _, Start, shown};
 use super::variant::Variant;
 
 /// Makes each transaction of a case fail, before and after its commit.

@@ -7,6 +7,8 @@
 
 #[path = "../../engine/support/case.rs"]
 mod case;
+#[path = "../../engine/support/drive.rs"]
+mod drive;
 mod faults;
 mod run;
 mod state;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use case::Case;
-use run::Start;
+use run::{Drive as _, Start};
 use variant::{VARIANTS, Variant};
 
 fn root() -> PathBuf {

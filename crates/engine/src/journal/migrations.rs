@@ -279,6 +279,31 @@ impl Journal {
         Ok(())
     }
 
+    /// The migration in force (applied, or standing half way) of those that are to be done once, by what its caller
+    /// calls it. Only that is read: other callers keep thousands, each with its schema.
+    pub(crate) fn in_force(
+        self,
+        connection: &mut dyn Connection,
+        once: &str,
+    ) -> Result<Option<(MigrationId, MigrationStatus)>> {
+        let found = connection.query(
+            &self.sql(
+                "SELECT id, status, attributes FROM {migrations} \
+                 WHERE status IN ('applied', 'running', 'paused') AND attributes IS NOT NULL ORDER BY created_at, id",
+            ),
+            &[],
+        )?;
+        for row in found.rows {
+            let mut row = Row::new(row);
+            let (id, status) = (row.parse()?, row.parse()?);
+            let attributes: Option<serde_json::Value> = row.opt_json()?;
+            if attributes.is_some_and(|it| it.get("once").and_then(serde_json::Value::as_str) == Some(once)) {
+                return Ok(Some((id, status)));
+            }
+        }
+        Ok(None)
+    }
+
     fn select(self, connection: &mut dyn Connection, tail: &str, params: &[Value]) -> Result<Vec<Record>> {
         let found =
             connection.query(&self.sql(&format!("SELECT {COLUMNS} FROM {{migrations}} {tail}")), params)?;

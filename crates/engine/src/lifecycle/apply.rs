@@ -108,17 +108,16 @@ impl Engine {
 
     /// What is to be done once (a file of migrations that two runners begin at the same time) may be done by now.
     fn not_done_by_another(&mut self, record: &Record) -> Result<()> {
-        let once = |record: &Record| record.attributes.as_ref()?.get("once").cloned();
-        let Some(what) = once(record) else { return Ok(()) };
-        let applied = self.journal.applied(self.backend.connection())?;
-        let Some(other) = applied.iter().find(|other| once(other).as_ref() == Some(&what)) else {
-            return Ok(());
-        };
-        Err(Error::new(
-            codes::ALREADY_APPLIED,
-            format!("{what} is applied already, by migration {}", other.migration.id),
-        )
-        .with_help("there is nothing left to do for this one"))
+        let once = record.attributes.as_ref().and_then(|it| it.get("once")?.as_str());
+        let Some(what) = once else { return Ok(()) };
+        match self.journal.in_force(self.backend.connection(), what)? {
+            Some((other, MigrationStatus::Applied)) => Err(Error::new(
+                codes::ALREADY_APPLIED,
+                format!("\"{what}\" is applied already, by migration {other}"),
+            )
+            .with_help("there is nothing left to do for this one")),
+            _ => Ok(()),
+        }
     }
 
     /// Fails when another migration stands half way.

@@ -120,6 +120,14 @@ impl Engine {
         Ok(schema)
     }
 
+    /// The migration in force, applied or standing half way, that its caller's attributes name so (`"once"`).
+    pub fn in_force(&mut self, once: &str) -> Result<Option<(MigrationId, MigrationStatus)>> {
+        if !self.known()? {
+            return Ok(None);
+        }
+        self.journal.in_force(self.backend.connection(), once)
+    }
+
     /// Migrations that nobody is at work on and that are not finished: to be told when a session begins.
     pub fn interrupted(&mut self) -> Result<Vec<Interrupted>> {
         if !self.known()? {

@@ -35,20 +35,7 @@ impl Meter {
             step_base: 0,
             reported: None,
             last: Signal::Go,
-            view: RunProgress {
-                migration_id: id,
-                undoing: false,
-                phase: "",
-                action: "",
-                step: 0,
-                steps,
-                rows: 0,
-                total: None,
-                rows_per_second: 0.0,
-                elapsed: Duration::ZERO,
-                longest_lock: Duration::ZERO,
-                waiting: None,
-            },
+            view: RunProgress { steps, ..RunProgress::before(id) },
         }
     }
 

@@ -58,8 +58,8 @@ impl RunProgress {
         Self {
             migration_id,
             undoing: false,
-            phase: "start",
-            action: "wait",
+            phase: "",
+            action: "",
             step: 0,
             steps: 0,
             rows: 0,

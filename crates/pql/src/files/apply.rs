@@ -4,10 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pql_engine::{OnFailure, Report, RollbackTarget, RunProgress, Signal};
+use pql_engine::{ApplyOptions, OnFailure, Report, RollbackTarget, RunProgress, Signal};
 use pql_schema::{MigrationId, MigrationStatus};
 
-use super::executor::{MigrationConfig, survey};
+use super::executor::MigrationConfig;
 use super::ledger::{Entry, FileStatus, Origin};
 use super::script::Script;
 use super::validate::Prepared;
@@ -20,7 +20,7 @@ use crate::job::Line;
 /// Between two looks at a database that another runner is changing.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-fn options(interpreter: &Interpreter, config: &MigrationConfig) -> pql_engine::ApplyOptions {
+fn options(interpreter: &Interpreter, config: &MigrationConfig) -> ApplyOptions {
     let mut options = interpreter.settings.apply_options();
     options.run.retry_for = Duration::from_secs(config.lock_timeout_secs);
     options.on_failure = if config.auto_rollback { OnFailure::Rollback } else { OnFailure::Pause };
@@ -36,10 +36,11 @@ pub(super) fn apply(
     prepared: &Prepared,
     line: &Line,
 ) -> Result<Option<Report>, Error> {
-    let until = Instant::now() + Duration::from_secs(config.lock_timeout_secs);
+    let options = options(interpreter, config);
+    let until = Instant::now() + options.run.retry_for;
     let mut generated = None;
     let outcome = loop {
-        match attempt(interpreter, config, &prepared.entry.id, &mut generated, line) {
+        match attempt(interpreter, &options, &prepared.entry, &mut generated, line) {
             Err(error) if is_another_runner(&error) && Instant::now() < until => {
                 if tell(line, generated, &error) != Signal::Go {
                     break Err(error);
@@ -53,7 +54,6 @@ pub(super) fn apply(
         && interpreter.engine()?.info(id)?.status == MigrationStatus::Generated
     {
         // It was never begun: nobody should find it and wonder.
-        let options = options(interpreter, config);
         interpreter.engine()?.cancel(id, &options, &mut &*line)?;
     }
     outcome
@@ -61,30 +61,26 @@ pub(super) fn apply(
 
 fn attempt(
     interpreter: &mut Interpreter,
-    config: &MigrationConfig,
-    file: &str,
+    options: &ApplyOptions,
+    entry: &Entry,
     generated: &mut Option<MigrationId>,
     line: &Line,
 ) -> Result<Option<Report>, Error> {
-    let options = options(interpreter, config);
-    let (_, entries) = survey(interpreter, config)?;
-    let Some(entry) = entries.into_iter().find(|entry| entry.id == file) else {
-        return Err(Error::new(codes::FILE_MISSING, format!("`{file}.up.sql` is not there any more")));
-    };
-    let id = match (entry.status(), entry.migration_id(), &generated) {
-        (FileStatus::Applied, ..) => return Ok(None),
-        (FileStatus::Interrupted, Some(id), _) => id,
-        (_, _, Some(id)) => *id,
-        _ => {
-            let id = generate(interpreter, &entry)?;
+    // Another runner may have begun it since it was validated, or done it.
+    let id = match (interpreter.engine()?.in_force(&entry.id)?, &generated) {
+        (Some((_, MigrationStatus::Applied)), _) => return Ok(None),
+        (Some((id, _)), _) => id,
+        (None, Some(id)) => *id,
+        (None, None) => {
+            let id = generate(interpreter, entry)?;
             *generated = Some(id);
             id
         }
     };
-    let report = interpreter.run_to_apply(id, &options, line)?;
+    let report = interpreter.run_to_apply(id, options, line)?;
     if report.status == MigrationStatus::RolledBack {
         // What had been interrupted was its way back, which is at its end now.
-        return attempt(interpreter, config, file, generated, line);
+        return attempt(interpreter, options, entry, generated, line);
     }
     Ok(Some(report))
 }
@@ -123,7 +119,12 @@ fn tell(mut line: &Line, id: Option<MigrationId>, error: &Error) -> Signal {
     let Some(migration_id) = id else { return Signal::Go };
     pql_engine::Observer::progress(
         &mut line,
-        &RunProgress { waiting: Some(error.message().to_owned()), ..RunProgress::before(migration_id) },
+        &RunProgress {
+            phase: "start",
+            action: "wait",
+            waiting: Some(error.message().to_owned()),
+            ..RunProgress::before(migration_id)
+        },
     )
 }
 

@@ -387,10 +387,7 @@ impl MigrationResult {
 }
 
 /// The directory beside the journal.
-pub(super) fn survey(
-    interpreter: &mut Interpreter,
-    config: &MigrationConfig,
-) -> Result<(Directory, Vec<Entry>), Error> {
+fn survey(interpreter: &mut Interpreter, config: &MigrationConfig) -> Result<(Directory, Vec<Entry>), Error> {
     let directory = Directory::read(&config.migrations_dir)?;
     let journal = interpreter.engine()?.status()?;
     let entries = ledger::entries(&directory, &journal);

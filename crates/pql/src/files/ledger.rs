@@ -132,18 +132,18 @@ impl Entry {
 
     /// Whether it is applied and the file is not any more what was applied.
     pub(crate) fn is_changed(&self) -> bool {
-        match (&self.file, &self.recorded) {
-            (Some(file), Some(recorded)) if self.is_applied() => file.up.checksum != recorded.origin.checksum,
-            _ => false,
-        }
+        self.is_applied() && self.differs()
     }
 
     /// Whether it was begun and the file is not any more what was begun.
     pub(crate) fn is_changed_midway(&self) -> bool {
+        self.is_interrupted() && self.differs()
+    }
+
+    /// Whether the file is another than the one that was recorded.
+    fn differs(&self) -> bool {
         match (&self.file, &self.recorded) {
-            (Some(file), Some(recorded)) => {
-                self.is_interrupted() && file.up.checksum != recorded.origin.checksum
-            }
+            (Some(file), Some(recorded)) => file.up.checksum != recorded.origin.checksum,
             _ => false,
         }
     }

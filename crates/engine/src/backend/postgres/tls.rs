@@ -40,8 +40,9 @@ pub(super) enum Trust {
 /// What makes TLS connections of that kind.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let lenient = |chain| Arc::new(Lenient { provider: Arc::clone(&provider), chain });
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Anyone => Arc::new(Anyone(Arc::clone(&provider))),
+        Trust::Anyone => lenient(None),
         Trust::Signed { roots, name } => {
             let verifier = WebPkiServerVerifier::builder_with_provider(
                 Arc::new(read(roots.as_deref())?),
@@ -49,7 +50,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect> {
             )
             .build()
             .map_err(|error| unusable("the root certificates cannot be used").with_source(error))?;
-            if *name { verifier } else { Arc::new(AnyName(verifier)) }
+            if *name { verifier } else { lenient(Some(verifier)) }
         }
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -93,60 +94,16 @@ fn read(named: Option<&str>) -> Result<RootCertStore> {
     if added == 0 { Err(unusable(&format!("there is no root certificate in {shown}"))) } else { Ok(store) }
 }
 
-/// Accepts every certificate; the handshake's signatures are still checked.
+/// Asks for less than the usual: whoever holds a certificate, or one that the roots stand for whatever its name. The
+/// handshake's signatures are checked all the same.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Checks everything but the name; none: every certificate is accepted.
+    chain: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// Checks everything but the name.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end: &CertificateDer<'_>,
@@ -155,7 +112,8 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(end, chain, name, ocsp, now) {
+        let Some(verifier) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match verifier.verify_server_cert(end, chain, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -169,7 +127,8 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -178,11 +137,12 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

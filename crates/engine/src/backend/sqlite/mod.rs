@@ -227,10 +227,7 @@ impl Backend for Sqlite {
         if !capture::has_transients(db)? {
             return Ok(());
         }
-        db.execute_batch("BEGIN IMMEDIATE")?;
-        let outcome = capture::stop_transients(db).and_then(|()| Ok(db.execute_batch("COMMIT")?));
-        run::roll_back(db);
-        outcome
+        run::immediately(db, || capture::stop_transients(db))
     }
 
     fn transaction(&mut self, work: &mut dyn FnMut(&mut dyn Connection) -> Result<()>) -> Result<()> {
@@ -239,10 +236,7 @@ impl Backend for Sqlite {
             return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
                 .with_help("COMMIT or ROLLBACK it first"));
         }
-        db.execute_batch("BEGIN IMMEDIATE")?;
-        let outcome = work(&mut link::Link(db)).and_then(|()| Ok(db.execute_batch("COMMIT")?));
-        run::roll_back(db);
-        outcome
+        run::immediately(db, || work(&mut link::Link(db)))
     }
 
     fn in_transaction(&mut self) -> bool {

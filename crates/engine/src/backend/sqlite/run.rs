@@ -292,6 +292,14 @@ pub(super) fn done() -> Progress {
     Progress { done: true, ..Progress::default() }
 }
 
+/// One write transaction around `work`, without a journal entry or a gap.
+pub(super) fn immediately(db: &Db, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let outcome = work().and_then(|()| Ok(db.execute_batch("COMMIT")?));
+    roll_back(db);
+    outcome
+}
+
 /// Ends a transaction without effect. Its failure means that there was none (SQLite rolls back by itself on some
 /// errors), which is what was wanted.
 pub(super) fn roll_back(db: &Db) {

@@ -40,40 +40,23 @@ fn trigger(name: &str, letter: char) -> String {
 
 /// The statements that fill the new column for what is written from then on.
 pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
-    let table = object(&swap.before.name);
     let (function, shadow) = (forward_name(swap), ident(&swap.shadow));
     let value = over_new(swap, &swap.forward, None);
     let mut changed = changed(&swap.sources);
     changed.push(format!("NEW.{shadow} IS NULL"));
-    vec![
-        format!(
-            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
-             BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
-             RETURN NEW; END $pql$",
-            search_path(&swap.forward)
-        ),
-        format!(
-            "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
-            trigger(&swap.shadow, 'i')
-        ),
-        format!(
-            "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
-            trigger(&swap.shadow, 'u'),
-            changed.join(" OR ")
-        ),
-        always(swap, &trigger(&swap.shadow, 'i')),
-        always(swap, &trigger(&swap.shadow, 'u')),
-    ]
+    let mut all = vec![format!(
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
+         BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
+         RETURN NEW; END $pql$",
+        search_path(&swap.forward)
+    )];
+    all.extend(create_triggers(swap, &swap.shadow, &function, &changed));
+    all
 }
 
 /// The statements that end that.
 pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
-    let table = object(&swap.before.name);
-    vec![
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.shadow, 'i')),
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.shadow, 'u')),
-        format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)),
-    ]
+    drop_triggers(swap, &swap.shadow, &forward_name(swap))
 }
 
 /// The statements that keep the old column true, and note the rows for which it cannot be.
@@ -120,43 +103,49 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
         all.push(format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", key.list("")));
         all.push(format!("ALTER TABLE {log} ADD PRIMARY KEY ({})", key.list("")));
     }
-    all.extend([
-        format!(
-            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
-             BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
-             {fits}{note}RETURN NEW; END $pql$"
-        ),
-        format!(
-            "CREATE TRIGGER {} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()",
-            trigger(&swap.retained, 'i')
-        ),
-        format!(
-            "CREATE TRIGGER {} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
-            trigger(&swap.retained, 'u'),
-            conditions.join(" OR ")
-        ),
-        always(swap, &trigger(&swap.retained, 'i')),
-        always(swap, &trigger(&swap.retained, 'u')),
-    ]);
+    all.push(format!(
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
+         BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
+         {fits}{note}RETURN NEW; END $pql$"
+    ));
+    all.extend(create_triggers(swap, &swap.retained, &function, &conditions));
     all
 }
 
 /// The statements that end that.
 pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
+    let mut all = drop_triggers(swap, &swap.retained, &backward_name(swap));
+    all.extend([&swap.misfits, &memory(swap)].map(|table| format!("DROP TABLE IF EXISTS {}", object(table))));
+    all
+}
+
+/// The triggers that compute `column` with a function: for new rows, and for rows of which something of `changed` holds.
+/// Rows that are replicated in fire them like what the application writes.
+fn create_triggers(swap: &ColumnSwap, column: &str, function: &str, changed: &[String]) -> [String; 4] {
     let table = object(&swap.before.name);
-    vec![
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.retained, 'i')),
-        format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(&swap.retained, 'u')),
-        format!("DROP FUNCTION IF EXISTS {}()", backward_name(swap)),
-        format!("DROP TABLE IF EXISTS {}", object(&swap.misfits)),
-        format!("DROP TABLE IF EXISTS {}", object(&memory(swap))),
+    let [insert, update] = ['i', 'u'].map(|letter| trigger(column, letter));
+    let always = |name: &str| format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}");
+    let when = changed.join(" OR ");
+    [
+        format!(
+            "CREATE TRIGGER {insert} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+        ),
+        format!(
+            "CREATE TRIGGER {update} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()"
+        ),
+        always(&insert),
+        always(&update),
     ]
 }
 
-/// What rows are replicated in fires as what the application writes.
-fn always(swap: &ColumnSwap, trigger: &str) -> String {
-    format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {trigger}", object(&swap.before.name))
+fn drop_triggers(swap: &ColumnSwap, column: &str, function: &str) -> Vec<String> {
+    let table = object(&swap.before.name);
+    let mut all: Vec<String> = ['i', 'u']
+        .map(|letter| format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(column, letter)))
+        .into();
+    all.push(format!("DROP FUNCTION IF EXISTS {function}()"));
+    all
 }
 
 /// Fails with the rows whose values do not fit the old column.
