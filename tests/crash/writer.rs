@@ -32,12 +32,9 @@ pub(crate) fn script(statement: &str, databases: [&Path; 2]) -> Script {
     // Between two renames that exchange names there is a moment without one of them.
     let renamed = statement.split_once("RENAME COLUMN").map_or("", |(_, rest)| rest);
     let exchanged = |line: &str| words(renamed).any(|word| words(line).any(|other| other == word));
-    // What a dropped column of a rebuilt table held stays with the row that had it: one that moves leaves it behind.
-    let left = statement.contains("DROP COLUMN") && statement.contains("CHANGE COLUMN");
-    let moves = |column: &str| left && column == "id";
     let steady = |line: &str| {
         let column = line.split_once(" SET ").and_then(|(_, rest)| rest.split(' ').next());
-        column.is_none_or(|column| !moves(column) && !words(computed).any(|word| word == column))
+        column.is_none_or(|column| !words(computed).any(|word| word == column))
     };
     include_str!("writer.sql")
         .lines()

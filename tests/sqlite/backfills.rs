@@ -13,6 +13,7 @@ fn capture(key: RowKey) -> Capture {
         key,
         columns: Some(vec!["c".to_owned()]),
         follows: true,
+        moves: false,
     }
 }
 

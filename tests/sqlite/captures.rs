@@ -13,6 +13,7 @@ fn start(place: &Place, table: &str, key: RowKey, columns: Option<&[&str]>) {
         key,
         columns: columns.map(|list| list.iter().map(ToString::to_string).collect()),
         follows: false,
+        moves: false,
     };
     run_all(place, &online(), &[Action::StartCapture { capture }]);
 }

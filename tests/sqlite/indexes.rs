@@ -36,6 +36,7 @@ fn plan(sql: &str, of: &str) -> Plan {
             key,
             columns: None,
             follows: false,
+            moves: false,
         },
         helper: "_pql_ix".into(),
     };

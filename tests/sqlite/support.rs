@@ -250,6 +250,7 @@ pub(crate) fn rebuild(
         key,
         columns: None,
         follows: false,
+        moves: false,
     };
     Rebuild {
         forward: capture("log", key(&before)),

@@ -446,6 +446,9 @@ pub struct Capture {
     /// over the keys, which may have missed it, can come back to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follows: bool,
+    /// Beside the log is kept which key each row had when the log was started, for rows whose key has changed since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moves: bool,
 }
 
 /// A computed fill of columns.

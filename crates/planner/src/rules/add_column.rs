@@ -263,6 +263,7 @@ fn fill_postgres(ladder: &mut Ladder<'_>, table: &Table, column: &Column, value:
         key: key.clone(),
         columns: Some(vec![column.name.clone()]),
         follows: false,
+        moves: false,
     });
     if let Some(capture) = &capture {
         let stop = Action::StopCapture { capture: capture.clone() };

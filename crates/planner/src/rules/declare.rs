@@ -156,7 +156,7 @@ impl Ladder<'_> {
     ) -> Result<Capture, PlanError> {
         let key = row_key(table)?;
         let log = self.names.beside("log", &table.name);
-        Ok(Capture { table: table.name.clone(), log, key, columns, follows: false })
+        Ok(Capture { table: table.name.clone(), log, key, columns, follows: false, moves: false })
     }
 }
 

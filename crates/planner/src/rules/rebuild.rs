@@ -343,6 +343,7 @@ impl Track {
             key: row_key(&before)?,
             columns: None,
             follows: false,
+            moves: false,
         };
         let reverse = Capture {
             table: after.name.clone(),
@@ -350,6 +351,7 @@ impl Track {
             key: row_key(&after)?,
             columns: None,
             follows: false,
+            moves: true,
         };
         let indexes = ladder.schema.indexes_of(&after.name).cloned().collect();
         Ok(Rebuild { before, after, shadow, retained, forward, reverse, mapping, mapping_back, indexes })

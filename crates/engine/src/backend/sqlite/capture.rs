@@ -13,7 +13,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
-use super::{catalog, exprs, following, model, rates};
+use super::{catalog, exprs, following, model, moves, rates};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -23,7 +23,9 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
     let table = &capture.table.name;
     let log = &capture.log.name;
     let key = Key::resolved(db, table, &capture.key)?;
-    db.execute_batch(&log_table(capture, &key))?;
+    for sql in tables(capture, &key) {
+        db.execute_batch(&sql)?;
+    }
     for sql in triggers(db, capture, table, &key)? {
         db.execute_batch(&sql)?;
     }
@@ -40,7 +42,9 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
 pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
     let log = &capture.log.name;
     drop_triggers(db, log)?;
-    db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(log)))?;
+    for table in [log, &moves::table(log)] {
+        db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
+    }
     for kind in [Kind::Capture, Kind::Transient] {
         for memory in retained::all(db, kind)? {
             if memory.name.eq_ignore_ascii_case(log) {
@@ -56,7 +60,7 @@ pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
 /// The statements that [`start`] runs, for showing.
 pub(super) fn statements(db: &Db, capture: &Capture) -> Result<Vec<String>> {
     let key = Key::resolved(db, &capture.table.name, &capture.key)?;
-    let mut all = vec![log_table(capture, &key)];
+    let mut all = tables(capture, &key);
     all.extend(triggers(db, capture, &capture.table.name, &key)?);
     Ok(all)
 }
@@ -168,10 +172,15 @@ pub(super) fn pending(db: &Db, log: &str, limit: u64) -> Result<u64> {
 }
 
 fn drop_triggers(db: &Db, log: &str) -> Result<()> {
-    for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu"] {
+    for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu", "mu", "md"] {
         db.execute_batch(&format!("DROP TRIGGER IF EXISTS main.{}", ident(&format!("{log}_{suffix}"))))?;
     }
     Ok(())
+}
+
+fn tables(capture: &Capture, key: &Key) -> Vec<String> {
+    let moves = capture.moves.then(|| moves::definitions(&capture.log.name, key));
+    std::iter::once(log_table(capture, key)).chain(moves.into_iter().flatten()).collect()
 }
 
 fn log_table(capture: &Capture, key: &Key) -> String {
@@ -198,6 +207,11 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
     let moved: Vec<String> = key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
     let new_if_moved = add_key(log, key, "NEW", &format!(" AND ({})", moved.join(" OR ")));
     let mut all = vec![create("ai", &format!("AFTER INSERT ON {on}"), &new)];
+    if capture.moves {
+        all.extend(
+            moves::triggers(log, table, key).iter().map(|(suffix, event, body)| create(suffix, event, body)),
+        );
+    }
     if let Some(columns) = &capture.columns {
         let list: Vec<String> = columns.iter().map(|column| ident(column)).collect();
         if !list.is_empty() {
@@ -356,5 +370,6 @@ pub(super) fn transient(db: &Db, table: &str, columns: Option<Vec<String>>) -> R
         key: keys::of_table(db, table)?,
         columns,
         follows: false,
+        moves: false,
     })
 }

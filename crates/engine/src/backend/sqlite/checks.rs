@@ -245,5 +245,6 @@ pub(super) fn parent_capture(db: &Db, child_log: &str, key: &ForeignKey) -> Resu
         key: RowKey::Columns(columns.into_iter().map(KeyPart::new).collect()),
         columns: None,
         follows: false,
+        moves: false,
     })
 }

@@ -93,6 +93,12 @@ impl Key {
         list(self.parts.iter().map(|part| qualified(of, &part.name)))
     }
 
+    /// The same key in columns of other names: [`log_column`] in a log.
+    pub(super) fn of(&self, column: impl Fn(usize) -> String) -> Self {
+        let part = |(at, part): (usize, &Part)| Part { name: column(at), ..part.clone() };
+        Self { parts: self.parts.iter().enumerate().map(part).collect() }
+    }
+
     /// The columns of a log, declared as the table declares its own: comparisons between them then need no conversion,
     /// and are found by the log's key.
     pub(super) fn log_definition(&self) -> String {

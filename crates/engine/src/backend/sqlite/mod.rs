@@ -31,6 +31,7 @@ mod keys;
 mod link;
 mod metadata;
 mod model;
+mod moves;
 mod others;
 mod pacing;
 mod probe;

@@ -16,6 +16,10 @@ const PASSES: usize = 50;
 
 /// Drains in paced batches until few keys are left.
 pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
+    while flow.has_moves(run.db)? {
+        let rows = run.batch();
+        run.write(|db| Ok((flow.follow_moves(db, rows)?, Progress::default())))?;
+    }
     for _ in 0..PASSES {
         if capture::pending(run.db, flow.log, FEW + 1)? <= FEW {
             return Ok(());
@@ -31,6 +35,7 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
 
 /// Drains everything, inside a transaction in which nobody adds to the log.
 pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
+    flow.follow_moves(db, u64::MAX)?;
     let keys = flow.logged(db, None, u64::from(u32::MAX))?;
     let mut bad = Rows::default();
     let kept = keys.iter().map(|key| flow.remove(db, key)).collect::<Result<Vec<_>>>()?;
@@ -52,6 +57,7 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
         let rows = run.batch();
         let from = after.clone();
         let last = run.write(|db| {
+            flow.follow_moves(db, u64::MAX)?;
             let keys = flow.logged(db, from.as_deref(), rows)?;
             let mut bad = Rows::default();
             for key in &keys {

@@ -7,10 +7,10 @@ use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
 use super::super::cell::Cell;
-use super::super::errors;
 use super::super::keys::{Key, Range, log_column};
 use super::super::redefine::rowid_column;
 use super::super::report::{NAMED, Rows};
+use super::super::{errors, moves};
 use super::pairs::{Tie, equal, tie};
 use super::restore::{Kept, Restore};
 use crate::error::codes;
@@ -34,6 +34,8 @@ pub(super) struct Flow<'a> {
     pub(super) tie: Tie,
     /// What a row that was there gets back.
     pub(super) restore: Restore,
+    /// The target's stored columns without those of its key.
+    pub(super) beside_key: Vec<String>,
     /// The target's column that is its rowid.
     pub(super) numbered: Option<String>,
     /// The target's rows have rowids.
@@ -61,6 +63,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         log: &rebuild.forward.log.name,
         tie,
         restore: Restore::default(),
+        beside_key: Vec::new(),
         numbered: numbered(&rebuild.after),
         target_is_rowid: !rebuild.after.options.without_rowid,
     })
@@ -90,6 +93,8 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
     let tie = if matches!(there, Tie::Pairs(_)) { there } else { back };
     let is_key = |column: &str| target_key.names().any(|name| name.eq_ignore_ascii_case(column));
     let restore = Restore::of(rebuild, is_key);
+    let stored = rebuild.before.columns.iter().filter(|column| column.generated.is_none());
+    let beside_key = stored.map(|column| column.name.clone()).filter(|name| !is_key(name)).collect();
     Ok(Flow {
         source: &rebuild.after.name.name,
         source_key,
@@ -99,6 +104,7 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         log: &rebuild.reverse.log.name,
         tie,
         restore,
+        beside_key,
         numbered: numbered(&rebuild.before),
         target_is_rowid: !rebuild.before.options.without_rowid,
     })
@@ -239,6 +245,22 @@ impl Flow<'_> {
         let sql = format!("DELETE FROM main.{} WHERE {}", ident(self.log), terms.join(" AND "));
         db.prepare_cached(&sql)?.execute(params_from_iter(key))?;
         Ok(())
+    }
+
+    /// Gives about so many of the target's rows the keys that they have in the source by now, so that they are found
+    /// under them with what comes back.
+    pub(super) fn follow_moves(&self, db: &Db, limit: u64) -> Result<()> {
+        if !self.has_moves(db)? {
+            return Ok(());
+        }
+        let (table, key, columns) = (self.target, &self.target_key, self.beside_key.as_slice());
+        moves::Copy { db, log: self.log, table, key, columns }.follow(limit)
+    }
+
+    /// Whether any are to be followed.
+    pub(super) fn has_moves(&self, db: &Db) -> Result<bool> {
+        let kept = !self.restore.is_empty() && !matches!(self.tie, Tie::Pairs(_));
+        Ok(kept && moves::any(db, self.log)?)
     }
 
     /// Removes the target's row of a key of the source; gives what it had that may come back.

@@ -135,8 +135,14 @@ fn removal(db: &Db, table: &str, column: &str) -> Result<Rebuild> {
         .collect();
     let named = |what: &str| ObjectName::new(format!("_pql_purge_{what}_{table}"));
     let key = keys::of_table(db, table)?;
-    let capture =
-        |log| Capture { table: before.name.clone(), log, key: key.clone(), columns: None, follows: false };
+    let capture = |log| Capture {
+        table: before.name.clone(),
+        log,
+        key: key.clone(),
+        columns: None,
+        follows: false,
+        moves: false,
+    };
     Ok(Rebuild {
         shadow: named("new"),
         retained: named("old"),
