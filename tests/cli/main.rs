@@ -11,6 +11,7 @@
 //! Ids, times and durations differ from run to run and are masked; ids keep which is which.
 
 mod case;
+mod disk;
 mod mask;
 
 use std::fs;

@@ -9,6 +9,7 @@ use crate::runner::Observer;
 use crate::{Engine, Error, Report, Result, codes};
 
 use super::planning::Planned;
+use super::status::ways_on;
 
 impl Engine {
     /// Applies a migration; one that was interrupted or paused goes on where it stopped.
@@ -130,15 +131,13 @@ impl Engine {
             return Err(holder.refusal());
         }
         let what = if other.migration.status == MigrationStatus::Paused { "paused" } else { "interrupted" };
+        let ways_on = ways_on(other.migration.id, other.run.as_ref());
         let other = &other.migration;
         Err(Error::new(
             codes::INTERRUPTED,
             format!("migration {} ({}) was {what} and is not finished", other.id, other.name),
         )
-        .with_help(format!(
-            "MIGRATE RESUME migration_id = '{0}' finishes it, MIGRATE CANCEL migration_id = '{0}' takes it back",
-            other.id
-        )))
+        .with_help(ways_on))
     }
 }
 

@@ -5,7 +5,7 @@
 //! leaves it paused where it is. So a migration ends either in its new schema or in its old one, or it waits, with
 //! the reason, for somebody to remove the obstacle.
 
-use pql_schema::{MigrationOp, MigrationStatus};
+use pql_schema::{MigrationId, MigrationOp, MigrationStatus};
 
 use crate::backend::Backend;
 use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
@@ -16,6 +16,7 @@ use crate::{Engine, Error, Report, Result, codes};
 
 use super::drift::differences;
 use super::planning::{names, unmet};
+use super::status::ways_on;
 
 impl Engine {
     /// Runs a migration whose run is recorded to the end of it, and gives the lease back.
@@ -85,9 +86,9 @@ impl Engine {
                 || (!cancelled && options.on_failure == OnFailure::Pause);
             if stays || barrier.is_some() {
                 let error = match (barrier, run.reason) {
-                    (_, Some(_)) => stuck(error),
+                    (_, Some(_)) => stuck(error, record.migration.id, &run),
                     (Some(step), None) if !stays => barred(error, stored, step),
-                    (None, None) if spent => stuck(error),
+                    (None, None) if spent => stuck(error, record.migration.id, &run),
                     _ => error,
                 };
                 self.rest(lease, record, Some(Failure::from(&error)))?;
@@ -227,11 +228,9 @@ fn settle(error: Error, intent: Intent) -> Error {
     })
 }
 
-fn stuck(error: Error) -> Error {
+fn stuck(error: Error, id: MigrationId, run: &Run) -> Error {
     Error::new(codes::STUCK, format!("the migration could neither be finished nor taken back: {error}"))
-        .with_help(
-            "remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round",
-        )
+        .with_help(format!("remove the cause; then {}", ways_on(id, Some(run))))
         .with_source(error)
 }
 
@@ -241,6 +240,6 @@ fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {
         codes::STUCK,
         format!("{error}; step {} ({verb}) is done and has no way back, so the migration waits", step + 1),
     )
-    .with_help("remove the cause, then MIGRATE RESUME goes on from where it is; MIGRATE CANCEL turns round")
+    .with_help("remove the cause; then MIGRATE RESUME finishes it")
     .with_source(error)
 }

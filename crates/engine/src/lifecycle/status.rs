@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use pql_schema::{MigrationId, MigrationStatus, MigrationStrategy, Schema};
 use serde::Serialize;
 
-use crate::journal::{Heading, Kind, Record, Retention, State};
+use crate::journal::{Heading, Intent, Kind, Record, Retention, Run, State};
 use crate::lease::holder;
 use crate::{Engine, Error, Result, codes};
 
@@ -85,6 +85,8 @@ pub struct Interrupted {
     pub paused: bool,
     /// It was on its way back.
     pub undoing: bool,
+    /// The statements with which it comes to an end, and which end that is.
+    pub ways_on: String,
     /// The error it stopped at, when it did.
     pub error: Option<String>,
 }
@@ -142,7 +144,8 @@ impl Engine {
             .map(|record| Interrupted {
                 migration_id: record.migration.id,
                 paused: record.migration.status == MigrationStatus::Paused,
-                undoing: record.run.is_some_and(|run| run.heading == Heading::Backward),
+                undoing: record.run.as_ref().is_some_and(|run| run.heading == Heading::Backward),
+                ways_on: ways_on(record.migration.id, record.run.as_ref()),
                 name: record.migration.name,
                 error: record.failure.map(|failure| failure.message),
             })
@@ -189,5 +192,18 @@ impl Engine {
             rows: current.map_or(0, |row| row.rows),
             total: current.and_then(|row| row.total),
         })
+    }
+}
+
+/// How a migration that stands half way comes to an end: a run that was turned round goes on back only.
+pub(super) fn ways_on(id: MigrationId, run: Option<&Run>) -> String {
+    let [resume, cancel] = ["RESUME", "CANCEL"].map(|verb| format!("MIGRATE {verb} migration_id = '{id}'"));
+    match run.map_or((Intent::Apply, Heading::Forward), |run| (run.intent, run.heading)) {
+        (Intent::Apply, Heading::Forward) => format!("{resume} finishes it, {cancel} takes it back"),
+        (Intent::Apply, Heading::Backward) => format!("{resume} takes the rest of it back"),
+        (Intent::Rollback, Heading::Backward) => {
+            format!("{resume} finishes its rollback, {cancel} leaves it applied")
+        }
+        (Intent::Rollback, Heading::Forward) => format!("{resume} leaves it applied"),
     }
 }

@@ -319,11 +319,7 @@ fn no_such_file(path: &Path) -> Error {
 fn unfinished(migration: &Interrupted) -> String {
     let state = if migration.paused { "is paused" } else { "was interrupted" };
     let error = migration.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-    let id = migration.migration_id;
-    format!(
-        "migration {id} ({}) {state}{error}: MIGRATE RESUME migration_id = '{id}' finishes it, MIGRATE CANCEL takes it back",
-        migration.name
-    )
+    format!("migration {} ({}) {state}{error}: {}", migration.migration_id, migration.name, migration.ways_on)
 }
 
 /// The name of a statement's kind in results.

@@ -7,15 +7,16 @@ use std::fmt::Write as _;
 
 use pql_planner::Backfill;
 use pql_planner::text::ident;
+use pql_schema::Expr;
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::cell::Cell;
-use super::errors;
 use super::following::MOVED;
 use super::keys::{Key, Range, log_column};
 use super::run::Run;
 use super::walk::{Walk, culprit};
 use super::{capture, record};
+use super::{errors, failing};
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -209,28 +210,15 @@ impl Work<'_> {
     /// Names the row that cannot be filled.
     fn blame(&self, db: &Db, key: &[Cell], cause: Error) -> Result<Error> {
         let table = &self.backfill.table.name;
-        let columns: Vec<String> =
-            self.backfill.assignments.iter().map(|(column, _)| ident(column)).collect();
-        let sql = format!(
-            "SELECT {} FROM main.{} WHERE {}",
-            columns.join(", "),
-            ident(table),
-            self.key.is_param("", 1)
-        );
-        let values: Vec<String> = db.query_row(&sql, params_from_iter(key), |row| {
-            (0..columns.len())
-                .map(|at| {
-                    row.get_ref(at).map(|value| format!("{} is {}", columns[at], Cell::read(value).literal()))
-                })
-                .collect()
-        })?;
+        let exprs: Vec<&Expr> = self.backfill.assignments.iter().map(|(_, expr)| expr).collect();
+        let values = failing::values(db, table, self.key, key, &exprs)?;
+        let values = if values.is_empty() { values } else { format!(" ({values})") };
         Ok(Error::new(
             codes::ROWS,
             format!(
-                "the row of {} with {} cannot be filled ({}): {}",
+                "the row of {} with {}{values} cannot be filled: {}",
                 ident(table),
                 self.key.describe(key),
-                values.join(", "),
                 cause.message()
             ),
         )

@@ -8,6 +8,7 @@ use pql_schema::{ForeignKey, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::cell::Cell;
+use super::failing;
 use super::keys::{Key, log_column};
 use super::report::{NAMED, Rows};
 use crate::error::codes;
@@ -48,7 +49,7 @@ impl Subject {
 
     /// Fails with the rows for which the condition holds.
     pub(super) fn examine_where(&self, db: &Db, check: &Check, bad: &str) -> Result<()> {
-        let sql = self.select(&format!("main.{}", ident(&self.table)), "1", bad, None);
+        let sql = self.select(&format!("main.{}", ident(&self.table)), "1", bad, &[]);
         self.report(db, check, &sql, &[])
     }
 
@@ -72,21 +73,23 @@ impl Subject {
             equal.join(" AND "),
             self.orphan(db, key)?
         );
-        let sql = self.select(&format!("main.{t}"), "1", &bad, shown_column(check).as_deref());
+        let sql = self.select(&format!("main.{t}"), "1", &bad, &self.shown_columns(db, check)?);
         self.report(db, check, &sql, &[])
     }
 
     fn report(&self, db: &Db, check: &Check, sql: &str, params: &[Cell]) -> Result<()> {
-        let shown = shown_column(check);
+        let shown = self.shown_columns(db, check)?;
         let mut statement = db.prepare(sql)?;
         let mut found = statement.query(params_from_iter(params))?;
         let mut rows = Rows::default();
         let width = self.key.len();
         while let Some(row) = found.next()? {
-            let key =
-                (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
-            let value = Cell::read(row.get_ref(width)?);
-            rows.push(&self.key, &key, shown.as_deref().map(|column| (column, &value)));
+            let cells = |from: usize, to: usize| {
+                (from..to).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
+            };
+            let values = cells(width, width + shown.len())?;
+            let wrong = shown.iter().map(String::as_str).zip(&values);
+            rows.push(&self.key, &cells(0, width)?, wrong);
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
     }
@@ -134,17 +137,26 @@ impl Subject {
                 Vec::new(),
             ),
         };
-        Ok((self.select(&from, &only, &bad, shown_column(check).as_deref()), params))
+        Ok((self.select(&from, &only, &bad, &self.shown_columns(db, check)?), params))
     }
 
-    fn select(&self, from: &str, only: &str, bad: &str, shown: Option<&str>) -> String {
+    fn select(&self, from: &str, only: &str, bad: &str, shown: &[String]) -> String {
         let t = ident(&self.table);
-        let value = shown.map_or_else(|| "NULL".to_owned(), |column| format!("{t}.{}", ident(column)));
-        format!(
-            "SELECT {}, {value} FROM {from} WHERE {only} AND ({bad}) LIMIT {}",
-            self.key.columns(&t),
-            NAMED + 1
-        )
+        let mut columns = vec![self.key.columns(&t)];
+        columns.extend(shown.iter().map(|column| format!("{t}.{column}")));
+        format!("SELECT {} FROM {from} WHERE {only} AND ({bad}) LIMIT {}", columns.join(", "), NAMED + 1)
+    }
+
+    /// The columns whose values tell what is wrong, apart from those of the key.
+    fn shown_columns(&self, db: &Db, check: &Check) -> Result<Vec<String>> {
+        let mut columns = match check {
+            Check::NotNull { .. } => Vec::new(),
+            Check::Holds { expr, .. } => failing::read_by(db, &self.table, &[expr])?,
+            Check::References { key, .. } => key.columns.iter().map(|column| ident(column)).collect(),
+            Check::Distinct { columns, .. } => columns.iter().map(|part| ident(&part.column)).collect(),
+        };
+        columns.retain(|column| self.key.names().all(|name| ident(name) != *column));
+        Ok(columns)
     }
 
     /// The row refers to one that does not exist. A key with a NULL in it refers to nothing.
@@ -202,18 +214,9 @@ impl Subject {
             let values = (0..columns.len())
                 .map(|at| row.get_ref(at).map(Cell::read))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            rows.push(&by_value, &values, None);
+            rows.push(&by_value, &values, []);
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
-    }
-}
-
-/// The column whose value tells what is wrong.
-fn shown_column(check: &Check) -> Option<String> {
-    match check {
-        Check::NotNull { .. } | Check::Holds { .. } => None,
-        Check::References { key, .. } => key.columns.first().cloned(),
-        Check::Distinct { columns, .. } => columns.first().map(|part| part.column.clone()),
     }
 }
 

@@ -21,6 +21,7 @@ mod edit;
 mod errors;
 mod execute;
 mod exprs;
+mod failing;
 mod fits;
 mod following;
 mod foreign;
@@ -215,7 +216,7 @@ impl Backend for Sqlite {
             if capture::has_transients(run.db)? {
                 run.write(|db| Ok((capture::stop_transients(db)?, Progress::default())))?;
             }
-            execute(run, action)
+            execute(run, action).map_err(|error| failing::explain(run.reader, plan, action, error))
         })
     }
 

@@ -15,15 +15,22 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Adds one; `column` and `value` say what is wrong when that is a value.
-    pub(super) fn push(&mut self, key: &Key, values: &[Cell], wrong: Option<(&str, &Cell)>) {
+    /// Adds one, with the columns and values that tell what is wrong.
+    pub(super) fn push<'a>(
+        &mut self,
+        key: &Key,
+        values: &[Cell],
+        wrong: impl IntoIterator<Item = (&'a str, &'a Cell)>,
+    ) {
         if self.named.len() == NAMED {
             self.more = true;
             return;
         }
         let mut text = key.describe(values);
-        if let Some((column, value)) = wrong {
-            text = format!("{text} ({column} is {})", value.literal());
+        let wrong: Vec<String> =
+            wrong.into_iter().map(|(column, value)| format!("{column} is {}", value.literal())).collect();
+        if !wrong.is_empty() {
+            text = format!("{text} ({})", wrong.join(", "));
         }
         self.named.push(text);
     }

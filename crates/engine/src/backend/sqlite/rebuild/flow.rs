@@ -325,7 +325,7 @@ impl Flow<'_> {
                 .query_row(params_from_iter(key), |row| row.get_ref(key.len()).map(Cell::read))
                 .optional()?;
             if let Some(value) = wrong {
-                bad.push(&self.source_key, key, Some((&map.column, &value)));
+                bad.push(&self.source_key, key, Some((map.column.as_str(), &value)));
                 return Ok(false);
             }
         }
@@ -359,7 +359,7 @@ impl Flow<'_> {
                     .map(|at| row.get_ref(at).map(Cell::read))
                     .collect::<rusqlite::Result<Vec<_>>>()?;
                 let value = Cell::read(row.get_ref(width)?);
-                bad.push(&self.source_key, &key, Some((&map.column, &value)));
+                bad.push(&self.source_key, &key, Some((map.column.as_str(), &value)));
             }
             self.refuse(&bad)?;
         }
