@@ -85,7 +85,8 @@ const CHANGES: &[Change] = &[
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n2 := NEW.n; RETURN NEW; END $$; \
              CREATE TRIGGER t BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
             "UPDATE items SET n2 = n WHERE {range} AND n2 IS NULL",
-            "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
+            "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items ALTER n DROP NOT NULL; \
+             ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
         ],
         pql: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)",
     },
