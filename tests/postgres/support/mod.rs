@@ -46,7 +46,7 @@ pub(crate) fn server() -> &'static Server {
 impl Server {
     fn start() -> Self {
         let bin = programs();
-        let root = tempfile::Builder::new().prefix("pqlpg").tempdir_in("/tmp").unwrap().keep();
+        let root = tempfile::Builder::new().prefix("pqlpg").tempdir().unwrap().keep();
         let as_root =
             fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
         if as_root {

@@ -50,7 +50,13 @@ impl Session {
 
     /// Another connection to the same place.
     pub(super) fn another(&self) -> Result<Self> {
-        Self::open(Arc::clone(&self.target), self.read_only)
+        self.opener()()
+    }
+
+    /// What opens another connection to the same place.
+    pub(super) fn opener(&self) -> impl Fn() -> Result<Self> + Send + 'static {
+        let (target, read_only) = (Arc::clone(&self.target), self.read_only);
+        move || Self::open(Arc::clone(&target), read_only)
     }
 
     /// What stops the statement that this connection is at, from another thread. The server, or the pooler before it,
@@ -140,6 +146,20 @@ impl Session {
             match message {
                 SimpleQueryMessage::Row(row) => rows.push(row),
                 SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same, giving of each statement the number of its rows, and the first column of the last one.
+    pub(super) fn batch_counts(&mut self, sql: &str) -> Result<Vec<(u64, Option<String>)>> {
+        let mut all = Vec::new();
+        let mut last = None;
+        for message in self.simple(sql)? {
+            match message {
+                SimpleQueryMessage::Row(row) => last = row.get(0).map(str::to_owned),
+                SimpleQueryMessage::CommandComplete(count) => all.push((count, last.take())),
                 _ => {}
             }
         }

@@ -30,8 +30,8 @@ const CHECKPOINT_EVERY: u32 = 4;
 /// A log of so many pages is started again (16 MB with pages of the usual size).
 pub(super) const LONG_LOG: i64 = 4_000;
 
-/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: 64 MiB.
-const LARGE_CACHE: i64 = -65_536;
+/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: at most 256 MiB, taken page by page.
+const LARGE_CACHE: i64 = -262_144;
 
 /// So few pages are brought into the file under the lock.
 const NEARLY: i64 = 200;

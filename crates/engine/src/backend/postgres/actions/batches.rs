@@ -11,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use postgres::SimpleQueryRow;
 use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +19,15 @@ use super::super::blockers::literal;
 use super::super::link::Session;
 use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
-use super::catalog;
 use super::rows::Key;
 use super::statements::{ident, object};
+use super::{catalog, silence};
 use crate::backend::{Connection as _, Progress};
 use crate::error::codes;
 use crate::runner::Backoff;
 use crate::{Error, Result};
 
-/// How long a batch should hold its rows.
+/// How long a batch should hold its rows: the application waits for those that it wants.
 const TARGET: Duration = Duration::from_millis(20);
 /// The size of the first batch.
 const FIRST: u64 = 1_000;
@@ -82,7 +83,6 @@ struct Order {
 struct Answer {
     session: Session,
     outcome: Result<Batch>,
-    began: Instant,
 }
 
 /// A batch whose transaction is open.
@@ -90,6 +90,10 @@ struct Batch {
     /// The last key of the batch; `None`: the lane is at its end.
     upto: Option<Vec<String>>,
     changed: u64,
+    /// The transaction's number.
+    number: Option<String>,
+    /// Since when rows are held.
+    held: Instant,
 }
 
 /// Changes all rows and marks the action as done.
@@ -116,78 +120,13 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
 
 /// In one transaction: nobody is to be kept from anything.
 fn at_once(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     let sql = (work.change)("true");
     run.write(|session| {
         session.batch(&silence)?;
         let rows = session.execute(&sql, &[])?;
         Ok(((), Progress { rows, ..done() }))
     })
-}
-
-/// What keeps the user's triggers from firing for our touches. Fails where there are such triggers and they cannot be
-/// kept from it.
-///
-/// Foreign keys are watched by triggers, too: where one names a column that is written, all have to fire.
-pub(super) fn silence(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<String> {
-    let quiet = if may_silence(session)? && !is_watched(session, table, columns)? {
-        "SET LOCAL session_replication_role = replica; "
-    } else {
-        let trigger = session.batch_value(&format!(
-            "SELECT t.tgname FROM pg_catalog.pg_trigger t \
-             JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-             WHERE t.tgrelid = {} AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0 \
-               AND n.nspname <> '_pql' LIMIT 1",
-            catalog::regclass(table)
-        ))?;
-        if let Some(trigger) = trigger {
-            return Err(unsilenced(table, &trigger));
-        }
-        ""
-    };
-    Ok(format!("{quiet}SET LOCAL synchronous_commit = off"))
-}
-
-/// Whether our role may keep triggers from firing in its own transactions.
-fn may_silence(session: &mut Session) -> Result<bool> {
-    let found = session.batch_value(
-        "SELECT pg_catalog.current_setting('is_superuser') || pg_catalog.current_setting('server_version_num')",
-    )?;
-    let found = found.unwrap_or_default();
-    if found.starts_with("on") {
-        return Ok(true);
-    }
-    let version = found.trim_start_matches("off").parse().unwrap_or(0);
-    let granted = "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')";
-    Ok(version >= 150_000 && catalog::is_true(session, granted)?)
-}
-
-/// Whether a foreign key names one of the columns, on either side.
-fn is_watched(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<bool> {
-    let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
-    catalog::is_true(
-        session,
-        &format!(
-            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a \
-               ON (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) \
-               OR (a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)) \
-             WHERE k.contype = 'f' AND a.attrelid = {} AND a.attname::text = ANY (ARRAY[{}]::text[]))",
-            catalog::regclass(table),
-            names.join(", ")
-        ),
-    )
-}
-
-fn unsilenced(table: &ObjectName, trigger: &str) -> Error {
-    Error::new(
-        codes::UNSUPPORTED,
-        format!("trigger {} of {} would fire for every row that is filled", ident(trigger), object(table)),
-    )
-    .with_help(
-        "GRANT SET ON PARAMETER session_replication_role to the role that PQL connects as (a superuser needs no \
-         grant), so that it can keep triggers from firing in its own transactions; where a foreign key names the \
-         column that is filled, fill it by hand before",
-    )
 }
 
 /// How many rows there are, as the planner of the database thinks.
@@ -250,7 +189,7 @@ fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
 
 /// Goes through the ranges of all lanes.
 fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
     let lanes = cursor.lanes.clone();
     let mut crew = Crew::new(run, cursor, total);
@@ -263,9 +202,8 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
             let (answers, silence, settings) = (answers.clone(), &silence, &settings);
             scope.spawn(move || {
                 while let Ok(mut order) = orders.recv() {
-                    let began = Instant::now();
                     let outcome = batch(&mut order.session, work, settings, silence, &order.lane, order.rows);
-                    let answer = Answer { session: order.session, outcome, began };
+                    let answer = Answer { session: order.session, outcome };
                     if answers.send((at, answer)).is_err() {
                         return;
                     }
@@ -314,18 +252,18 @@ impl<'c, 'r> Crew<'c, 'r> {
 
     /// Takes a batch up: journals and commits it, or rolls it back. Gives what the lane does next, if anything.
     fn settle(&mut self, at: usize, answer: Answer) -> Option<Order> {
-        let Answer { mut session, outcome, began } = answer;
+        let Answer { mut session, outcome } = answer;
         if self.failure.is_some() {
             session.roll_back();
             return None;
         }
         let committed = outcome.and_then(|batch| {
             commit(self.run, &mut session, self.cursor, at, &batch, self.total)?;
-            Ok(batch.upto.is_some())
+            Ok((batch.upto.is_some(), batch.held.elapsed()))
         });
         match committed {
-            Ok(more) => {
-                self.rest(at, began.elapsed());
+            Ok((more, held)) => {
+                self.rest(at, held);
                 (more && self.failure.is_none()).then(|| self.order(at, session))
             }
             Err(error) => {
@@ -379,7 +317,8 @@ fn adapted(size: u64, held: Duration) -> u64 {
     next.clamp(SMALLEST, LARGEST)
 }
 
-/// Begins a transaction and changes the next rows of a lane in it.
+/// Begins a transaction and changes the next rows of a lane in it: one round trip before rows are held, one for them.
+/// On a server that is busy it is these that take the time.
 fn batch(
     session: &mut Session,
     work: &Work<'_>,
@@ -388,42 +327,52 @@ fn batch(
     lane: &Lane,
     rows: u64,
 ) -> Result<Batch> {
-    transaction::begin(session, settings)?;
-    session.batch(silence)?;
-    let upto = next_edge(session, work, lane, rows)?;
-    let end = upto.as_deref().or(lane.upto.as_deref());
-    let range = work.key.within(lane.after.as_deref(), end);
-    let changed = session.execute(&(work.change)(&range), &[])?;
-    if let Some(conflict) = work.conflict
-        && changed > 0
-        && catalog::is_true(session, &conflict(&range))?
-    {
+    let upto = if work.key.is_place() {
+        transaction::begin_asking(session, settings, silence)?;
+        next_page(lane, rows)
+    } else {
+        let first = format!("{silence}; {}", next_edge(work, lane, rows));
+        let found = transaction::begin_asking(session, settings, &first)?;
+        let texts = |row: &SimpleQueryRow| {
+            (0..row.len()).map(|at| row.get(at).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        found.first().map(texts)
+    };
+    let range = work.key.within(lane.after.as_deref(), upto.as_deref().or(lane.upto.as_deref()));
+    let held = Instant::now();
+    let mut sql = format!("{};\nSELECT pg_catalog.pg_current_xact_id()::text", (work.change)(&range));
+    sql.extend(work.conflict.map(|conflict| format!(";\n{}", conflict(&range))));
+    let mut found = session.batch_counts(&sql)?.into_iter();
+    let mut next = || found.next().unwrap_or_default();
+    let ((changed, _), (_, number), (_, conflict)) = (next(), next(), next());
+    if changed > 0 && conflict.as_deref() == Some("t") {
         return Err(Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable());
     }
-    Ok(Batch { upto, changed })
+    Ok(Batch { upto, changed, number, held })
 }
 
-/// The key with which the next batch ends; `None` when that is the lane's end.
-fn next_edge(session: &mut Session, work: &Work<'_>, lane: &Lane, rows: u64) -> Result<Option<Vec<String>>> {
-    if work.key.is_place() {
-        // Pages hold at least a few dozen rows.
-        let page = |key: Option<&Vec<String>>| -> Option<u64> {
-            key?.first()?.trim_start_matches('(').split(',').next()?.parse::<u64>().ok()
-        };
-        let next = page(lane.after.as_ref()).unwrap_or(0) + (rows / 50).max(1);
-        let end = page(lane.upto.as_ref()).unwrap_or(0);
-        return Ok((next < end).then(|| vec![format!("({next},0)")]));
-    }
+/// The place with which the next batch ends; `None` when that is the lane's end.
+fn next_page(lane: &Lane, rows: u64) -> Option<Vec<String>> {
+    // Pages hold at least a few dozen rows.
+    let page = |key: Option<&Vec<String>>| -> Option<u64> {
+        key?.first()?.trim_start_matches('(').split(',').next()?.parse::<u64>().ok()
+    };
+    let next = page(lane.after.as_ref()).unwrap_or(0) + (rows / 50).max(1);
+    let end = page(lane.upto.as_ref()).unwrap_or(0);
+    (next < end).then(|| vec![format!("({next},0)")])
+}
+
+/// The query for the key with which the next batch ends; it gives no row when that is the lane's end.
+fn next_edge(work: &Work<'_>, lane: &Lane, rows: u64) -> String {
     let range = work.key.within(lane.after.as_deref(), lane.upto.as_deref());
     let name = ident(&work.table.name);
-    let sql = format!(
+    format!(
         "SELECT {} FROM {} WHERE {range} ORDER BY {} OFFSET {} LIMIT 1",
         work.key.texts(&name),
         object(work.table),
         work.key.list(&name),
         rows.saturating_sub(1)
-    );
-    one_key(session, &sql)
+    )
 }
 
 /// Journals a batch in its own transaction, and commits it.
@@ -448,14 +397,14 @@ fn commit(
         done: false,
     };
     run.step.commit(session, &progress)?;
-    transaction::commit(session)?;
+    transaction::commit_numbered(session, batch.number.as_deref())?;
     *cursor = next;
     Ok(())
 }
 
 /// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was.
 fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
