@@ -272,6 +272,11 @@ impl Step for FaultyStep<'_> {
         self.inner.breathe(progress)
     }
 
+    fn listen(&mut self) -> Result<()> {
+        self.after()?;
+        self.inner.listen()
+    }
+
     fn options(&self) -> &RunOptions {
         self.inner.options()
     }
@@ -282,5 +287,9 @@ impl Step for FaultyStep<'_> {
 
     fn waiting(&mut self, what: &str) {
         self.inner.waiting(what);
+    }
+
+    fn note(&mut self, what: &str) {
+        self.inner.note(what);
     }
 }

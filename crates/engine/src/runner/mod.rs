@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pql_planner::{Action, Phase, Plan};
 use pql_schema::{MigrationId, ObjectName};
 
-use crate::backend::{Backend, Connection, Progress, RunOptions};
+use crate::backend::{Backend, Connection, Progress, RunOptions, Step as _};
 use crate::journal::{Heading, Journal, State, StepRow, Totals};
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
@@ -117,6 +117,11 @@ impl<'r> Runner<'r> {
     /// What the run has cost, on top of `before`.
     pub(crate) fn totals(&self, before: Totals) -> Totals {
         self.meter.totals(before)
+    }
+
+    /// What the user should know of it.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        self.meter.take_notes()
     }
 
     /// The database that is being changed.

@@ -78,7 +78,7 @@ impl Run<'_> {
             self.step.waiting(&what);
             attempt = (attempt * 2).min(longest);
             let step = &mut *self.step;
-            backoff.wait(&mut || step.breathe(&Progress::default()))?;
+            backoff.wait(&mut || step.listen())?;
         }
     }
 

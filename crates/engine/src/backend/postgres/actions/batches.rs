@@ -15,6 +15,7 @@ use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
 use super::super::blockers::literal;
+use super::super::brake::Brake;
 use super::super::link::Session;
 use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
@@ -33,6 +34,8 @@ const FIRST: u64 = 1_000;
 /// The bounds of what a batch adapts to.
 const SMALLEST: u64 = 50;
 const LARGEST: u64 = 20_000;
+/// How often is listened during a wait.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Tables with fewer rows are not worth a second connection.
 const WORTH_TWO: u64 = 20_000;
 
@@ -254,6 +257,7 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
     let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
     let lanes = cursor.lanes.clone();
     let mut crew = Crew::new(run, cursor, total);
+    hold(crew.run, &mut crew.brake, work.table)?;
     thread::scope(|scope| {
         let (answers, inbox) = channel::<(usize, Answer)>();
         let mut outboxes: Vec<Sender<Order>> = Vec::new();
@@ -277,11 +281,21 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
             }
             outboxes.push(outbox);
         }
+        let mut parked = Vec::new();
         while open > 0 {
             let Ok((at, answer)) = inbox.recv() else { break };
-            let next = crew.settle(at, answer);
-            let goes_on = next.is_some_and(|order| outboxes[at].send(order).is_ok());
-            open -= usize::from(!goes_on);
+            parked.extend(crew.settle(at, answer).map(|order| (at, order)));
+            open -= 1;
+            // No transaction is open while we wait.
+            if !parked.is_empty() && crew.must_wait(work.table) {
+                if open > 0 {
+                    continue;
+                }
+                crew.failure = hold(crew.run, &mut crew.brake, work.table).err();
+            }
+            for (at, order) in parked.drain(..).filter(|_| crew.failure.is_none()) {
+                open += usize::from(outboxes[at].send(order).is_ok());
+            }
         }
         drop(outboxes);
         crew.failure.take().map_or(Ok(()), Err)
@@ -297,6 +311,8 @@ struct Crew<'c, 'r> {
     sizes: Vec<u64>,
     /// Since when each lane tries, and how it waits.
     patience: Vec<(Backoff, Instant)>,
+    /// What may make all of them wait.
+    brake: Brake,
     /// What ends the work, once the batches that are under way have ended.
     failure: Option<Error>,
 }
@@ -305,7 +321,8 @@ impl<'c, 'r> Crew<'c, 'r> {
     fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64) -> Self {
         let size = run.step.options().batch_rows.unwrap_or(FIRST);
         let patience = cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
-        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, failure: None }
+        let brake = Brake::new(run.step.options());
+        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, brake, failure: None }
     }
 
     fn order(&self, at: usize, session: Session) -> Order {
@@ -336,6 +353,11 @@ impl<'c, 'r> Crew<'c, 'r> {
         }
     }
 
+    /// Whether a standby or the disk asks for a pause.
+    fn must_wait(&mut self, table: &ObjectName) -> bool {
+        self.failure.is_none() && self.brake.reason(self.run.session, table, self.run.step).is_some()
+    }
+
     /// After a batch: the size of the next, a word to whoever watches, and time for others.
     fn rest(&mut self, at: usize, held: Duration) {
         self.patience[at] = (Backoff::new(), Instant::now());
@@ -362,8 +384,18 @@ impl<'c, 'r> Crew<'c, 'r> {
         self.run.step.waiting(error.message());
         self.sizes[at] = (self.sizes[at] / 2).max(1);
         let step = &mut *self.run.step;
-        self.failure = self.patience[at].0.wait(&mut || step.breathe(&Progress::default())).err();
+        self.failure = self.patience[at].0.wait(&mut || step.listen()).err();
     }
+}
+
+/// Waits as long as there is a reason to, however long that is: it can be paused and cancelled meanwhile.
+fn hold(run: &mut Run<'_>, brake: &mut Brake, table: &ObjectName) -> Result<()> {
+    while let Some(reason) = brake.reason(run.session, table, run.step) {
+        run.step.waiting(reason);
+        run.step.listen()?;
+        thread::sleep(GLANCE);
+    }
+    Ok(())
 }
 
 /// The next size, from how long the last batch took.
@@ -459,7 +491,9 @@ fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64
     cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
+    let mut brake = Brake::new(run.step.options());
     loop {
+        hold(run, &mut brake, work.table)?;
         let sql = format!(
             "SELECT {} FROM {} WHERE {} LIMIT {FIRST}",
             work.key.texts(&name),
