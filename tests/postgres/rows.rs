@@ -13,19 +13,25 @@ use pql_syntax::ast::Statement;
 use crate::support::Database;
 
 /// Every table is as good as large.
-fn careful() -> ApplyOptions {
+pub(crate) fn careful() -> ApplyOptions {
     let mut options = ApplyOptions::default();
     options.run.max_stall = Duration::ZERO;
     options
 }
 
-fn generate(engine: &mut Engine, statement: &str) -> MigrationId {
+/// One migration of these operations.
+pub(crate) fn generate(engine: &mut Engine, statement: &str) -> MigrationId {
+    try_generate(engine, statement).unwrap()
+}
+
+/// The same, if the plan can be made.
+pub(crate) fn try_generate(engine: &mut Engine, statement: &str) -> Result<MigrationId, Error> {
     let schema = engine.schema().unwrap();
     let context = Context { dialect: Dialect::Postgres, schema: &schema, params: &|_| None };
     let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {statement}"));
     let Some(Statement::Generate(generate)) = parse.statements().next() else { panic!("{statement}") };
     let ops = lower::operations(&generate, context).unwrap().ops;
-    engine.generate(ops, None).unwrap().id
+    Ok(engine.generate(ops, None)?.id)
 }
 
 fn refused(database: &Database, statement: &str) -> Error {
@@ -38,7 +44,8 @@ fn refused(database: &Database, statement: &str) -> Error {
     error
 }
 
-fn one(database: &Database, sql: &str) -> String {
+/// The only value of a query.
+pub(crate) fn one(database: &Database, sql: &str) -> String {
     database.client().query_one(&format!("SELECT ({sql})::text"), &[]).unwrap().get(0)
 }
 
@@ -248,6 +255,19 @@ fn an_index_is_given_up_when_others_do_not_end() {
         engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
         assert_eq!(database.dump(), before);
     }
+    // The same of an index that is dropped, which can be done again.
+    let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+    engine.apply(id, &options, &mut Silent).unwrap();
+    holder.batch_execute("BEGIN; SELECT count(*) FROM t").unwrap();
+    let error = engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::STUCK, "{error}");
+    assert!(error.message().contains("process") && error.message().contains("count(*)"), "{error}");
+    holder.batch_execute("ROLLBACK").unwrap();
+    engine.resume(id, &options, &mut Silent).unwrap();
+    if engine.info(id).unwrap().status == MigrationStatus::Applied {
+        engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
+    }
+    assert_eq!(database.dump(), before);
     // The time for one statement is also that of a build.
     holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'").unwrap();
     options.run.retry_for = Duration::from_mins(1);
