@@ -43,7 +43,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let begun = run.step.cursor() == Some(BEGUN);
     match found(run.session, &index.name)? {
         Some(there) if begun && there.is(index) => return run.finish(),
-        Some(there) if begun || !there.valid => drop_it(run, &index.name, Patience::Limited)?,
+        Some(there) if begun || !there.valid => drop_it(run, &index.name)?,
         Some(_) => {
             return Err(moved(format!("there is an index {} already", object(&index.name))));
         }
@@ -52,14 +52,14 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
     let sql = statements::of(&Action::CreateIndexConcurrently { index: index.clone() }).join("; ");
-    if let Err(error) = beside(run, &sql, &index.name, Patience::Limited) {
+    if let Err(error) = beside(run, &sql, Work::Build, &index.name) {
         let error = after_failure(run, &index.name, error);
         return Err(explained(run.session, index, error));
     }
     match found(run.session, &index.name)? {
         Some(there) if there.valid => run.finish(),
         _ => {
-            drop_it(run, &index.name, Patience::Limited)?;
+            drop_it(run, &index.name)?;
             let message = format!("the index {} came out invalid", object(&index.name));
             Err(Error::new(codes::DATABASE, message).retryable())
         }
@@ -70,27 +70,27 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
 pub(super) fn drop_concurrently(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
-    drop_it(run, index, Patience::Endless)?;
+    drop_it(run, index)?;
     run.finish()
 }
 
-/// Whether a statement gives up when others have kept it waiting for as long as an action may.
+/// What is done to an index beside the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    Limited,
-    /// What is cut off here would leave something that is neither there nor gone.
-    Endless,
+enum Work {
+    Build,
+    Drop,
 }
 
-fn drop_it(run: &mut Run<'_>, index: &ObjectName, patience: Patience) -> Result<()> {
+/// Drops an index, or what is left of it: a drop that was given up leaves it invalid, and can be done again.
+pub(super) fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let sql = statements::of(&Action::DropIndexConcurrently { index: index.clone() }).join("; ");
-    beside(run, &sql, index, patience)
+    beside(run, &sql, Work::Drop, index)
 }
 
 /// Drops what an attempt left, and says in its error when that could not be done.
 fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
     // An index that was left half built would cost every write and serve nobody.
-    let _ = drop_it(run, index, Patience::Limited);
+    let _ = drop_it(run, index);
     if error.code() == codes::LOCKED && matches!(found(run.session, index), Ok(Some(_))) {
         return error.with_help(format!(
             "end the session that is named; the index stays behind, without effect on queries, until DROP INDEX {} or \
@@ -104,7 +104,7 @@ fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
 /// Runs a statement that may take long on a connection of its own, and says meanwhile what it waits for. A word to stop
 /// is passed on to the server, and so is the end of our patience: such a statement is in no transaction that could have
 /// settings of its own.
-fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) -> Result<()> {
+fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &ObjectName) -> Result<()> {
     let mut worker = run.another()?;
     // Behind a pooler the statement may run in another process than any before it: it is known by its text.
     let mark = mark();
@@ -112,7 +112,7 @@ fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) 
     let canceller = worker.canceller()?;
     let options = run.step.options();
     let longest = options.retry_for.max(options.lock_timeout);
-    let time = options.statement_timeout.filter(|_| patience == Patience::Limited);
+    let time = options.statement_timeout;
     let begun = Instant::now();
     let outcome = thread::scope(|scope| {
         let task = scope.spawn(move || worker.batch(sql));
@@ -132,11 +132,11 @@ fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) 
                 if let Some(holders) = &holders {
                     run.step.waiting(holders);
                     let waited = since.map(|since| since.elapsed()).unwrap_or_default();
-                    if patience == Patience::Limited && waited >= longest {
-                        stopped = Some(kept_waiting(about, waited, holders));
+                    if waited >= longest {
+                        stopped = Some(kept_waiting(work, about, waited, holders));
                     }
                 }
-                if let Err(error) = run.step.breathe(&Progress::default()) {
+                if let Err(error) = run.step.listen() {
                     stopped = Some(error);
                 }
             }
@@ -160,7 +160,7 @@ fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) 
     })
 }
 
-fn kept_waiting(about: &ObjectName, waited: Duration, holders: &str) -> Error {
+fn kept_waiting(work: Work, about: &ObjectName, waited: Duration, holders: &str) -> Error {
     Error::new(
         codes::LOCKED,
         format!(
@@ -169,10 +169,17 @@ fn kept_waiting(about: &ObjectName, waited: Duration, holders: &str) -> Error {
             waited.as_secs_f64()
         ),
     )
-    .with_help(
-        "an index that is built beside the application waits for every transaction that was open before; end the \
-         session that is named, or allow more time with retry_for",
-    )
+    .with_help(match work {
+        Work::Build => {
+            "an index that is built beside the application waits for every transaction that was open before; end the \
+             session that is named, or allow more time with retry_for"
+        }
+        Work::Drop => {
+            "an index that is dropped beside the application waits for every transaction that may use it; end the \
+             session that is named, or allow more time with retry_for; until it is dropped, queries may not use the \
+             index any more, and writes may still keep it up to date"
+        }
+    })
 }
 
 fn out_of_time(about: &ObjectName) -> Error {
