@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use pql_engine::{
-    ApplyOptions, Engine, Error, OnFailure, OpenOptions, Retain, RollbackTarget, Silent, Value, codes,
+    ApplyOptions, Engine, Error, OnFailure, OpenOptions, Retain, RollbackTarget, RunProgress, Signal, Silent,
+    Value, codes,
 };
 use pql_planner::Dialect;
 use pql_planner::lower::{self, Context};
@@ -373,4 +374,20 @@ fn a_dry_run_changes_nothing() {
     assert_eq!((report.status, report.steps > 0), (MigrationStatus::Generated, true));
     assert_eq!(world.state(), before);
     assert_eq!(world.engine.version().unwrap(), 0);
+}
+
+/// A step that happens in one moment is recorded before only when the run stops at it; then it is.
+#[test]
+fn what_others_change_between_two_short_steps_stops_the_resume() {
+    let mut world = World::new("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT)");
+    let id = world.generate("ADD COLUMN people.a TEXT, ADD COLUMN people.b TEXT, ADD COLUMN people.c TEXT");
+    let options = ApplyOptions::default();
+    let mut pausing = |progress: &RunProgress| if progress.step == 2 { Signal::Pause } else { Signal::Go };
+    assert_eq!(world.engine.apply(id, &options, &mut pausing).expect_err("a pause").code(), codes::PAUSED);
+    world.db().execute_batch("ALTER TABLE people ADD COLUMN other TEXT").expect("a change");
+    let stopped = world.engine.resume(id, &options, &mut Silent).expect_err("drift");
+    assert_eq!(stopped.code(), codes::DRIFTED, "{stopped}");
+    world.db().execute_batch("ALTER TABLE people DROP COLUMN other").expect("the change is taken back");
+    let report = world.engine.resume(id, &options, &mut Silent).expect("the rest");
+    assert_eq!(report.status, MigrationStatus::Applied);
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use pql_engine::{Engine, OpenOptions};
+use pql_engine::{ApplyOptions, Engine, OpenOptions, Silent};
 use pql_planner::Dialect;
 use pql_planner::lower;
-use pql_schema::Answers;
+use pql_schema::{Answers, Column, DataType, MigrationOp, ObjectName};
 
 use crate::support::{Database, server};
 
@@ -102,4 +102,29 @@ fn detect_asks_as_often_for_many_tables_as_for_few() {
     }
     assert_eq!(turns[0], turns[1]);
     assert!(turns[0].0 <= 4, "{turns:?}");
+}
+
+/// What a run asks beside its steps does not grow with their number, nor does what it asks for each.
+#[test]
+fn every_short_step_costs_the_same_few_questions() {
+    let mut turns = Vec::new();
+    for columns in [10, 20, 40] {
+        let database = Database::with("CREATE TABLE t (id int PRIMARY KEY)");
+        let counter = Counter::start();
+        let mut engine = Engine::open(&counter.url(&database), &OpenOptions::default()).unwrap();
+        let table = ObjectName::new("t");
+        let ops = (0..columns).map(|number| MigrationOp::AddColumn {
+            table: table.clone(),
+            column: Column::new(format!("c{number}"), DataType::Text),
+            constraints: Vec::new(),
+            backfill: None,
+        });
+        let id = engine.generate(ops.collect(), None).unwrap().id;
+        let before = counter.turns.load(Ordering::SeqCst);
+        engine.apply(id, &ApplyOptions::default(), &mut Silent).unwrap();
+        turns.push(counter.turns.load(Ordering::SeqCst) - before);
+    }
+    // A look at the flags that others set may come in between.
+    let each = (turns[2] - turns[1]).div_ceil(20);
+    assert!(each <= 7 && turns[1] - turns[0] <= 7 * 10 + 5, "{turns:?}");
 }

@@ -1,6 +1,6 @@
 //! The schema that is read, against the schema file that is printed of it.
 
-use pql_engine::Engine;
+use pql_engine::{Engine, Location, OpenOptions};
 use pql_planner::lower;
 use pql_planner::{Dialect, Hold};
 use pql_schema::{
@@ -294,4 +294,20 @@ fn a_first_schema_is_created_as_it_would_be_stored() {
     assert!(text.contains("nextval('users_id_seq'::regclass)"), "{text}");
     assert!(text.contains("= ANY"), "{text}");
     assert!(!text.contains("scratch"), "{text}");
+}
+
+#[test]
+fn a_part_reads_as_it_does_within_the_whole() {
+    let database = Database::with(EVERYTHING);
+    let location: Location = database.url().parse().unwrap();
+    let mut backend = pql_engine::backend::open(&location, &OpenOptions::default()).unwrap();
+    let whole = backend.introspect().unwrap();
+    let names: Vec<ObjectName> = whole.tables.keys().chain(whole.views.keys()).cloned().collect();
+    assert!(names.len() > 5, "{names:?}");
+    for each in names.iter().map(std::slice::from_ref).chain([names.as_slice()]) {
+        let part = backend.introspect_part(each).unwrap();
+        assert_eq!(part.part(each), whole.part(each), "{each:?}");
+    }
+    let nothing = backend.introspect_part(&[in_app("no such table")]).unwrap();
+    assert!(nothing.tables.is_empty() && nothing.indexes.is_empty(), "{nothing:?}");
 }

@@ -20,7 +20,7 @@ use pql_schema::{ObjectName, Schema};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::backend::{Backend, Connection, LockPatience, Progress, RunOptions, Step};
+use crate::backend::{Backend, Connection, LockPatience, Opener, Progress, RunOptions, Step};
 use crate::{Error, Result, codes};
 
 /// The variable that tells a child process where to die.
@@ -186,6 +186,10 @@ impl Backend for FaultyBackend {
         self.inner.introspect()
     }
 
+    fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {
+        self.inner.introspect_part(names)
+    }
+
     fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
         self.inner.normalise(current, target)
     }
@@ -230,7 +234,7 @@ impl Backend for FaultyBackend {
         self.inner.connection()
     }
 
-    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
+    fn companion(&mut self) -> Option<Opener> {
         self.inner.companion()
     }
 }

@@ -69,4 +69,28 @@ impl Action {
                 | Self::DropIndexConcurrently { .. }
         )
     }
+
+    /// Whether it is one transaction that looks at definitions only: it has happened or it has not, and there is nothing
+    /// to go on with.
+    pub fn is_momentary(&self) -> bool {
+        match self {
+            Self::CreateTable { .. }
+            | Self::HideTable { .. }
+            | Self::UnhideTable { .. }
+            | Self::RenameTable { .. }
+            | Self::AddColumn { .. }
+            | Self::DropColumn { .. }
+            | Self::HideColumn { .. }
+            | Self::RenameColumn { .. }
+            | Self::HideIndex { .. }
+            | Self::RenameIndex { .. }
+            | Self::CreateView { .. }
+            | Self::DropView { .. }
+            | Self::HideView { .. }
+            | Self::UnhideView { .. }
+            | Self::Alter { .. } => true,
+            Self::Redefine { checks, captured, .. } => checks.is_empty() && captured.is_none(),
+            _ => false,
+        }
+    }
 }

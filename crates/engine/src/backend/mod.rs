@@ -32,6 +32,12 @@ pub trait Backend: Send {
     /// Its schema as it is, retained columns included, PQL's own objects not.
     fn introspect(&mut self) -> Result<Schema>;
 
+    /// The same of these tables and views at least, where it takes less to look at a part.
+    fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {
+        let _ = names;
+        self.introspect()
+    }
+
     /// Brings the definitions of a wanted schema that differ from the current one to the form in which the database
     /// would give them back, where only the database knows that form.
     fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
@@ -95,10 +101,13 @@ pub trait Backend: Send {
     /// The connection outside any transaction of ours.
     fn connection(&mut self) -> &mut dyn Connection;
 
-    /// Another connection to the same database, for the lease's heartbeat and the flags that other sessions set while
-    /// this one is busy; `None` where nobody else can be connected (a database in memory).
-    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>>;
+    /// What opens another connection to the same database, for the lease's heartbeat and the flags that other sessions
+    /// set while this one is busy; `None` where nobody else can be connected (a database in memory).
+    fn companion(&mut self) -> Option<Opener>;
 }
+
+/// Opens a connection, from whatever thread, when it is needed.
+pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Connection + Send>> + Send>;
 
 /// The runner's side of an action that is being executed.
 pub trait Step {

@@ -1,7 +1,7 @@
 //! The steps of the runs that are going on, and of the migrations that are applied.
 //!
-//! A row says that an action of a plan was begun; it is `done` from the transaction that finished its work. When
-//! everything that takes a step back is done, its rows go: so the rows of a migration are exactly what is in effect.
+//! A row says that an action of a plan was begun; it is `done` from the transaction that finished its work. An action
+//! that is over in one moment has its row only from then on, unless it was stopped before. When everything that takes a step back is done, its rows go: so the rows of a migration are exactly what is in effect.
 
 use pql_schema::MigrationId;
 
@@ -67,7 +67,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Records progress, in the transaction that makes it.
+    /// Records progress, in the transaction that makes it, of an action that was begun or that is over with it.
     pub(crate) fn step_progress(
         self,
         connection: &mut dyn Connection,
@@ -78,8 +78,10 @@ impl Journal {
         let state = if progress.done { State::Done } else { State::Partial };
         connection.execute(
             &self.sql(
-                "UPDATE {steps} SET state = ?4, cursor = ?5, row_count = ?6, row_total = ?7 \
-                 WHERE migration_id = ?1 AND step = ?2 AND undo = ?3",
+                "INSERT INTO {steps} (migration_id, step, undo, state, cursor, row_count, row_total, started_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                 ON CONFLICT (migration_id, step, undo) DO UPDATE SET state = excluded.state, \
+                 cursor = excluded.cursor, row_count = excluded.row_count, row_total = excluded.row_total",
             ),
             &[
                 id.to_string().into(),
@@ -89,6 +91,7 @@ impl Journal {
                 progress.cursor.clone().into(),
                 number(progress.rows),
                 progress.total.map_or(Value::Null, number),
+                time_text(now()).into(),
             ],
         )?;
         Ok(())

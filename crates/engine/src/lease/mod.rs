@@ -91,9 +91,8 @@ impl Lease {
             }
         };
         let control = Arc::new(Control::default());
-        let watch = backend
-            .companion()?
-            .map(|connection| Watch::start(connection, journal, fence, id, Arc::clone(&control)));
+        let watch =
+            backend.companion().map(|opener| Watch::start(opener, journal, fence, id, Arc::clone(&control)));
         Ok(Self { journal, fence, patience, control, watch })
     }
 

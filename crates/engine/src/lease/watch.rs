@@ -1,6 +1,7 @@
 //! The thread beside a run: renews the lease and looks for what other sessions ask, on a connection of its own, so
 //! that neither waits for a long step. A failed attempt is simply tried again: what must not go wrong is verified
-//! inside the run's own transactions.
+//! inside the run's own transactions. The connection is opened when there is something to do with it: most runs are over
+//! before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pql_schema::MigrationId;
 
-use crate::backend::Connection;
+use crate::backend::{Connection, Opener};
 use crate::journal::Journal;
 use crate::runner::Signal;
 
@@ -51,7 +52,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(
-        connection: Box<dyn Connection + Send>,
+        opener: Opener,
         journal: Journal,
         fence: u64,
         id: Option<MigrationId>,
@@ -60,7 +61,7 @@ impl Watch {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("pql-lease".to_owned())
-            .spawn(move || run(connection, journal, fence, id, &control, &stopped))
+            .spawn(move || run(opener, journal, fence, id, &control, &stopped))
             // Without the thread the lease ends after a while and the next commit says so.
             .ok();
         Self { stop: Some(stop), thread }
@@ -90,7 +91,7 @@ impl Drop for Watch {
 }
 
 fn run(
-    mut connection: Box<dyn Connection + Send>,
+    mut opener: Opener,
     journal: Journal,
     fence: u64,
     id: Option<MigrationId>,
@@ -98,15 +99,23 @@ fn run(
     stopped: &Receiver<bool>,
 ) {
     let mut beaten = Instant::now();
+    let mut opened: Option<Box<dyn Connection + Send>> = None;
     loop {
-        match stopped.recv_timeout(LOOK) {
-            Ok(false) => return,
-            Ok(true) | Err(RecvTimeoutError::Disconnected) => {
-                let _ = release(journal, connection.as_mut(), fence);
-                return;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+        let word = stopped.recv_timeout(LOOK);
+        if word == Ok(false) {
+            return;
         }
+        let ends = word != Err(RecvTimeoutError::Timeout);
+        if opened.is_none() {
+            opened = opener().ok();
+        }
+        if let Some(connection) = opened.as_mut().filter(|_| ends) {
+            let _ = release(journal, connection.as_mut(), fence);
+        }
+        if ends {
+            return;
+        }
+        let Some(connection) = &mut opened else { continue };
         if let Some(id) = id
             && let Ok(word) = journal.control(connection.as_mut(), id)
         {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pql_planner::{Action, Capabilities, Dialect, Flavour, Lacks, Plan, Rates, Statistics};
 use pql_schema::{NameRule, ObjectName, Schema, Table};
 
-use crate::backend::{Backend, Connection, Progress, Step};
+use crate::backend::{Backend, Connection, Opener, Progress, Step};
 use crate::{Error, Result, ResultSet, SqlOutcome, Value, codes};
 
 /// What goes wrong at a commit, and at which.
@@ -225,7 +225,8 @@ impl Backend for Fake {
         &mut self.connection
     }
 
-    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
-        Ok(Some(Box::new(Link(connect(&self.path)))))
+    fn companion(&mut self) -> Option<Opener> {
+        let path = self.path.clone();
+        Some(Box::new(move || Ok(Box::new(Link(connect(&path))))))
     }
 }

@@ -5,7 +5,7 @@
 //! leaves it paused where it is. So a migration ends either in its new schema or in its old one, or it waits, with
 //! the reason, for somebody to remove the obstacle.
 
-use pql_schema::{MigrationOp, MigrationStatus};
+use pql_schema::{MigrationOp, MigrationStatus, Schema};
 
 use crate::backend::Backend;
 use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
@@ -55,15 +55,15 @@ impl Engine {
             let mut runner = Runner::new(self.backend.as_mut(), &mut *observer, job);
             let result = runner
                 .run(run.heading, run.reason.is_none())
-                .and_then(|()| check(runner.backend(), record, stored, run.heading));
+                .and_then(|()| arrived(runner.backend(), record, stored, run.heading));
             record.totals = runner.totals(record.totals);
             let notes = runner.take_notes();
             let spent = result.is_err() && run.heading == Heading::Backward && runner.has_spent()?;
             let barrier =
                 if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
-                Ok(()) => {
-                    let report = Report { notes, ..self.conclude(lease, record, stored, &run)? };
+                Ok(schema) => {
+                    let report = Report { notes, ..self.conclude(lease, record, stored, &run, &schema)? };
                     if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
                         // The migration is applied whatever becomes of this; the next run would try it again.
                         let _ = self.purge_one(lease, record.migration.id, options, observer);
@@ -149,9 +149,9 @@ impl Engine {
         record: &mut Record,
         stored: &StoredPlan,
         run: &Run,
+        schema: &Schema,
     ) -> Result<Report> {
         self.backend.sweep()?;
-        let schema = self.backend.introspect()?;
         let (journal, actor) = (self.journal, &self.actor);
         record.run = None;
         let version = lease.transact(self.backend.as_mut(), |connection| {
@@ -163,7 +163,7 @@ impl Engine {
                     record.migration.applied_at = Some(now());
                     record.failure = None;
                     record.migration.status = MigrationStatus::Applied;
-                    journal.set_version(connection, version, Some(id), &schema)?;
+                    journal.set_version(connection, version, Some(id), schema)?;
                     "applied"
                 }
                 (Heading::Forward, Intent::Rollback) => {
@@ -194,12 +194,17 @@ impl Engine {
     }
 }
 
-/// Whether a run came out where it should have: the database is asked, not the model.
-fn check(backend: &mut dyn Backend, record: &Record, stored: &StoredPlan, heading: Heading) -> Result<()> {
-    if record.migration.operations.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
-        return Ok(());
-    }
+/// The schema that a run came out with, if that is where it should have: the database is asked, not the model.
+fn arrived(
+    backend: &mut dyn Backend,
+    record: &Record,
+    stored: &StoredPlan,
+    heading: Heading,
+) -> Result<Schema> {
     let schema = backend.introspect()?;
+    if record.migration.operations.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
+        return Ok(schema);
+    }
     let wrong = match heading {
         Heading::Forward => unmet(&schema, &stored.expected),
         Heading::Backward => {
@@ -208,7 +213,7 @@ fn check(backend: &mut dyn Backend, record: &Record, stored: &StoredPlan, headin
         }
     };
     if wrong.is_empty() {
-        return Ok(());
+        return Ok(schema);
     }
     Err(Error::new(
         codes::UNEXPECTED_SCHEMA,

@@ -275,21 +275,40 @@ impl<'r> Runner<'r> {
     }
 
     /// Executes one action to its end, waiting out what can be waited out.
+    ///
+    /// That it begins is recorded before, so that whoever goes on after an interruption knows; of one that happens in a
+    /// moment or not at all there is nothing to know, unless it is stopped here.
     fn execute(&mut self, unit: Unit, row: Option<&StepRow>, last_undo: bool) -> Result<()> {
-        let plan = self.plan;
-        let action = unit.action(plan);
+        let action = unit.action(self.plan);
         let phase = self.plan.steps[unit.step].phase.as_str();
         self.meter.enter(unit.step, unit.undo.is_some(), phase, action.verb(), row.map_or(0, |row| row.rows));
-        self.begin(unit, row)?;
-        let mut cursor = row.and_then(|row| row.cursor.clone());
+        let noted = row.is_some() || !action.is_momentary();
+        if noted {
+            self.begin(unit, row)?;
+        }
+        let outcome = self.attempts(unit, row.and_then(|row| row.cursor.clone()), last_undo);
+        if outcome.as_ref().is_err_and(|error| !noted && !error.is_retryable()) {
+            // The error matters more than a note that cannot be made; without it the action is as if never reached.
+            let _ = self.begin(unit, None);
+        }
+        outcome
+    }
+
+    fn attempts(&mut self, unit: Unit, mut cursor: Option<String>, last_undo: bool) -> Result<()> {
+        let plan = self.plan;
+        let action = unit.action(plan);
         let started = Instant::now();
         let mut backoff = Backoff::new();
         loop {
             let (backend, mut step) = self.step(Some(unit), last_undo, cursor.take());
             step.listen()?;
-            let error = match backend.execute(plan, action, &mut step) {
+            let outcome = backend.execute(plan, action, &mut step);
+            let done = step.done;
+            let error = match outcome {
                 Ok(()) => {
-                    self.finish(unit, last_undo)?;
+                    if !done {
+                        self.finish(unit, last_undo)?;
+                    }
                     self.meter.leave();
                     return Ok(());
                 }
@@ -302,18 +321,20 @@ impl<'r> Runner<'r> {
             let (_, mut step) = self.step(Some(unit), last_undo, None);
             backoff.wait(&mut || step.listen())?;
             // The attempt that failed may have committed part of the work, or even all of it.
-            let key = unit.key();
-            match self.journal.step(self.backend.connection(), self.id, key)? {
-                None if last_undo => return Ok(()),
-                Some(row) if row.state == State::Done => return Ok(()),
-                row => cursor = row.and_then(|row| row.cursor),
+            let rows = self.rows()?;
+            let row = find(&rows, unit);
+            if row.is_some_and(|row| row.state == State::Done)
+                || last_undo && rows.iter().all(|row| row.step != unit.step)
+            {
+                return Ok(());
             }
+            cursor = row.and_then(|row| row.cursor.clone());
         }
     }
 
     /// Records that an action begins, and that the tables are as they were left.
     fn begin(&mut self, unit: Unit, row: Option<&StepRow>) -> Result<()> {
-        let schema = self.backend.introspect()?.fingerprint_of(&self.names);
+        let schema = self.backend.introspect_part(&self.names)?.fingerprint_of(&self.names);
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
             && !unit.action(self.plan).is_outside_transaction()
@@ -339,8 +360,8 @@ impl<'r> Runner<'r> {
     fn finish(&mut self, unit: Unit, last_undo: bool) -> Result<()> {
         let (journal, id, lease) = (self.journal, self.id, self.lease);
         let row = journal.step(self.backend.connection(), id, unit.key())?;
-        let Some(row) = row.filter(|row| row.state != State::Done) else { return Ok(()) };
-        let progress = Progress { cursor: None, rows: row.rows, total: row.total, done: true };
+        let (rows, total) = row.map_or((0, None), |row| (row.rows, row.total));
+        let progress = Progress { cursor: None, rows, total, done: true };
         self.write(&mut |connection| {
             lease.verify(connection)?;
             if last_undo {
@@ -381,6 +402,7 @@ impl<'r> Runner<'r> {
             last_undo,
             cancellable: self.cancellable,
             cursor,
+            done: false,
             lease: self.lease,
             options: self.options,
             meter: &mut self.meter,

@@ -23,6 +23,8 @@ pub(super) struct StepRun<'r> {
     /// A CANCEL would be news.
     pub(super) cancellable: bool,
     pub(super) cursor: Option<String>,
+    /// Its last transaction has recorded that it is complete.
+    pub(super) done: bool,
     pub(super) lease: &'r Lease,
     pub(super) options: &'r RunOptions,
     pub(super) meter: &'r mut Meter,
@@ -49,6 +51,7 @@ impl Step for StepRun<'_> {
     fn commit(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
         self.lease.verify(connection)?;
         self.write(connection, progress)?;
+        self.done = progress.done;
         self.meter.advance(progress);
         Ok(())
     }

@@ -25,8 +25,10 @@ pub(super) fn of(
     if capabilities.flavour == Flavour::Citus {
         queries.push(CITUS.to_owned());
     }
+    // The joins are written in the order in which they are to be made; to look for a better one takes longer than they do.
     let sql = format!(
-        "WITH t(at, oid) AS MATERIALIZED ( \
+        "SET LOCAL join_collapse_limit = 1; SET LOCAL from_collapse_limit = 1; \
+         WITH t(at, oid) AS MATERIALIZED ( \
              SELECT n.at, pg_catalog.to_regclass(n.name)::pg_catalog.oid \
              FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) WITH ORDINALITY AS n(name, at) \
              WHERE pg_catalog.to_regclass(n.name) IS NOT NULL) \

@@ -53,7 +53,13 @@ impl Session {
 
     /// Another connection to the same place.
     pub(super) fn another(&self) -> Result<Self> {
-        Self::open(Arc::clone(&self.target), self.read_only)
+        self.opener()()
+    }
+
+    /// What opens another connection to the same place.
+    pub(super) fn opener(&self) -> impl Fn() -> Result<Self> + Send + 'static {
+        let (target, read_only) = (Arc::clone(&self.target), self.read_only);
+        move || Self::open(Arc::clone(&target), read_only)
     }
 
     /// What stops the statement that this connection is at, from another thread. The server, or the pooler before it,

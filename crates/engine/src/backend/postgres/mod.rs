@@ -36,7 +36,7 @@ use self::connect::Target;
 use self::link::Session;
 use self::run::Run;
 use self::transaction::{Settings, transact};
-use super::{Backend, Connection, LockPatience, Step};
+use super::{Backend, Connection, LockPatience, Opener, Step};
 use crate::Result;
 use crate::error::codes;
 use crate::location::PostgresUrl;
@@ -83,6 +83,11 @@ impl Backend for Postgres {
              WHERE h.inhrelid = pg_catalog.to_regclass({})",
             blockers::literal(&blockers::qualified(table))
         ))
+    }
+
+    fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {
+        let settings = Settings { snapshot: true, ..Settings::default() };
+        transact(&mut self.session, &settings, |session| introspect::part(session, names))
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
@@ -158,7 +163,8 @@ impl Backend for Postgres {
         &mut self.session
     }
 
-    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
-        Ok(Some(Box::new(self.session.another()?)))
+    fn companion(&mut self) -> Option<Opener> {
+        let open = self.session.opener();
+        Some(Box::new(move || Ok(Box::new(open()?))))
     }
 }

@@ -62,7 +62,7 @@ use self::model::Cache;
 use self::others::Others;
 use self::pacing::Pacer;
 use self::run::{Place, Run, Setup};
-use super::{Backend, Connection, LockPatience, Progress, Step};
+use super::{Backend, Connection, LockPatience, Opener, Progress, Step};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -253,12 +253,10 @@ impl Backend for Sqlite {
         &mut self.writer
     }
 
-    fn companion(&mut self) -> Result<Option<Box<dyn Connection + Send>>> {
-        let Some(path) = &self.path else { return Ok(None) };
-        let patience = Patience::new(self.patience.usual());
-        let db = connect::file(path, false, self.read_only, &patience)?;
-        patience.set_usual(connect::BESIDE);
-        Ok(Some(Box::new(Owned(db))))
+    fn companion(&mut self) -> Option<Opener> {
+        let (path, read_only) = (self.path.clone()?, self.read_only);
+        let open = move || connect::file(&path, false, read_only, &Patience::new(connect::BESIDE));
+        Some(Box::new(move || Ok(Box::new(Owned(open()?)))))
     }
 }
 

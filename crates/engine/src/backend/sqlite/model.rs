@@ -1,5 +1,6 @@
 //! Stored definitions as models. The same text always means the same, so each is read once per connection.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,7 +66,29 @@ fn cached<T>(
 
 /// A table from its text.
 pub(super) fn table(sql: &str) -> Result<Table> {
-    stored::stored_table(sql).map_err(|error| unreadable(sql, &error))
+    Ok(read(sql)?.as_ref().clone())
+}
+
+/// The same, from the last time that this thread read the text: a step compares its table with every form that earlier
+/// steps gave it.
+pub(super) fn read(sql: &str) -> Result<Arc<Table>> {
+    /// More texts than this are not kept.
+    const MOST: usize = 1_000;
+    thread_local! {
+        static READ: RefCell<HashMap<String, Arc<Table>>> = RefCell::default();
+    }
+    READ.with_borrow_mut(|known| {
+        if let Some(table) = known.get(sql) {
+            return Ok(Arc::clone(table));
+        }
+        let table = stored::stored_table(sql).map_err(|error| unreadable(sql, &error))?;
+        let table = Arc::new(table);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(sql.to_owned(), Arc::clone(&table));
+        Ok(table)
+    })
 }
 
 /// An index from its text.

@@ -90,7 +90,7 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
         )));
     }
     let known =
-        retained::text(db, "table", name, |sql| model::table(sql).is_ok_and(|table| means(&table, after)))?;
+        retained::text(db, "table", name, |sql| model::read(sql).is_ok_and(|table| means(&table, after)))?;
     let sql = match known {
         Some((sql, _)) => sql,
         None => SQLITE.create_table(after),

@@ -224,8 +224,13 @@ pub(super) fn remember_text(db: &Db, entry: &Entry) -> Result<()> {
 
 /// Whether two texts of one kind define the same. A table's constraints may be written beside a column or after them all.
 fn means_the_same(kind: &str, a: &str, b: &str) -> bool {
+    if kind == "table"
+        && let (Ok(first), Ok(second)) = (model::read(a), model::read(b))
+    {
+        let alike = first.columns.len() == second.columns.len();
+        return alike && (first == second || texts::same_meaning(a, b));
+    }
     texts::same_meaning(a, b)
-        || (kind == "table" && matches!((model::table(a), model::table(b)), (Ok(a), Ok(b)) if a == b))
 }
 
 fn is_users(entry: &Entry) -> bool {

@@ -29,96 +29,77 @@ macro_rules! relations {
     };
 }
 
-/// In the order in which their rows are read.
-pub(super) const QUERIES: [&str; 6] = [
-    // Relations.
-    concat!(
-        "SELECT c.oid, c.relkind, n.nspname, c.relname, \
-                CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END, \
-                CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, \
-                CASE WHEN NOT c.relispartition THEN \
-                    (SELECT pg_catalog.string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno) \
-                     FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid) END, \
-                pg_catalog.array_to_string(c.reloptions, ', '), \
-                (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) \
-         FROM ",
-        relations!(),
-        " WHERE c.relkind IN ('r', 'p', 'v', 'm')"
-    ),
+/// Which of them; `{which}` narrows it.
+pub(super) const RELATIONS: &str = concat!(
+    "SELECT c.oid, c.relkind, n.nspname, c.relname, \
+            CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END, \
+            CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, \
+            CASE WHEN NOT c.relispartition THEN \
+                (SELECT pg_catalog.string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno) \
+                 FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid) END, \
+            pg_catalog.array_to_string(c.reloptions, ', '), \
+            (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) \
+     FROM ",
+    relations!(),
+    " WHERE c.relkind IN ('r', 'p', 'v', 'm'){which}"
+);
+
+/// What they have, in the order in which the rows are read; `{these}` is their numbers. That they are given saves the
+/// server most of its planning, which is what reading a small schema takes.
+pub(super) const DETAILS: [&str; 5] = [
     // Columns. Those of views are needed for their indexes alone.
-    concat!(
-        "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, \
-                a.attidentity, a.attgenerated, \
-                CASE WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
-                    FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END, \
-                CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END \
-         FROM ",
-        relations!(),
-        " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-          WHERE c.relkind IN ('r', 'p', 'm') ORDER BY a.attrelid, a.attnum"
-    ),
+    "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+            a.attidentity, a.attgenerated, \
+            CASE WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+                FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END, \
+            CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END \
+     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+     WHERE a.attrelid = ANY ({these}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum",
     // Constraints, in the order in which they were made.
-    concat!(
-        "SELECT k.conrelid, k.conname, k.contype, k.convalidated, k.condeferrable, k.condeferred, \
-                pg_catalog.array_to_string(k.conkey, ' '), k.confrelid, pg_catalog.array_to_string(k.confkey, ' '), \
-                k.confdeltype, k.confupdtype, k.confmatchtype, k.connoinherit, \
-                CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END, \
-                CASE WHEN k.contype IN ('x', 'p', 'u') OR k.connoinherit OR k.confdeltype IN ('n', 'd') \
-                     THEN pg_catalog.pg_get_constraintdef(k.oid) END \
-         FROM ",
-        relations!(),
-        " JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x') \
-          AND k.conname !~ '^_pql_' AND k.coninhcount = 0 AND k.conparentid = 0 \
-          WHERE c.relkind IN ('r', 'p') ORDER BY k.conrelid, k.oid"
-    ),
-    // Indexes that belong to no constraint.
-    concat!(
-        "SELECT i.indexrelid, n.nspname, x.relname, i.indrelid, i.indisunique, m.amname, \
-                pg_catalog.array_to_string(i.indkey::pg_catalog.int2[], ' '), i.indnkeyatts, \
-                CASE WHEN i.indisunique THEN (pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct') = 'true' ELSE false END, \
-                pg_catalog.pg_get_expr(i.indpred, i.indrelid), pg_catalog.array_to_string(x.reloptions, ', ') \
-         FROM ",
-        relations!(),
-        " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid \
-          JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND x.relname !~ '^_pql_' \
-          JOIN pg_catalog.pg_am m ON m.oid = x.relam \
-          WHERE c.relkind IN ('r', 'p', 'm') AND NOT EXISTS ( \
-              SELECT 1 FROM pg_catalog.pg_constraint k \
-              WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))"
-    ),
+    "SELECT k.conrelid, k.conname, k.contype, k.convalidated, k.condeferrable, k.condeferred, \
+            pg_catalog.array_to_string(k.conkey, ' '), k.confrelid, pg_catalog.array_to_string(k.confkey, ' '), \
+            k.confdeltype, k.confupdtype, k.confmatchtype, k.connoinherit, \
+            CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END, \
+            CASE WHEN k.contype IN ('x', 'p', 'u') OR k.connoinherit OR k.confdeltype IN ('n', 'd') \
+                 THEN pg_catalog.pg_get_constraintdef(k.oid) END \
+     FROM pg_catalog.pg_constraint k \
+     WHERE k.conrelid = ANY ({these}) AND k.contype IN ('p', 'u', 'f', 'c', 'x') \
+       AND k.conname !~ '^_pql_' AND k.coninhcount = 0 AND k.conparentid = 0 ORDER BY k.conrelid, k.oid",
+    // Indexes that belong to no constraint. They are in the schema of their table.
+    "SELECT i.indexrelid, x.relname, i.indrelid, i.indisunique, m.amname, \
+            pg_catalog.array_to_string(i.indkey::pg_catalog.int2[], ' '), i.indnkeyatts, \
+            CASE WHEN i.indisunique THEN (pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct') = 'true' ELSE false END, \
+            pg_catalog.pg_get_expr(i.indpred, i.indrelid), pg_catalog.array_to_string(x.reloptions, ', ') \
+     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND x.relname !~ '^_pql_' \
+      JOIN pg_catalog.pg_am m ON m.oid = x.relam \
+      WHERE i.indrelid = ANY ({these}) AND i.indisvalid AND NOT EXISTS ( \
+          SELECT 1 FROM pg_catalog.pg_constraint k \
+          WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))",
     // Their parts.
-    concat!(
-        "SELECT i.indexrelid, p.number, i.indrelid, p.direction, \
-                CASE WHEN p.number = 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, p.at::int, false) END, \
-                CASE WHEN NOT o.opcdefault OR a.attoptions IS NOT NULL \
-                     THEN CASE WHEN s.nspname IN ('pg_catalog', 'public') THEN pg_catalog.quote_ident(o.opcname) \
-                          ELSE pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(o.opcname) END \
-                          || coalesce('(' || pg_catalog.array_to_string(a.attoptions, ', ') || ')', '') END, \
-                CASE WHEN p.coll <> 0 AND p.coll IS DISTINCT FROM coalesce(b.attcollation, 100) \
-                     THEN p.coll::regcollation::text END \
-         FROM ",
-        relations!(),
-        " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid \
-          CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
-              pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]), \
-              pg_catalog.unnest(i.indoption::pg_catalog.int2[])) \
-              WITH ORDINALITY AS p(number, opclass, coll, direction, at) \
-          JOIN pg_catalog.pg_opclass o ON o.oid = p.opclass \
-          JOIN pg_catalog.pg_namespace s ON s.oid = o.opcnamespace \
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = p.at \
-          LEFT JOIN pg_catalog.pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = p.number AND p.number <> 0 \
-          WHERE c.relkind IN ('r', 'p', 'm') AND p.at <= i.indnkeyatts AND NOT EXISTS ( \
-              SELECT 1 FROM pg_catalog.pg_constraint k \
-              WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) \
-          ORDER BY i.indexrelid, p.at"
-    ),
+    "SELECT i.indexrelid, p.number, i.indrelid, p.direction, \
+            CASE WHEN p.number = 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, p.at::int, false) END, \
+            CASE WHEN NOT o.opcdefault OR a.attoptions IS NOT NULL \
+                 THEN CASE WHEN s.nspname IN ('pg_catalog', 'public') THEN pg_catalog.quote_ident(o.opcname) \
+                      ELSE pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(o.opcname) END \
+                      || coalesce('(' || pg_catalog.array_to_string(a.attoptions, ', ') || ')', '') END, \
+            CASE WHEN p.coll <> 0 AND p.coll IS DISTINCT FROM coalesce(b.attcollation, 100) \
+                 THEN p.coll::regcollation::text END \
+     FROM pg_catalog.pg_index i \
+      CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
+          pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]), \
+          pg_catalog.unnest(i.indoption::pg_catalog.int2[])) \
+          WITH ORDINALITY AS p(number, opclass, coll, direction, at) \
+      JOIN pg_catalog.pg_opclass o ON o.oid = p.opclass \
+      JOIN pg_catalog.pg_namespace s ON s.oid = o.opcnamespace \
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = p.at \
+      LEFT JOIN pg_catalog.pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = p.number AND p.number <> 0 \
+      WHERE i.indrelid = ANY ({these}) AND i.indisvalid AND p.at <= i.indnkeyatts AND NOT EXISTS ( \
+          SELECT 1 FROM pg_catalog.pg_constraint k \
+          WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) \
+      ORDER BY i.indexrelid, p.at",
     // Triggers.
-    concat!(
-        "SELECT g.tgrelid, g.tgname, pg_catalog.pg_get_triggerdef(g.oid, true) FROM ",
-        relations!(),
-        " JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
-    ),
+    "SELECT g.tgrelid, g.tgname, pg_catalog.pg_get_triggerdef(g.oid, true) FROM pg_catalog.pg_trigger g \
+     WHERE g.tgrelid = ANY ({these}) AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'",
 ];
 
 /// A row that is read from left to right.

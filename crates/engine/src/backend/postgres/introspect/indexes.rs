@@ -6,7 +6,7 @@ use pql_schema::{Expr, Index, IndexPart, NullsOrder, SortOrder};
 
 use super::catalog::Fields;
 use super::tables::unquoted;
-use super::{Oid, Relations, object};
+use super::{Oid, Relations};
 use crate::Result;
 
 /// The bits of a part's direction.
@@ -19,13 +19,13 @@ pub(super) fn index(
     relations: &Relations,
     indexes: &mut BTreeMap<Oid, Index>,
 ) -> Result<()> {
-    let (oid, schema, name, table) = (row.oid()?, row.str()?, row.text()?, row.oid()?);
+    let (oid, name, table) = (row.oid()?, row.text()?, row.oid()?);
     let Some(of) = relations.name(table) else { return Ok(()) };
     let (unique, method) = (row.flag()?, row.text()?);
     let (columns, keys) = (row.numbers()?, row.number()?);
     let included = columns.get(usize::try_from(keys).unwrap_or(0)..).unwrap_or_default();
     let index = Index {
-        name: object(schema, name),
+        name: of.sibling(name),
         table: of.clone(),
         unique,
         method: (method != "btree").then_some(method),

@@ -1,5 +1,5 @@
-//! The schema as it is, from `pg_catalog`: a fixed number of set-based queries for the whole database, sent together,
-//! whatever the number of tables.
+//! The schema as it is, from `pg_catalog`: which relations there are, then by set-based queries, sent together, what they
+//! have; two round trips whatever the number of tables.
 //!
 //! Expressions are the server's own rendering under a pinned `search_path` (`public`: what lives there has no schema
 //! in the model), so that the same definition always reads the same. Left out are the system's schemas, PQL's own,
@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use pql_schema::{Expr, NameRule, ObjectName, Schema, Trigger, View};
 
-use self::catalog::{Fields, QUERIES, USERS_SCHEMAS};
+use self::catalog::{DETAILS, Fields, RELATIONS, USERS_SCHEMAS};
+use super::blockers::{literal, qualified};
 use super::link::Session;
 use crate::Result;
 
@@ -47,40 +48,59 @@ impl Relations {
 
 /// Reads the schema. Runs inside a transaction with pinned settings.
 pub(super) fn schema(session: &mut Session) -> Result<Schema> {
-    read(session, &QUERIES.join(";\n"))
+    read(session, &RELATIONS.replace("{which}", ""))
+}
+
+/// The same for these tables and views, and the tables that their foreign keys refer to.
+pub(super) fn part(session: &mut Session, names: &[ObjectName]) -> Result<Schema> {
+    let each: Vec<String> = names.iter().map(|name| literal(&qualified(name))).collect();
+    let which = format!(
+        " AND c.oid = ANY (ARRAY(WITH named AS (SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid \
+             FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) AS name) \
+         SELECT oid FROM named UNION ALL SELECT k.confrelid FROM named JOIN pg_catalog.pg_constraint k \
+             ON k.conrelid = named.oid AND k.contype = 'f'))",
+        each.join(", ")
+    );
+    read(session, &RELATIONS.replace("{which}", &which))
 }
 
 /// Reads what is in schemas of ours whose names start like this.
 pub(super) fn scratch(session: &mut Session, prefix: &str) -> Result<Schema> {
     let wanted = format!("pg_catalog.starts_with(n.nspname, '{prefix}')");
-    read(session, &QUERIES.join(";\n").replace(USERS_SCHEMAS, &wanted))
+    read(session, &RELATIONS.replace("{which}", "").replace(USERS_SCHEMAS, &wanted))
 }
 
-fn read(session: &mut Session, text: &str) -> Result<Schema> {
-    let mut found = session.batch_rows(text)?.into_iter();
-    let mut next = || found.next().unwrap_or_default();
+fn read(session: &mut Session, relations: &str) -> Result<Schema> {
     let mut schema = Schema::new(NameRule::Exact);
-    let mut relations = Relations::default();
-
+    let mut known = Relations::default();
     let mut tables = BTreeMap::new();
+    for row in session.batch_rows(relations)?.into_iter().flatten() {
+        relation(&mut Fields::new(&row), &mut known, &mut tables, &mut schema)?;
+    }
+    if known.names.is_empty() {
+        return Ok(schema);
+    }
+    let mut these: Vec<Oid> = known.names.keys().copied().collect();
+    these.sort_unstable();
+    let these: Vec<String> = these.iter().map(Oid::to_string).collect();
+    let these = format!("'{{{}}}'::pg_catalog.oid[]", these.join(","));
+    let mut found = session.batch_rows(&DETAILS.join(";\n").replace("{these}", &these))?.into_iter();
+    let mut next = || found.next().unwrap_or_default();
     for row in next() {
-        relation(&mut Fields::new(&row), &mut relations, &mut tables, &mut schema)?;
+        tables::column(&mut Fields::new(&row), &mut known, &mut tables)?;
     }
     for row in next() {
-        tables::column(&mut Fields::new(&row), &mut relations, &mut tables)?;
-    }
-    for row in next() {
-        constraints::constraint(&mut Fields::new(&row), &relations, &mut tables)?;
+        constraints::constraint(&mut Fields::new(&row), &known, &mut tables)?;
     }
     let mut indexes = BTreeMap::new();
     for row in next() {
-        indexes::index(&mut Fields::new(&row), &relations, &mut indexes)?;
+        indexes::index(&mut Fields::new(&row), &known, &mut indexes)?;
     }
     for row in next() {
-        indexes::part(&mut Fields::new(&row), &relations, &mut indexes)?;
+        indexes::part(&mut Fields::new(&row), &known, &mut indexes)?;
     }
     for row in next() {
-        trigger(&mut Fields::new(&row), &relations, &mut schema)?;
+        trigger(&mut Fields::new(&row), &known, &mut schema)?;
     }
     schema.tables.extend(tables.into_values().map(|table| (table.name.clone(), table)));
     schema.indexes.extend(indexes.into_values().map(|index| (index.name.clone(), index)));
