@@ -123,13 +123,16 @@ fn examine_column(column: &Column, caps: &Capabilities) -> Result<(), PlanError>
 fn examine_default(data_type: &DataType, default: &Expr) -> Result<(), PlanError> {
     const MOVING: [&str; 4] = ["'now'", "'today'", "'tomorrow'", "'yesterday'"];
     const TIMES: [&str; 5] = ["date", "time", "timestamp", "timestamptz", "timetz"];
-    let words: Vec<String> =
-        tokens(default.as_str()).map(|token| token.text.to_ascii_lowercase()).collect();
+    let words: Vec<String> = tokens(default.as_str()).map(|token| token.text.to_ascii_lowercase()).collect();
     let Some(word) = words.first().filter(|word| MOVING.contains(&word.as_str())) else { return Ok(()) };
     let is_time = match words.get(1).map(String::as_str) {
         None => matches!(
             data_type,
-            DataType::Date | DataType::Time | DataType::Timestamp | DataType::TimestampTz | DataType::Native(_)
+            DataType::Date
+                | DataType::Time
+                | DataType::Timestamp
+                | DataType::TimestampTz
+                | DataType::Native(_)
         ),
         Some("::") => words.get(2).is_some_and(|cast| TIMES.contains(&cast.as_str())),
         Some(_) => false,

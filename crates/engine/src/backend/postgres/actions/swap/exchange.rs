@@ -22,7 +22,7 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let attached = attached(session, swap)?;
     let mut all = without_identity(table, &attached);
     all.extend(forth_statements(swap));
-    all.extend(carried.onto(table, &swap.new.name, &swap.retained));
+    all.extend(carried.onto(table, &swap.new, &swap.retained));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)?;
@@ -41,7 +41,7 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let attached = attached(session, swap)?;
     let mut all = without_identity(table, &attached);
     all.extend(back_statements(swap));
-    all.extend(carried.onto(table, &swap.old.name, &swap.shadow));
+    all.extend(carried.onto(table, &swap.old, &swap.shadow));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)
