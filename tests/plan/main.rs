@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use pql_planner::lower::{self, Context};
 use pql_planner::{
-    Capabilities, Dialect, Flavour, Held, Hold, Plan, PlanError, PlanOptions, Rates, Statistics,
+    Capabilities, Dialect, Flavour, Held, Hold, Lacks, Plan, PlanError, PlanOptions, Rates, Statistics,
     TableStatistics, plan,
 };
 use pql_schema::{MigrationOp, MigrationStrategy, Schema};
@@ -330,4 +330,25 @@ fn a_plan_in_rows() {
         })
         .collect();
     snapshot(".", "explain", &shown.join("\n"));
+}
+
+#[test]
+fn what_a_relative_of_postgres_lacks_is_refused() {
+    let case = case(&root().join("postgres/change_type.pql"));
+    let stats = Statistics::default();
+    for (flavour, lacks, said) in [
+        (Flavour::Cockroach, Lacks { triggers: true, ..Lacks::default() }, "CockroachDB has no triggers"),
+        (
+            Flavour::Yugabyte,
+            Lacks { table_locks: true, ..Lacks::default() },
+            "YugabyteDB cannot lock a table",
+        ),
+    ] {
+        for strategy in [MigrationStrategy::Online, MigrationStrategy::Offline] {
+            let caps = Capabilities { dialect: case.dialect, flavour, lacks, ..capabilities(LARGE) };
+            let options = PlanOptions { strategy, ..options(LARGE) };
+            let errors = plan(&case.ops, &case.schema, &caps, &stats, &options).expect_err(said);
+            assert!(errors[0].to_string().contains(said), "{errors:?}");
+        }
+    }
 }

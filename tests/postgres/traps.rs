@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread::spawn;
 use std::time::Duration;
 
-use pql_engine::{RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_engine::{OnFailure, RollbackTarget, RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use crate::rows::{careful, generate, one};
@@ -245,4 +245,41 @@ fn what_counts_for_a_column_counts_as_far_as_its_type() {
         engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
         assert_eq!(database.dump(), before, "{kind}");
     }
+}
+
+/// Columns that differ are never exchanged, however often it is tried.
+#[test]
+fn a_comparison_that_fails_is_not_passed_by_trying_again() {
+    let database = Database::with(TABLE);
+    let before = database.dump();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE BIGINT");
+    let mut options = careful();
+    options.on_failure = OnFailure::Pause;
+    let mut client = database.client();
+    let mut spoilt = false;
+    let mut observer = |progress: &RunProgress| {
+        if progress.phase == "validate" && !spoilt {
+            spoilt = true;
+            let shadow: String = client
+                .query_one(
+                    "SELECT quote_ident(attname) FROM pg_attribute WHERE attname LIKE '\\_pql%new%'",
+                    &[],
+                )
+                .unwrap()
+                .get(0);
+            client.batch_execute(&format!("UPDATE t SET {shadow} = -1 WHERE id = 2000")).unwrap();
+        }
+        Signal::Go
+    };
+    let error = engine.apply(id, &options, &mut observer).unwrap_err();
+    assert!(spoilt && error.message().contains("id = 2000"), "{error}");
+    for _ in 0..2 {
+        let again = engine.resume(id, &options, &mut Silent).unwrap_err();
+        assert!(again.message().contains("id = 2000"), "{again}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Paused);
+    }
+    engine.cancel(id, &options, &mut Silent).unwrap();
+    assert_eq!(database.dump(), before);
+    assert_eq!(one(&database, "SELECT count(*) FROM t WHERE n = id"), "3000");
 }

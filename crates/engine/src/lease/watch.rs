@@ -91,7 +91,7 @@ impl Drop for Watch {
 }
 
 fn run(
-    mut opener: Opener,
+    mut open: Opener,
     journal: Journal,
     fence: u64,
     id: Option<MigrationId>,
@@ -107,7 +107,7 @@ fn run(
         }
         let ends = word != Err(RecvTimeoutError::Timeout);
         if opened.is_none() {
-            opened = opener().ok();
+            opened = open().ok();
         }
         if let Some(connection) = opened.as_mut().filter(|_| ends) {
             let _ = release(journal, connection.as_mut(), fence);

@@ -21,6 +21,7 @@ use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
 use super::catalog;
 use super::rows::Key;
+use super::silence;
 use super::statements::{ident, object};
 use crate::backend::{Connection as _, Progress};
 use crate::error::codes;
@@ -110,87 +111,23 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
         }
         None => begin(run.session, work, total)?,
     };
+    let mut brake = Brake::new(run.step.options());
     if !cursor.last_look {
-        ranges(run, work, &mut cursor, total)?;
+        ranges(run, work, &mut cursor, total, &mut brake)?;
     }
-    last_look(run, work, &mut cursor, total)?;
+    last_look(run, work, &mut cursor, total, &mut brake)?;
     run.write(|_| Ok(((), Progress { rows: cursor.rows, total: Some(total), ..done() })))
 }
 
 /// In one transaction: nobody is to be kept from anything.
 fn at_once(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     let sql = (work.change)("true");
     run.write(|session| {
         session.batch(&silence)?;
         let rows = session.execute(&sql, &[])?;
         Ok(((), Progress { rows, ..done() }))
     })
-}
-
-/// What keeps the user's triggers from firing for our touches. Fails where there are such triggers and they cannot be
-/// kept from it.
-///
-/// Foreign keys are watched by triggers, too: where one names a column that is written, all have to fire.
-pub(super) fn silence(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<String> {
-    let quiet = if may_silence(session)? && !is_watched(session, table, columns)? {
-        "SET LOCAL session_replication_role = replica; "
-    } else {
-        let trigger = session.batch_value(&format!(
-            "SELECT t.tgname FROM pg_catalog.pg_trigger t \
-             JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-             WHERE t.tgrelid = {} AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0 \
-               AND n.nspname <> '_pql' LIMIT 1",
-            catalog::regclass(table)
-        ))?;
-        if let Some(trigger) = trigger {
-            return Err(unsilenced(table, &trigger));
-        }
-        ""
-    };
-    Ok(format!("{quiet}SET LOCAL synchronous_commit = off"))
-}
-
-/// Whether our role may keep triggers from firing in its own transactions.
-fn may_silence(session: &mut Session) -> Result<bool> {
-    let found = session.batch_value(
-        "SELECT pg_catalog.current_setting('is_superuser') || pg_catalog.current_setting('server_version_num')",
-    )?;
-    let found = found.unwrap_or_default();
-    if found.starts_with("on") {
-        return Ok(true);
-    }
-    let version = found.trim_start_matches("off").parse().unwrap_or(0);
-    let granted = "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')";
-    Ok(version >= 150_000 && catalog::is_true(session, granted)?)
-}
-
-/// Whether a foreign key names one of the columns, on either side.
-fn is_watched(session: &mut Session, table: &ObjectName, columns: &[String]) -> Result<bool> {
-    let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
-    catalog::is_true(
-        session,
-        &format!(
-            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a \
-               ON (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) \
-               OR (a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)) \
-             WHERE k.contype = 'f' AND a.attrelid = {} AND a.attname::text = ANY (ARRAY[{}]::text[]))",
-            catalog::regclass(table),
-            names.join(", ")
-        ),
-    )
-}
-
-fn unsilenced(table: &ObjectName, trigger: &str) -> Error {
-    Error::new(
-        codes::UNSUPPORTED,
-        format!("trigger {} of {} would fire for every row that is filled", ident(trigger), object(table)),
-    )
-    .with_help(
-        "GRANT SET ON PARAMETER session_replication_role to the role that PQL connects as (a superuser needs no \
-         grant), so that it can keep triggers from firing in its own transactions; where a foreign key names the \
-         column that is filled, fill it by hand before",
-    )
 }
 
 /// How many rows there are, as the planner of the database thinks.
@@ -252,12 +189,18 @@ fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
 }
 
 /// Goes through the ranges of all lanes.
-fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+fn ranges(
+    run: &mut Run<'_>,
+    work: &Work<'_>,
+    cursor: &mut Cursor,
+    total: u64,
+    brake: &mut Brake,
+) -> Result<()> {
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
     let lanes = cursor.lanes.clone();
-    let mut crew = Crew::new(run, cursor, total);
-    hold(crew.run, &mut crew.brake, work.table)?;
+    hold(run, brake, work.table)?;
+    let mut crew = Crew::new(run, cursor, total, brake);
     thread::scope(|scope| {
         let (answers, inbox) = channel::<(usize, Answer)>();
         let mut outboxes: Vec<Sender<Order>> = Vec::new();
@@ -291,7 +234,7 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
                 if open > 0 {
                     continue;
                 }
-                crew.failure = hold(crew.run, &mut crew.brake, work.table).err();
+                crew.failure = hold(crew.run, crew.brake, work.table).err();
             }
             for (at, order) in parked.drain(..).filter(|_| crew.failure.is_none()) {
                 open += usize::from(outboxes[at].send(order).is_ok());
@@ -312,16 +255,15 @@ struct Crew<'c, 'r> {
     /// Since when each lane tries, and how it waits.
     patience: Vec<(Backoff, Instant)>,
     /// What may make all of them wait.
-    brake: Brake,
+    brake: &'c mut Brake,
     /// What ends the work, once the batches that are under way have ended.
     failure: Option<Error>,
 }
 
 impl<'c, 'r> Crew<'c, 'r> {
-    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64) -> Self {
+    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64, brake: &'c mut Brake) -> Self {
         let size = run.step.options().batch_rows.unwrap_or(FIRST);
         let patience = cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
-        let brake = Brake::new(run.step.options());
         Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, brake, failure: None }
     }
 
@@ -486,14 +428,19 @@ fn commit(
 }
 
 /// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was.
-fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
-    let silence = silence(run.session, work.table, &work.columns)?;
+fn last_look(
+    run: &mut Run<'_>,
+    work: &Work<'_>,
+    cursor: &mut Cursor,
+    total: u64,
+    brake: &mut Brake,
+) -> Result<()> {
+    let silence = silence::of(run.session, work.table, &work.columns)?;
     cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
-    let mut brake = Brake::new(run.step.options());
     loop {
-        hold(run, &mut brake, work.table)?;
+        hold(run, brake, work.table)?;
         let sql = format!(
             "SELECT {} FROM {} WHERE {} LIMIT {FIRST}",
             work.key.texts(&name),

@@ -18,6 +18,7 @@ mod purge;
 mod raw;
 mod record;
 mod rows;
+mod silence;
 mod statements;
 mod swap;
 mod views;

@@ -4,9 +4,9 @@ use pql_planner::Backfill;
 use pql_schema::ObjectName;
 
 use super::super::run::{Run, done};
-use super::batches;
 use super::catalog;
 use super::rows::Key;
+use super::silence;
 use super::statements::{ident, object};
 use crate::Result;
 use crate::backend::Progress;
@@ -60,7 +60,7 @@ pub(super) fn revert(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
     }
     let silence = {
         let columns: Vec<String> = fill.assignments.iter().map(|(column, _)| column.clone()).collect();
-        batches::silence(run.session, &fill.table, &columns)?
+        silence::of(run.session, &fill.table, &columns)?
     };
     let count = run.step.options().batch_rows.unwrap_or(ROWS);
     let sql = statement(fill, record, &format!("LIMIT {count}"));

@@ -29,8 +29,7 @@ pub(super) fn exchange(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 /// All of it in one transaction.
 pub(super) fn at_once(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     forth::possible(run.session, swap)?;
-    let silence =
-        super::batches::silence(run.session, &swap.before.name, std::slice::from_ref(&swap.shadow))?;
+    let silence = super::silence::of(run.session, &swap.before.name, std::slice::from_ref(&swap.shadow))?;
     let outcome = run.write_last(|session| forth::at_once(session, swap, &silence));
     outcome.map_err(|error| forth::explained(run.session, swap, error))
 }
