@@ -7,6 +7,7 @@ mod support;
 mod brakes;
 mod connections;
 mod journal;
+mod kills;
 mod refusals;
 mod round_trips;
 mod rows;

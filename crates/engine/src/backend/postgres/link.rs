@@ -16,6 +16,8 @@ use super::decode::Cell;
 use super::errors;
 use crate::backend::{Connection, LockPatience};
 use crate::error::codes;
+#[cfg(feature = "testing")]
+use crate::fault::around;
 use crate::{Error, Result, ResultSet, SqlOutcome, Value};
 
 /// A connection of its own, opened again when it was lost between two statements.
@@ -143,7 +145,8 @@ impl Session {
 
     /// Runs statements without parameters, one after the other, in one round trip.
     pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
-        let outcome = self.client()?.batch_execute(sql).map_err(Error::from);
+        let client = self.client()?;
+        let outcome = around(sql, || client.batch_execute(sql)).map_err(Error::from);
         self.outcome(outcome)
     }
 
@@ -153,7 +156,8 @@ impl Session {
     }
 
     fn bound(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64)> {
-        let outcome = run(self.client()?, sql, params);
+        let client = self.client()?;
+        let outcome = around(sql, || run(client, sql, params));
         self.outcome(outcome)
     }
 
@@ -189,6 +193,11 @@ impl Session {
             self.opened = None;
         }
     }
+}
+
+#[cfg(not(feature = "testing"))]
+fn around<T>(_: &str, run: impl FnOnce() -> T) -> T {
+    run()
 }
 
 /// Stops a connection's statement.
