@@ -279,6 +279,32 @@ fn an_index_is_given_up_when_others_do_not_end() {
     assert_eq!(database.dump(), before);
 }
 
+/// What runs outside a transaction has no lock_timeout of the server's; ours ends it all the same.
+#[test]
+fn a_statement_outside_a_transaction_keeps_nobody_waiting_for_long() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let mut holder = database.client();
+    holder.batch_execute("BEGIN; SELECT * FROM t").unwrap();
+    let mut engine = database.engine();
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert!(error.message().contains("process") && error.message().contains("SELECT * FROM t"), "{error}");
+    // Nobody is in line any more.
+    database.client().batch_execute("SET lock_timeout = '5s'; SELECT * FROM t").unwrap();
+    // One that can be stopped while it waits.
+    options.run.lock_timeout = Duration::from_mins(1);
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    let mut observer = |progress: &RunProgress| {
+        if progress.waiting.is_some() { Signal::Cancel } else { Signal::Go }
+    };
+    engine.apply(id, &options, &mut observer).unwrap_err();
+    holder.batch_execute("ROLLBACK").unwrap();
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    engine.apply(id, &options, &mut Silent).unwrap();
+}
+
 #[test]
 fn a_runner_whose_connection_is_ended_goes_on() {
     let database = Database::with(

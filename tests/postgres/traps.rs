@@ -283,3 +283,36 @@ fn a_comparison_that_fails_is_not_passed_by_trying_again() {
     assert_eq!(database.dump(), before);
     assert_eq!(one(&database, "SELECT count(*) FROM t WHERE n = id"), "3000");
 }
+
+/// A rollback that is called off at any of its steps leaves the migration applied, whole.
+#[test]
+fn a_rollback_that_is_called_off_leaves_everything_applied() {
+    const CHANGE: &str = "ADD COLUMN t.m INTEGER BACKFILL n + 1, SET NOT NULL t.m, ADD CONSTRAINT t.one UNIQUE (n), \
+         ADD CONSTRAINT t.both PRIMARY KEY (m, n)";
+    let start = "CREATE TABLE t (id int, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 300) i";
+    for at in 1.. {
+        let database = Database::with(start);
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, CHANGE);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let applied = database.dump();
+        let mut seen = 0;
+        let mut observer = |_: &RunProgress| {
+            seen += 1;
+            if seen == at { Signal::Cancel } else { Signal::Go }
+        };
+        let outcome = engine.rollback(RollbackTarget::Migration(id), &careful(), &mut observer);
+        if outcome.is_ok() {
+            assert!(at > 3, "it was called off {at} times");
+            assert_eq!(database.dump(), before);
+            return;
+        }
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), codes::CANCELLED, "at {at}: {error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "at {at}");
+        assert_eq!(database.dump(), applied, "at {at}");
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+        assert_eq!(database.dump(), before, "at {at}");
+    }
+}

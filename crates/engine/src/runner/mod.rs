@@ -11,7 +11,7 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use pql_planner::{Action, Phase, Plan};
+use pql_planner::{Action, Change, Phase, Plan};
 use pql_schema::{MigrationId, ObjectName};
 
 use crate::backend::{Backend, Connection, Progress, RunOptions, Step as _};
@@ -447,7 +447,27 @@ fn reach(plan: &Plan, step: usize) -> usize {
             position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
                 .map(|end| end - 1)
         }
+        // A proof that the step it serves gives up, an index that becomes a constraint's: gone, when that is taken back.
+        Action::Alter { changes, .. } => changes.iter().find_map(|change| match change {
+            Change::AddConstraint { constraint } => {
+                let own = constraint.name.as_ref()?;
+                position(&|action| {
+                    alters(action, &|it| matches!(it, Change::DropConstraint { name } if name == own))
+                })
+            }
+            _ => None,
+        }),
+        Action::CreateIndexConcurrently { index: built } => position(&|action| {
+            alters(
+                action,
+                &|it| matches!(it, Change::AttachConstraint { index, .. } if *index == built.name.name),
+            )
+        }),
         _ => None,
     };
     end.unwrap_or(step)
+}
+
+fn alters(action: &Action, how: &dyn Fn(&Change) -> bool) -> bool {
+    matches!(action, Action::Alter { changes, .. } if changes.iter().any(how))
 }

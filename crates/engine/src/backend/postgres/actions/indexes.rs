@@ -52,7 +52,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
     let sql = statements::of(&Action::CreateIndexConcurrently { index: index.clone() }).join("; ");
-    if let Err(error) = beside(run, &sql, Work::Build, &index.name) {
+    if let Err(error) = beside(run, &sql, Work::Build, &object(&index.name)) {
         let error = after_failure(run, &index.name, error);
         return Err(explained(run.session, index, error));
     }
@@ -74,17 +74,19 @@ pub(super) fn drop_concurrently(run: &mut Run<'_>, index: &ObjectName) -> Result
     run.finish()
 }
 
-/// What is done to an index beside the application.
+/// What is done beside the application, outside any transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
+pub(super) enum Work {
     Build,
     Drop,
+    /// A statement of the user's.
+    Own,
 }
 
 /// Drops an index, or what is left of it: a drop that was given up leaves it invalid, and can be done again.
 pub(super) fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let sql = statements::of(&Action::DropIndexConcurrently { index: index.clone() }).join("; ");
-    beside(run, &sql, Work::Drop, index)
+    beside(run, &sql, Work::Drop, &object(index))
 }
 
 /// Drops what an attempt left, and says in its error when that could not be done.
@@ -104,14 +106,14 @@ fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
 /// Runs a statement that may take long on a connection of its own, and says meanwhile what it waits for. A word to stop
 /// is passed on to the server, and so is the end of our patience: such a statement is in no transaction that could have
 /// settings of its own.
-fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &ObjectName) -> Result<()> {
+pub(super) fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &str) -> Result<()> {
     let mut worker = run.another()?;
     // Behind a pooler the statement may run in another process than any before it: it is known by its text.
     let mark = mark();
     let sql = &format!("{mark} {sql}");
     let canceller = worker.canceller()?;
     let options = run.step.options();
-    let longest = options.retry_for.max(options.lock_timeout);
+    let (longest, in_line) = (options.retry_for.max(options.lock_timeout), options.lock_timeout);
     let time = options.statement_timeout;
     let begun = Instant::now();
     let outcome = thread::scope(|scope| {
@@ -129,10 +131,10 @@ fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &ObjectName) -> Resul
                 let holders = waited_for(run.session, &mark);
                 let since = holders.as_ref().map(|_| *kept_since.get_or_insert_with(Instant::now));
                 kept_since = since;
-                if let Some(holders) = &holders {
+                if let Some((holders, blocks)) = &holders {
                     run.step.waiting(holders);
                     let waited = since.map(|since| since.elapsed()).unwrap_or_default();
-                    if waited >= longest {
+                    if waited >= if *blocks { in_line } else { longest } {
                         stopped = Some(kept_waiting(work, about, waited, holders));
                     }
                 }
@@ -153,19 +155,19 @@ fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &ObjectName) -> Resul
         }
     });
     outcome.map_err(|error| match state(&error) {
-        Some("57014") => {
-            Error::new(codes::LOCKED, format!("somebody cancelled the work on {}", object(about))).retryable()
+        // What a statement of the user's has done by then, nobody knows: it is not simply done again.
+        Some("57014") if work != Work::Own => {
+            Error::new(codes::LOCKED, format!("somebody cancelled the work on {about}")).retryable()
         }
         _ => error,
     })
 }
 
-fn kept_waiting(work: Work, about: &ObjectName, waited: Duration, holders: &str) -> Error {
+fn kept_waiting(work: Work, about: &str, waited: Duration, holders: &str) -> Error {
     Error::new(
         codes::LOCKED,
         format!(
-            "the work on {} was given up after others had kept it waiting for {:.1} s: {holders}",
-            object(about),
+            "the work on {about} was given up after others had kept it waiting for {:.1} s: {holders}",
             waited.as_secs_f64()
         ),
     )
@@ -179,15 +181,16 @@ fn kept_waiting(work: Work, about: &ObjectName, waited: Duration, holders: &str)
              session that is named, or allow more time with retry_for; until it is dropped, queries may not use the \
              index any more, and writes may still keep it up to date"
         }
+        Work::Own => {
+            "end the session that is named, or allow more time with retry_for (with lock_timeout, where everybody else \
+             waits as well); the statement ran outside a transaction, so look what it has left"
+        }
     })
 }
 
-fn out_of_time(about: &ObjectName) -> Error {
-    Error::new(
-        codes::TIMEOUT,
-        format!("the work on {} took longer than statement_timeout allows", object(about)),
-    )
-    .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
+fn out_of_time(about: &str) -> Error {
+    Error::new(codes::TIMEOUT, format!("the work on {about} took longer than statement_timeout allows"))
+        .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
 }
 
 /// A comment that no other statement begins with.
@@ -197,11 +200,14 @@ fn mark() -> String {
     format!("/* pql {}.{time}.{} */", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Who the statement that begins with this comment waits for, in words.
-fn waited_for(session: &mut Session, mark: &str) -> Option<String> {
-    let found = session.batch_value(&format!(
-        "SELECT pg_catalog.string_agg(x.said, '; ') FROM ( \
-             SELECT CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
+/// Who the statement that begins with this comment waits for, in words, and whether others wait behind it meanwhile, as
+/// they do where it is in line for a lock on a whole table that excludes everybody.
+fn waited_for(session: &mut Session, mark: &str) -> Option<(String, bool)> {
+    let found = session.query(&format!(
+        "SELECT pg_catalog.string_agg(x.said, '; '), pg_catalog.bool_or(x.blocks) FROM ( \
+             SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = w.pid AND NOT l.granted \
+                     AND l.locktype = 'relation' AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock')) AS blocks, \
+                 CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
                  ELSE pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', b.pid, a.usename, \
                      a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
                      pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) END AS said \
@@ -211,8 +217,11 @@ fn waited_for(session: &mut Session, mark: &str) -> Option<String> {
              WHERE pg_catalog.starts_with(w.query, {}) AND w.state = 'active' \
              ORDER BY a.xact_start LIMIT {BLOCKERS}) x",
         literal(mark)
-    ));
-    found.ok().flatten()
+    ), &[]);
+    match found.ok()?.rows.into_iter().next()?.as_slice() {
+        [Value::Text(said), Value::Boolean(blocks)] => Some((said.clone(), *blocks)),
+        _ => None,
+    }
 }
 
 /// An index as it is.
