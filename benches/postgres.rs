@@ -5,8 +5,8 @@
 //! cargo bench -p pql-engine --bench postgres_online -- --rows 1000000
 //! ```
 //! Printed is a Markdown table: how long it takes, the longest time that a statement of the writers took meanwhile, the
-//! part of their throughput that was left to them, and how long PQL's rollback takes after completion. A last column is
-//! PQL on a server where nobody else is at work. The server is private and gone afterwards.
+//! part of their throughput that was left to them, and how long PQL's rollback takes after completion. The last columns
+//! are from a server where nobody else is at work (`--quiet`: only those). The server is private and gone afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
@@ -15,7 +15,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -141,8 +141,11 @@ impl Writers {
 
 /// Single-row updates, inserts and deletes.
 fn write(mut client: Client, number: u64, rows: i64, stop: &AtomicBool) -> (Duration, u64) {
+    /// Writers come again for the way back, on the same table.
+    static STARTED: AtomicI64 = AtomicI64::new(0);
     let mut chance = number + 7;
-    let mut fresh = rows * 2 + i64::try_from(number).unwrap();
+    let round = STARTED.fetch_add(1, Ordering::Relaxed) / 4;
+    let mut fresh = rows * 2 + round * 1_000_000_000 + i64::try_from(number).unwrap();
     let (mut longest, mut count) = (Duration::ZERO, 0);
     while !stop.load(Ordering::Relaxed) {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -200,15 +203,22 @@ fn by_hand(client: &mut Client, rows: i64, statements: &[&str]) {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let (mut rows, mut only) = (1_000_000i64, String::new());
+    let (mut rows, mut only, mut alone) = (1_000_000i64, String::new(), false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--rows" => rows = arguments.next().and_then(|text| text.parse().ok()).expect("--rows 1000000"),
             "--only" => only = arguments.next().expect("--only NAME"),
+            "--quiet" => alone = true,
             _ => {}
         }
     }
     let template = template(rows);
+    let changes = || CHANGES.iter().filter(|change| change.name.contains(&only));
+    if alone {
+        println!("| change, nobody writes | plain | PQL |\n|---|---|---|");
+        changes().for_each(|change| println!("| {} | {} |", change.name, quiet(&template, change)));
+        return;
+    }
     let baseline = {
         let database = template.copy();
         beside(&database, rows, || sleep(Duration::from_secs(2))).1
@@ -218,9 +228,9 @@ fn main() {
         baseline.per_second,
         ms(baseline.longest)
     );
-    println!("| change | plain | by hand | PQL | writers keep | rollback | PQL, nobody writes |");
-    println!("|---|---|---|---|---|---|---|");
-    for change in CHANGES.iter().filter(|change| change.name.contains(&only)) {
+    println!("| change | plain | by hand | PQL | writers keep | rollback | nobody writes: plain | PQL |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for change in changes() {
         let shown =
             |(took, seen): (Duration, Seen)| format!("{:.2} s / {}", took.as_secs_f64(), ms(seen.longest));
         let plain = {
@@ -245,20 +255,28 @@ fn main() {
             });
             (shown(there), kept, shown(back))
         };
-        let quiet = {
-            let database = template.copy();
-            let mut engine = database.engine();
-            let id = generate(&mut engine, change.pql);
-            let start = Instant::now();
-            engine.apply(id, &ApplyOptions::default(), &mut Silent).unwrap();
-            start.elapsed()
-        };
         println!(
-            "| {} | {plain} | {hand} | {pql} | {kept:.0}% | {back} | {:.2} s |",
+            "| {} | {plain} | {hand} | {pql} | {kept:.0}% | {back} | {} |",
             change.name,
-            quiet.as_secs_f64()
+            quiet(&template, change)
         );
     }
+}
+
+/// On a server where nobody else is at work: the plain statement, and PQL.
+fn quiet(template: &Database, change: &Change) -> String {
+    let plain = {
+        let database = template.copy();
+        let start = Instant::now();
+        database.client().batch_execute(change.plain).unwrap();
+        start.elapsed()
+    };
+    let database = template.copy();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, change.pql);
+    let start = Instant::now();
+    engine.apply(id, &ApplyOptions::default(), &mut Silent).unwrap();
+    format!("{:.2} s | {:.2} s", plain.as_secs_f64(), start.elapsed().as_secs_f64())
 }
 
 fn generate(engine: &mut pql_engine::Engine, statement: &str) -> pql_schema::MigrationId {

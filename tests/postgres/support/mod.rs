@@ -46,7 +46,7 @@ pub(crate) fn server() -> &'static Server {
 impl Server {
     fn start() -> Self {
         let bin = programs();
-        let root = tempfile::Builder::new().prefix("pqlpg").tempdir_in("/tmp").unwrap().keep();
+        let root = tempfile::Builder::new().prefix("pqlpg").tempdir().unwrap().keep();
         if is_root() {
             std::os::unix::fs::chown(&root, Some(NOBODY), Some(NOBODY)).unwrap();
         }

@@ -184,6 +184,20 @@ impl Session {
         Ok(all)
     }
 
+    /// The same, giving of each statement the number of its rows, and the first column of the last one.
+    pub(super) fn batch_counts(&mut self, sql: &str) -> Result<Vec<(u64, Option<String>)>> {
+        let mut all = Vec::new();
+        let mut last = None;
+        for message in self.simple(sql)? {
+            match message {
+                SimpleQueryMessage::Row(row) => last = row.get(0).map(str::to_owned),
+                SimpleQueryMessage::CommandComplete(count) => all.push((count, last.take())),
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
     /// Ends a transaction without effect; when that fails there is none any more, since the connection is gone.
     pub(super) fn roll_back(&mut self) {
         self.ended();

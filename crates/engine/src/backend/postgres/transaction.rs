@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use postgres::SimpleQueryRow;
+
 use super::errors;
 use super::link::Session;
 use crate::backend::{Connection as _, RunOptions};
@@ -90,37 +92,52 @@ pub(super) fn transact<T>(
 
 /// BEGIN, with its settings.
 pub(super) fn begin(session: &mut Session, settings: &Settings) -> Result<()> {
-    let sql = settings.begin(session.is_read_only());
-    session.notices().take_already_open();
-    match session.batch(&sql) {
-        // The server had ended the connection while it was idle; nothing was lost with it.
-        Err(error) if errors::is_lost(&error) => session.batch(&sql)?,
-        outcome => outcome?,
+    begin_asking(session, settings, "").map(drop)
+}
+
+/// The same with the first statements of the transaction, in one round trip; gives the rows of the last one.
+pub(super) fn begin_asking(
+    session: &mut Session,
+    settings: &Settings,
+    first: &str,
+) -> Result<Vec<SimpleQueryRow>> {
+    let mut sql = settings.begin(session.is_read_only());
+    if !first.is_empty() {
+        let _ = write!(sql, "; {first}");
     }
+    session.notices().take_already_open();
+    let found = match session.batch_rows(&sql) {
+        // The server had ended the connection while it was idle; nothing was lost with it.
+        Err(error) if errors::is_lost(&error) => session.batch_rows(&sql)?,
+        outcome => outcome?,
+    };
     let notices = session.notices();
     if notices.take_already_open() {
         return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
             .with_help("COMMIT or ROLLBACK it first"));
     }
     session.begun();
-    Ok(())
+    Ok(found.into_iter().next_back().unwrap_or_default())
 }
 
 /// COMMIT, with the transaction's number taken before so that its fate can be asked for.
 pub(super) fn commit(session: &mut Session) -> Result<()> {
-    let number = session.batch_value("SELECT pg_current_xact_id_if_assigned()::text");
-    let number = match number {
-        Ok(number) => number,
+    match session.batch_value("SELECT pg_current_xact_id_if_assigned()::text") {
+        Ok(number) => commit_numbered(session, number.as_deref()),
         Err(error) => {
             session.roll_back();
-            return Err(error);
+            Err(error)
         }
-    };
+    }
+}
+
+/// COMMIT of the transaction that has this number, if it has one.
+pub(super) fn commit_numbered(session: &mut Session, number: Option<&str>) -> Result<()> {
     let outcome = session.batch("COMMIT");
     session.ended();
     match outcome {
         Err(error) if errors::is_lost(&error) => match number {
-            Some(number) if fate(session, &number)? => Ok(()),
+            Some(number) if fate(session, number)? => Ok(()),
             _ => Err(error),
         },
         Err(error) => {

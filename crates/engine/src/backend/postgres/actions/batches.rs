@@ -11,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use postgres::SimpleQueryRow;
 use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
@@ -19,16 +20,15 @@ use super::super::brake::Brake;
 use super::super::link::Session;
 use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
-use super::catalog;
 use super::rows::Key;
-use super::silence;
 use super::statements::{ident, object};
+use super::{catalog, silence};
 use crate::backend::{Connection as _, Progress};
 use crate::error::codes;
 use crate::runner::Backoff;
 use crate::{Error, Result};
 
-/// How long a batch should hold its rows.
+/// How long a batch should hold its rows: the application waits for those that it wants.
 const TARGET: Duration = Duration::from_millis(20);
 /// The size of the first batch.
 const FIRST: u64 = 1_000;
@@ -86,7 +86,6 @@ struct Order {
 struct Answer {
     session: Session,
     outcome: Result<Batch>,
-    began: Instant,
 }
 
 /// A batch whose transaction is open.
@@ -94,6 +93,10 @@ struct Batch {
     /// The last key of the batch; `None`: the lane is at its end.
     upto: Option<Vec<String>>,
     changed: u64,
+    /// The transaction's number.
+    number: Option<String>,
+    /// Since when rows are held.
+    held: Instant,
 }
 
 /// Changes all rows and marks the action as done.
@@ -210,9 +213,8 @@ fn ranges(
             let (answers, silence, settings) = (answers.clone(), &silence, &settings);
             scope.spawn(move || {
                 while let Ok(mut order) = orders.recv() {
-                    let began = Instant::now();
                     let outcome = batch(&mut order.session, work, settings, silence, &order.lane, order.rows);
-                    let answer = Answer { session: order.session, outcome, began };
+                    let answer = Answer { session: order.session, outcome };
                     if answers.send((at, answer)).is_err() {
                         return;
                     }
@@ -273,18 +275,18 @@ impl<'c, 'r> Crew<'c, 'r> {
 
     /// Takes a batch up: journals and commits it, or rolls it back. Gives what the lane does next, if anything.
     fn settle(&mut self, at: usize, answer: Answer) -> Option<Order> {
-        let Answer { mut session, outcome, began } = answer;
+        let Answer { mut session, outcome } = answer;
         if self.failure.is_some() {
             session.roll_back();
             return None;
         }
         let committed = outcome.and_then(|batch| {
             commit(self.run, &mut session, self.cursor, at, &batch, self.total)?;
-            Ok(batch.upto.is_some())
+            Ok((batch.upto.is_some(), batch.held.elapsed()))
         });
         match committed {
-            Ok(more) => {
-                self.rest(at, began.elapsed());
+            Ok((more, held)) => {
+                self.rest(at, held);
                 (more && self.failure.is_none()).then(|| self.order(at, session))
             }
             Err(error) => {
@@ -353,7 +355,8 @@ fn adapted(size: u64, held: Duration) -> u64 {
     next.clamp(SMALLEST, LARGEST)
 }
 
-/// Begins a transaction and changes the next rows of a lane in it.
+/// Begins a transaction and changes the next rows of a lane in it: one round trip before rows are held, one for them.
+/// On a server that is busy it is these that take the time.
 fn batch(
     session: &mut Session,
     work: &Work<'_>,
@@ -362,42 +365,52 @@ fn batch(
     lane: &Lane,
     rows: u64,
 ) -> Result<Batch> {
-    transaction::begin(session, settings)?;
-    session.batch(silence)?;
-    let upto = next_edge(session, work, lane, rows)?;
-    let end = upto.as_deref().or(lane.upto.as_deref());
-    let range = work.key.within(lane.after.as_deref(), end);
-    let changed = session.execute(&(work.change)(&range), &[])?;
-    if let Some(conflict) = work.conflict
-        && changed > 0
-        && catalog::is_true(session, &conflict(&range))?
-    {
+    let upto = if work.key.is_place() {
+        transaction::begin_asking(session, settings, silence)?;
+        next_page(lane, rows)
+    } else {
+        let first = format!("{silence}; {}", next_edge(work, lane, rows));
+        let found = transaction::begin_asking(session, settings, &first)?;
+        let texts = |row: &SimpleQueryRow| {
+            (0..row.len()).map(|at| row.get(at).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        found.first().map(texts)
+    };
+    let range = work.key.within(lane.after.as_deref(), upto.as_deref().or(lane.upto.as_deref()));
+    let held = Instant::now();
+    let mut sql = format!("{};\nSELECT pg_catalog.pg_current_xact_id()::text", (work.change)(&range));
+    sql.extend(work.conflict.map(|conflict| format!(";\n{}", conflict(&range))));
+    let mut found = session.batch_counts(&sql)?.into_iter();
+    let mut next = || found.next().unwrap_or_default();
+    let ((changed, _), (_, number), (_, conflict)) = (next(), next(), next());
+    if changed > 0 && conflict.as_deref() == Some("t") {
         return Err(Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable());
     }
-    Ok(Batch { upto, changed })
+    Ok(Batch { upto, changed, number, held })
 }
 
-/// The key with which the next batch ends; `None` when that is the lane's end.
-fn next_edge(session: &mut Session, work: &Work<'_>, lane: &Lane, rows: u64) -> Result<Option<Vec<String>>> {
-    if work.key.is_place() {
-        // Pages hold at least a few dozen rows.
-        let page = |key: Option<&Vec<String>>| -> Option<u64> {
-            key?.first()?.trim_start_matches('(').split(',').next()?.parse::<u64>().ok()
-        };
-        let next = page(lane.after.as_ref()).unwrap_or(0) + (rows / 50).max(1);
-        let end = page(lane.upto.as_ref()).unwrap_or(0);
-        return Ok((next < end).then(|| vec![format!("({next},0)")]));
-    }
+/// The place with which the next batch ends; `None` when that is the lane's end.
+fn next_page(lane: &Lane, rows: u64) -> Option<Vec<String>> {
+    // Pages hold at least a few dozen rows.
+    let page = |key: Option<&Vec<String>>| -> Option<u64> {
+        key?.first()?.trim_start_matches('(').split(',').next()?.parse::<u64>().ok()
+    };
+    let next = page(lane.after.as_ref()).unwrap_or(0) + (rows / 50).max(1);
+    let end = page(lane.upto.as_ref()).unwrap_or(0);
+    (next < end).then(|| vec![format!("({next},0)")])
+}
+
+/// The query for the key with which the next batch ends; it gives no row when that is the lane's end.
+fn next_edge(work: &Work<'_>, lane: &Lane, rows: u64) -> String {
     let range = work.key.within(lane.after.as_deref(), lane.upto.as_deref());
     let name = ident(&work.table.name);
-    let sql = format!(
+    format!(
         "SELECT {} FROM {} WHERE {range} ORDER BY {} OFFSET {} LIMIT 1",
         work.key.texts(&name),
         object(work.table),
         work.key.list(&name),
         rows.saturating_sub(1)
-    );
-    one_key(session, &sql)
+    )
 }
 
 /// Journals a batch in its own transaction, and commits it.
@@ -422,7 +435,7 @@ fn commit(
         done: false,
     };
     run.step.commit(session, &progress)?;
-    transaction::commit(session)?;
+    transaction::commit_numbered(session, batch.number.as_deref())?;
     *cursor = next;
     Ok(())
 }

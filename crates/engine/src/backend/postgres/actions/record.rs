@@ -4,10 +4,9 @@ use pql_planner::Backfill;
 use pql_schema::ObjectName;
 
 use super::super::run::{Run, done};
-use super::catalog;
 use super::rows::Key;
-use super::silence;
 use super::statements::{ident, object};
+use super::{catalog, silence};
 use crate::Result;
 use crate::backend::Progress;
 

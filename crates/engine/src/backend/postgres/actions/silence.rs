@@ -1,4 +1,4 @@
-//! Touches of ours that no trigger of the user's sees.
+//! Keeping the user's triggers from firing for rows that we touch.
 
 use pql_schema::ObjectName;
 
