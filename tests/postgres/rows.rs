@@ -279,7 +279,7 @@ fn an_index_is_given_up_when_others_do_not_end() {
     assert_eq!(database.dump(), before);
 }
 
-/// What runs outside a transaction has no lock_timeout of the server's; ours ends it all the same.
+/// What runs outside a transaction has no `lock_timeout` of the server's; ours ends it all the same.
 #[test]
 fn a_statement_outside_a_transaction_keeps_nobody_waiting_for_long() {
     let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
