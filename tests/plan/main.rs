@@ -3,7 +3,8 @@
 //!
 //! A case is a file `cases/<case>.pql` (or `err/<case>.pql`): the schema, a line `-- statement`, the statement. It is
 //! planned for small and for large tables, online and offline; the snapshot beside it shows the plans that differ. Lines
-//! `-- small: t …` before the statement name tables that stay small in every variant. A new case is a new file. The
+//! `-- small: t …` before the statement name tables that stay small in every variant; `-- distributed: t column`, one
+//! that Citus has distributed. A new case is a new file. The
 //! cases of `postgres` are PostgreSQL's, all others SQLite's.
 
 mod invariants;
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use pql_planner::lower::{self, Context};
 use pql_planner::{
-    Capabilities, Dialect, Plan, PlanError, PlanOptions, Rates, Statistics, TableStatistics, plan,
+    Capabilities, Dialect, Flavour, Held, Hold, Lacks, Plan, PlanError, PlanOptions, Rates, Statistics,
+    TableStatistics, plan,
 };
 use pql_schema::{MigrationOp, MigrationStrategy, Schema};
 use pql_syntax::ast::Statement;
@@ -27,6 +29,8 @@ struct Case {
     ops: Vec<MigrationOp>,
     small: Vec<String>,
     dialect: Dialect,
+    /// Tables whose rows Citus has on several nodes, with the column that says where.
+    distributed: Vec<(String, String)>,
 }
 
 /// How it is planned.
@@ -99,6 +103,11 @@ fn case(path: &Path) -> Case {
         schema,
         ops,
         dialect,
+        distributed: head
+            .lines()
+            .filter_map(|line| line.strip_prefix("-- distributed: ")?.split_once(' '))
+            .map(|(table, column)| (table.to_owned(), column.to_owned()))
+            .collect(),
     }
 }
 
@@ -131,11 +140,22 @@ fn planned(case: &Case, variant: Variant) -> Result<Plan, Vec<PlanError>> {
         let rows = if case.small.contains(&name.name) { 100 } else { variant.rows };
         stats.tables.insert(name.to_string(), TableStatistics { rows, bytes: rows * 100 });
     }
+    for (table, column) in &case.distributed {
+        let held = Held {
+            hold: Hold::Distributed,
+            name: column.clone(),
+            columns: Vec::new(),
+            definition: Some("h".to_owned()),
+        };
+        stats.holds.entry(table.clone()).or_default().push(held);
+    }
     let version = match case.dialect {
         Dialect::Sqlite => "3.50.0",
         Dialect::Postgres => "PostgreSQL 15.4",
     };
-    let caps = Capabilities { dialect: case.dialect, version: version.to_owned(), ..capabilities(variant) };
+    let flavour = if case.distributed.is_empty() { Flavour::Plain } else { Flavour::Citus };
+    let version = version.to_owned();
+    let caps = Capabilities { dialect: case.dialect, version, flavour, ..capabilities(variant) };
     plan(&case.ops, &case.schema, &caps, &stats, &options(variant))
 }
 
@@ -310,4 +330,25 @@ fn a_plan_in_rows() {
         })
         .collect();
     snapshot(".", "explain", &shown.join("\n"));
+}
+
+#[test]
+fn what_a_relative_of_postgres_lacks_is_refused() {
+    let case = case(&root().join("postgres/change_type.pql"));
+    let stats = Statistics::default();
+    for (flavour, lacks, said) in [
+        (Flavour::Cockroach, Lacks { triggers: true, ..Lacks::default() }, "CockroachDB has no triggers"),
+        (
+            Flavour::Yugabyte,
+            Lacks { table_locks: true, ..Lacks::default() },
+            "YugabyteDB cannot lock a table",
+        ),
+    ] {
+        for strategy in [MigrationStrategy::Online, MigrationStrategy::Offline] {
+            let caps = Capabilities { dialect: case.dialect, flavour, lacks, ..capabilities(LARGE) };
+            let options = PlanOptions { strategy, ..options(LARGE) };
+            let errors = plan(&case.ops, &case.schema, &caps, &stats, &options).expect_err(said);
+            assert!(errors[0].to_string().contains(said), "{errors:?}");
+        }
+    }
 }

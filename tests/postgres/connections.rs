@@ -1,5 +1,6 @@
 //! Connections: values there and back, errors, and what a pooler does to them.
 
+use pql_engine::backend::LockPatience;
 use pql_engine::{Engine, OpenOptions, Value, codes};
 
 use crate::support::{Database, server};
@@ -145,10 +146,10 @@ fn errors_keep_their_meaning() {
     let mut refused = |sql: &str| engine.run_sql(sql, &[]).unwrap_err();
     let error = refused("INSERT INTO t VALUES (1)");
     assert_eq!(error.code(), codes::CONSTRAINT);
-    assert!(error.message().contains("Key (id)=(1) already exists."), "{error}");
+    assert!(error.message().contains("Key (id)=(1) already exists"), "{error}");
     assert_eq!(refused("SELECT * FROM nowhere").code(), codes::DATABASE);
     assert_eq!(refused("COPY t TO STDOUT").code(), codes::UNSUPPORTED);
-    assert_eq!(refused("SELECT 1/0").message(), "Division by zero.");
+    assert_eq!(refused("SELECT 1/0").message(), "division by zero");
     let mut client = database.client();
     client.batch_execute("CREATE ROLE visitor LOGIN").unwrap();
     let url = database.url().replace("postgres@", "visitor@");
@@ -170,6 +171,9 @@ fn what_cannot_be_opened_is_said() {
     let error = refused("postgres://me:secret@127.0.0.1:1/x?connect_timeout=2");
     assert_eq!(error.code(), codes::CANNOT_OPEN);
     assert!(!error.to_string().contains("secret") && error.message().contains("me@127.0.0.1:1/x"), "{error}");
+    // Nobody listens at that port, whatever the host.
+    let error = refused("postgres:///x?port=1&connect_timeout=2");
+    assert!(error.help().unwrap().contains("localhost was tried"), "{error} {:?}", error.help());
 }
 
 /// Whether the connection of an address is encrypted, or the error that there is none.
@@ -256,5 +260,35 @@ fn a_connection_that_is_ended_between_two_statements_is_no_error_to_a_reader() {
             )
             .unwrap();
         assert_eq!(engine.schema().unwrap(), before);
+    }
+}
+
+#[test]
+fn a_statement_waits_for_locks_as_long_as_the_session_says() {
+    let database = Database::with("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let mut holder = database.client();
+    holder.batch_execute("BEGIN; LOCK TABLE t").unwrap();
+    for mut engine in [database.engine(), database.pooled_engine()] {
+        let short = std::time::Duration::from_millis(50);
+        engine.set_patience(LockPatience { attempt: short, total: short });
+        for sql in ["SELECT * FROM t", "UPDATE t SET a = 2", "ALTER TABLE t ADD COLUMN b int"] {
+            assert_eq!(engine.run_sql(sql, &[]).unwrap_err().code(), codes::LOCKED, "{sql}");
+        }
+        engine.run_sql("BEGIN", &[]).unwrap();
+        assert_eq!(engine.run_sql("SELECT * FROM t", &[]).unwrap_err().code(), codes::LOCKED);
+        assert_eq!(engine.run_sql("SELECT 1", &[]).unwrap_err().code(), codes::TRANSACTION_OPEN);
+        engine.run_sql("ROLLBACK", &[]).unwrap();
+        // What the user sets is the user's, and none of it stays behind.
+        engine.run_sql("BEGIN", &[]).unwrap();
+        engine.run_sql("SET LOCAL lock_timeout = '7s'", &[]).unwrap();
+        assert_eq!(row(&mut engine, "SELECT current_setting('lock_timeout')", &[]), [Value::from("7s")]);
+        engine.run_sql("CREATE TABLE kept (a int)", &[]).unwrap();
+        engine.run_sql("INSERT INTO kept VALUES (1), (2)", &[]).unwrap();
+        engine.run_sql("COMMIT", &[]).unwrap();
+        assert_eq!(row(&mut engine, "SELECT count(*) FROM kept", &[]), [Value::Integer(2)]);
+        assert_eq!(row(&mut engine, "SHOW lock_timeout", &[]), [Value::from("0")]);
+        for sql in ["VACUUM kept", "CREATE INDEX CONCURRENTLY kept_a ON kept (a)", "DROP TABLE kept"] {
+            engine.run_sql(sql, &[]).unwrap();
+        }
     }
 }

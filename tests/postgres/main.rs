@@ -4,10 +4,14 @@
 
 mod support;
 
+mod brakes;
 mod connections;
 mod journal;
+mod kills;
+mod refusals;
 mod round_trips;
 mod rows;
 mod scenarios;
 mod schemas;
+mod traps;
 mod writers;

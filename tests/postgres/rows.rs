@@ -13,19 +13,25 @@ use pql_syntax::ast::Statement;
 use crate::support::Database;
 
 /// Every table is as good as large.
-fn careful() -> ApplyOptions {
+pub(crate) fn careful() -> ApplyOptions {
     let mut options = ApplyOptions::default();
     options.run.max_stall = Duration::ZERO;
     options
 }
 
-fn generate(engine: &mut Engine, statement: &str) -> MigrationId {
+/// One migration of these operations.
+pub(crate) fn generate(engine: &mut Engine, statement: &str) -> MigrationId {
+    try_generate(engine, statement).unwrap()
+}
+
+/// The same, if the plan can be made.
+pub(crate) fn try_generate(engine: &mut Engine, statement: &str) -> Result<MigrationId, Error> {
     let schema = engine.schema().unwrap();
     let context = Context { dialect: Dialect::Postgres, schema: &schema, params: &|_| None };
     let parse = pql_syntax::parse(&format!("MIGRATE GENERATE {statement}"));
     let Some(Statement::Generate(generate)) = parse.statements().next() else { panic!("{statement}") };
     let ops = lower::operations(&generate, context).unwrap().ops;
-    engine.generate(ops, None).unwrap().id
+    Ok(engine.generate(ops, None)?.id)
 }
 
 fn refused(database: &Database, statement: &str) -> Error {
@@ -38,7 +44,8 @@ fn refused(database: &Database, statement: &str) -> Error {
     error
 }
 
-fn one(database: &Database, sql: &str) -> String {
+/// The only value of a query.
+pub(crate) fn one(database: &Database, sql: &str) -> String {
     database.client().query_one(&format!("SELECT ({sql})::text"), &[]).unwrap().get(0)
 }
 
@@ -248,6 +255,19 @@ fn an_index_is_given_up_when_others_do_not_end() {
         engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
         assert_eq!(database.dump(), before);
     }
+    // The same of an index that is dropped, which can be done again.
+    let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+    engine.apply(id, &options, &mut Silent).unwrap();
+    holder.batch_execute("BEGIN; SELECT count(*) FROM t").unwrap();
+    let error = engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::STUCK, "{error}");
+    assert!(error.message().contains("process") && error.message().contains("count(*)"), "{error}");
+    holder.batch_execute("ROLLBACK").unwrap();
+    engine.resume(id, &options, &mut Silent).unwrap();
+    if engine.info(id).unwrap().status == MigrationStatus::Applied {
+        engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();
+    }
+    assert_eq!(database.dump(), before);
     // The time for one statement is also that of a build.
     holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'").unwrap();
     options.run.retry_for = Duration::from_mins(1);
@@ -257,6 +277,32 @@ fn an_index_is_given_up_when_others_do_not_end() {
     assert_eq!(error.code(), codes::TIMEOUT, "{error}");
     holder.batch_execute("ROLLBACK").unwrap();
     assert_eq!(database.dump(), before);
+}
+
+/// What runs outside a transaction has no `lock_timeout` of the server's; ours ends it all the same.
+#[test]
+fn a_statement_outside_a_transaction_keeps_nobody_waiting_for_long() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let mut holder = database.client();
+    holder.batch_execute("BEGIN; SELECT * FROM t").unwrap();
+    let mut engine = database.engine();
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert!(error.message().contains("process") && error.message().contains("SELECT * FROM t"), "{error}");
+    // Nobody is in line any more.
+    database.client().batch_execute("SET lock_timeout = '5s'; SELECT * FROM t").unwrap();
+    // One that can be stopped while it waits.
+    options.run.lock_timeout = Duration::from_mins(1);
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    let mut observer = |progress: &RunProgress| {
+        if progress.waiting.is_some() { Signal::Cancel } else { Signal::Go }
+    };
+    engine.apply(id, &options, &mut observer).unwrap_err();
+    holder.batch_execute("ROLLBACK").unwrap();
+    let id = generate(&mut engine, "EXECUTE 'VACUUM FULL t' REVERT 'SELECT 1' OUTSIDE TRANSACTION");
+    engine.apply(id, &options, &mut Silent).unwrap();
 }
 
 #[test]

@@ -205,7 +205,8 @@ fn what_hangs_on_a_table_is_seen() {
         (Hold::Clustered, vec!["plain_expr"]),
         (Hold::ReplicaIdentity, vec!["FULL"]),
         (Hold::Sequence, vec!["plain_id_seq id"]),
-        (Hold::ForeignKey, vec!["child_plain_id_fkey on app.child id"]),
+        // Those of tables that the model has are its own to know.
+        (Hold::ForeignKey, vec![]),
         (Hold::Trigger, vec!["touch"]),
     ] {
         let mut found = named("plain", hold);

@@ -38,7 +38,7 @@ fn a_hidden_table_comes_back_with_its_triggers_and_indexes() {
     let show = Action::UnhideTable { table: "orders".into(), hidden: "_pql_1_orders".into() };
     there_and_back(
         SHOP,
-        &[Action::DropView { view: "totals".into() }, hide.clone()],
+        &[Action::DropView { view: "totals".into(), materialized: false }, hide.clone()],
         &[
             show.clone(),
             Action::CreateView {

@@ -171,6 +171,10 @@ impl Step for Runner {
         Ok(())
     }
 
+    fn listen(&mut self) -> Result<()> {
+        self.breathe(&Progress::default())
+    }
+
     fn options(&self) -> &RunOptions {
         &self.options
     }
@@ -182,6 +186,8 @@ impl Step for Runner {
     fn waiting(&mut self, what: &str) {
         self.waits.push(what.to_owned());
     }
+
+    fn note(&mut self, _: &str) {}
 }
 
 pub(crate) fn plan(strategy: MigrationStrategy) -> Plan {

@@ -1,7 +1,7 @@
 //! An open database.
 
 use pql_planner::Capabilities;
-use pql_schema::{MigrationId, Schema};
+use pql_schema::{MigrationId, ObjectName, Schema};
 
 use crate::backend::{Backend, LockPatience};
 use crate::journal::{Journal, Presence, Record};
@@ -50,6 +50,11 @@ impl Engine {
     /// What the database can do.
     pub fn capabilities(&self) -> &Capabilities {
         self.backend.capabilities()
+    }
+
+    /// Why there is no table of that name in the schema although the database has one, with what to do instead.
+    pub fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {
+        self.backend.absence(table)
     }
 
     /// The schema as users see it, with the version that the journal gives it.

@@ -1,6 +1,6 @@
 //! Failures on demand, for tests: an error or the end of the process, before or after any statement or commit.
 //!
-//! [`Watch`] sees every statement of the connection that changes a SQLite file and can kill the process at one of
+//! [`Watch`] sees every statement that changes a SQLite file, or goes to a server, and can kill the process at one of
 //! them; child processes are told by the environment variable `PQL_FAULT`:
 //! - `kill:before:17`, `kill:after:17`: SIGKILL around the 17th statement since the database was opened;
 //! - `list:FILE`: write every statement to a file, a line each, so that a harness knows how many there are.
@@ -101,10 +101,24 @@ impl Watch {
     }
 }
 
-/// Lets a connection be watched as the environment asks; the process has one watch for all that it opens.
-pub(crate) fn attach(db: &mut Db) -> Result<()> {
+/// What the environment asks for; the process has one watch for all connections that it opens.
+fn watch() -> Option<&'static Mutex<Watch>> {
     static WATCH: OnceLock<Option<Mutex<Watch>>> = OnceLock::new();
-    let Some(watch) = WATCH.get_or_init(|| Watch::from_environment().map(Mutex::new)) else { return Ok(()) };
+    WATCH.get_or_init(|| Watch::from_environment().map(Mutex::new)).as_ref()
+}
+
+/// Runs a statement on a server, and sees that it does.
+pub(crate) fn around<T>(sql: &str, run: impl FnOnce() -> T) -> T {
+    let Some(watch) = watch() else { return run() };
+    watch.lock().unwrap_or_else(PoisonError::into_inner).begins(sql);
+    let outcome = run();
+    watch.lock().unwrap_or_else(PoisonError::into_inner).ended(sql);
+    outcome
+}
+
+/// Lets a connection be watched as the environment asks.
+pub(crate) fn attach(db: &mut Db) -> Result<()> {
+    let Some(watch) = watch() else { return Ok(()) };
     let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
     db.trace_v2(
         events,
@@ -276,6 +290,11 @@ impl Step for FaultyStep<'_> {
         self.inner.breathe(progress)
     }
 
+    fn listen(&mut self) -> Result<()> {
+        self.after()?;
+        self.inner.listen()
+    }
+
     fn options(&self) -> &RunOptions {
         self.inner.options()
     }
@@ -286,5 +305,9 @@ impl Step for FaultyStep<'_> {
 
     fn waiting(&mut self, what: &str) {
         self.inner.waiting(what);
+    }
+
+    fn note(&mut self, what: &str) {
+        self.inner.note(what);
     }
 }

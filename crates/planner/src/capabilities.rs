@@ -175,11 +175,15 @@ pub enum Hold {
     Grant,
     /// A comment on the table or a column.
     Comment,
-    /// What hangs on the named index or constraint, with the statement that hangs it there again.
-    Attached,
+    /// A comment on the named constraint, with its text.
+    ConstraintComment,
+    /// A comment on the named index, with its text.
+    IndexComment,
     /// The table is clustered on the named index.
     Clustered,
-    /// Its replica identity, when it is not the default one.
+    /// The named index is its replica identity.
+    IdentityIndex,
+    /// Its replica identity, when it is neither the default one nor an index.
     ReplicaIdentity,
     /// A sequence that a column owns, with where it is (`last_value`) as its definition.
     Sequence,
@@ -199,7 +203,15 @@ pub enum Hold {
     Other,
 }
 
+/// What a [`Hold::Distributed`] is called that is no column: every node has all rows.
+pub const REFERENCE_TABLE: &str = "reference table";
+
 impl Hold {
+    /// Whether it hangs on an index or a constraint, whose name it has.
+    pub fn is_attached(self) -> bool {
+        matches!(self, Self::ConstraintComment | Self::IndexComment | Self::Clustered | Self::IdentityIndex)
+    }
+
     /// What a person calls it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -218,9 +230,10 @@ impl Hold {
             Self::Storage => "storage setting",
             Self::Grant => "grant",
             Self::Comment => "comment",
-            Self::Attached => "attribute",
+            Self::ConstraintComment => "comment on constraint",
+            Self::IndexComment => "comment on index",
             Self::Clustered => "clustering",
-            Self::ReplicaIdentity => "replica identity",
+            Self::IdentityIndex | Self::ReplicaIdentity => "replica identity",
             Self::Sequence => "sequence",
             Self::ForeignKey => "foreign key",
             Self::Trigger => "trigger",

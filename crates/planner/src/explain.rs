@@ -171,7 +171,7 @@ pub(crate) fn describe(plan: &Plan, action: &Action) -> String {
         Action::UnhideIndex { index, .. } => format!("bring index {} back", object(&index.name)),
         Action::RenameIndex { from, to } => format!("rename index {} to {}", object(from), object(to)),
         Action::CreateView { view } => format!("create view {}", object(&view.name)),
-        Action::DropView { view } => format!("drop view {}", object(view)),
+        Action::DropView { view, .. } => format!("drop view {}", object(view)),
         Action::Execute { .. } => "run the given SQL".to_owned(),
         Action::StartCapture { capture } => format!("note {}", watched(capture)),
         Action::StopCapture { capture } => format!("no longer note {}", watched(capture)),

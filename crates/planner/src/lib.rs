@@ -22,7 +22,7 @@ pub mod text;
 mod verb;
 
 pub use capabilities::{
-    Capabilities, Dialect, Flavour, Held, Hold, Lacks, Rates, Statistics, TableStatistics,
+    Capabilities, Dialect, Flavour, Held, Hold, Lacks, REFERENCE_TABLE, Rates, Statistics, TableStatistics,
 };
 pub use change::Change;
 pub use column_swap::{ColumnSwap, ConstraintTwin, IndexTwin};

@@ -240,6 +240,9 @@ pub enum Action {
     DropView {
         /// The view.
         view: ObjectName,
+        /// A materialised one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        materialized: bool,
     },
     /// SQL that PQL does not model.
     Execute {

@@ -45,6 +45,7 @@ mod params;
 mod schema_form;
 mod session;
 mod settings;
+mod size;
 mod table;
 mod worker;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pql_engine::backend::RunOptions;
+use pql_engine::backend::{ReplicationLag, RunOptions};
 use pql_engine::{ApplyOptions, OnFailure, Retain, Value};
 use pql_schema::MigrationStrategy;
 use pql_syntax::suggest::nearest;
@@ -11,6 +11,7 @@ use crate::ApplicationSchema;
 use crate::codes;
 use crate::duration;
 use crate::error::Error;
+use crate::size;
 
 /// The settings of a session, or of one statement after its WITH.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,10 @@ pub struct Settings {
     pub throttle: f64,
     /// The longest lock that a single statement may be predicted to hold.
     pub max_stall: Duration,
+    /// How far a standby may be behind before a backfill waits for it; `None`: however far.
+    pub max_replication_lag: Option<ReplicationLag>,
+    /// Bytes of free disk below which a backfill waits; 0: never.
+    pub min_free_disk: u64,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
     /// Accept what loses data for good.
@@ -58,6 +63,8 @@ impl Default for Settings {
             batch_rows: None,
             throttle: 0.0,
             max_stall: Duration::from_millis(10),
+            max_replication_lag: RunOptions::default().max_replication_lag,
+            min_free_disk: RunOptions::default().min_free_disk,
             dry_run: false,
             allow_destructive: false,
             retain: Retain::Forever,
@@ -83,6 +90,8 @@ impl Settings {
                 throttle: self.throttle,
                 max_stall: self.max_stall,
                 verify: self.verify,
+                max_replication_lag: self.max_replication_lag,
+                min_free_disk: self.min_free_disk,
             },
             dry_run: self.dry_run,
             allow_destructive: self.allow_destructive,
@@ -175,11 +184,43 @@ pub static SETTINGS: &[Setting] = &[
         set: |s, v| count(v).filter(|v| (1..=64).contains(v)).map(|v| s.max_concurrent_ops = v),
     },
     Setting {
+        name: "max_replication_lag",
+        accepts: "a duration such as '10s', a size such as '64MB', or 'none'",
+        doc: "how far a standby of a PostgreSQL server may be behind before a backfill waits for it",
+        get: |s| match s.max_replication_lag {
+            None => "none".into(),
+            Some(ReplicationLag::Time(time)) => duration::format(time).into(),
+            Some(ReplicationLag::Bytes(bytes)) => size::format(bytes).into(),
+        },
+        set: |s, v| {
+            s.max_replication_lag = if is_none(v) {
+                None
+            } else {
+                let bytes = || some_size(v).map(ReplicationLag::Bytes);
+                Some(some_duration(v).map(ReplicationLag::Time).or_else(bytes)?)
+            };
+            Some(())
+        },
+    },
+    Setting {
         name: "max_stall",
         accepts: "a duration such as '10ms'",
         doc: "the longest lock one statement may be predicted to hold before the online way is taken",
         get: |s| duration::format(s.max_stall).into(),
         set: |s, v| some_duration(v).map(|v| s.max_stall = v),
+    },
+    Setting {
+        name: "min_free_disk",
+        accepts: "a size such as '2GB', or 'none'",
+        doc: "free disk below which a backfill on PostgreSQL waits, where it can be known",
+        get: |s| match s.min_free_disk {
+            0 => "none".into(),
+            bytes => size::format(bytes).into(),
+        },
+        set: |s, v| {
+            s.min_free_disk = if is_none(v) { 0 } else { some_size(v)? };
+            Some(())
+        },
     },
     Setting {
         name: "on_failure",
@@ -229,7 +270,7 @@ pub static SETTINGS: &[Setting] = &[
         doc: "how long one statement of a migration may run",
         get: |s| s.statement_timeout.map_or_else(|| "none".into(), |time| duration::format(time).into()),
         set: |s, v| {
-            s.statement_timeout = if v.word().as_deref() == Some("none") {
+            s.statement_timeout = if is_none(v) {
                 None
             } else {
                 // Zero means "no limit" to PostgreSQL's users.
@@ -330,6 +371,17 @@ fn some_duration(given: &Given) -> Option<Duration> {
     }
 }
 
+fn some_size(given: &Given) -> Option<u64> {
+    match given {
+        Given::Value(Value::Text(text)) => size::parse(text),
+        _ => count(given),
+    }
+}
+
+fn is_none(given: &Given) -> bool {
+    given.word().as_deref() == Some("none")
+}
+
 fn count(given: &Given) -> Option<u64> {
     match given {
         Given::Value(Value::Integer(number)) => u64::try_from(*number).ok(),
@@ -403,6 +455,8 @@ mod tests {
             ("verify", Value::from("maybe")),
             ("max_concurrent_ops", Value::Integer(0)),
             ("retain", Value::from("a while")),
+            ("max_replication_lag", Value::from("much")),
+            ("min_free_disk", Value::from("10s")),
         ] {
             let setting = Setting::named(name).expect("a setting");
             let error = setting.set(&mut settings, &Given::Value(value)).expect_err(name);

@@ -47,9 +47,7 @@ impl Server {
     fn start() -> Self {
         let bin = programs();
         let root = tempfile::Builder::new().prefix("pqlpg").tempdir().unwrap().keep();
-        let as_root =
-            fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
-        if as_root {
+        if is_root() {
             std::os::unix::fs::chown(&root, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
@@ -116,47 +114,58 @@ impl Server {
             on_path("openssl").is_some(),
             "these tests need a certificate for their server: install openssl"
         );
-        let mut command = if as_root {
-            let mut command = Command::new("setpriv");
-            command.args([
-                &format!("--reuid={NOBODY}"),
-                &format!("--regid={NOBODY}"),
-                "--clear-groups",
-                "sh",
-                "-c",
-                &script,
-            ]);
-            command
-        } else {
-            let mut command = Command::new("sh");
-            command.args(["-c", &script]);
-            command
-        };
-        // A group of its own: an interrupt at the terminal must not end the server before its tests.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let keeper = command.stdin(Stdio::piped()).spawn().expect("sh and setpriv (util-linux) are there");
-        let server = Self { directory, port, pooler_port, _keeper: keeper };
+        let server = Self { directory, port, pooler_port, _keeper: keep(&script) };
         server.wait(&root);
         server
     }
 
+    /// A server that only the calling test knows, and its address.
+    pub(crate) fn alone() -> (Self, String) {
+        let server = Self::start();
+        let host = server.directory.display().to_string().replace('/', "%2F");
+        let url = format!("postgres://postgres@/postgres?host={host}&port={}", server.port);
+        (server, url)
+    }
+
+    /// A standby of it, which is gone with what is given back: its port.
+    pub(crate) fn standby(&self) -> (Child, u16) {
+        let (bin, root, port) = (programs(), self.directory.parent().unwrap(), free_port());
+        let (bin, shown, primary) = (bin.display(), root.display(), self.port);
+        let keeper = keep(&format!(
+            "set -e; umask 077; cd {shown}
+             {bin}/pg_basebackup -h {shown}/run -p {primary} -U postgres -D {shown}/standby -R -X stream -c fast \
+                >>{shown}/log 2>&1
+             echo 'port = {port}' >>{shown}/standby/postgresql.conf
+             {bin}/postgres -D {shown}/standby >>{shown}/log 2>&1 & standby=$!
+             set +e; read _
+             kill -QUIT $standby; wait",
+        ));
+        self.wait_for(port, root);
+        (keeper, port)
+    }
+
     fn wait(&self, root: &Path) {
-        let start = Instant::now();
         for port in [self.port, self.pooler_port] {
-            while let Err(error) = self.connect(port, "postgres") {
-                let log = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
-                assert!(
-                    start.elapsed() < Duration::from_mins(1),
-                    "the test server does not start: {error}\n{}\n{}",
-                    log("log"),
-                    log("pooler.log")
-                );
-                sleep(Duration::from_millis(30));
-            }
+            self.wait_for(port, root);
         }
     }
 
-    fn connect(&self, port: u16, name: &str) -> Result<Client, postgres::Error> {
+    fn wait_for(&self, port: u16, root: &Path) {
+        let start = Instant::now();
+        while let Err(error) = self.connect(port, "postgres") {
+            let log = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+            assert!(
+                start.elapsed() < Duration::from_mins(1),
+                "the test server does not start: {error}\n{}\n{}",
+                log("log"),
+                log("pooler.log")
+            );
+            sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// A connection to one of its ports.
+    pub(crate) fn connect(&self, port: u16, name: &str) -> Result<Client, postgres::Error> {
         postgres::Config::new()
             .host_path(&self.directory)
             .port(port)
@@ -164,6 +173,24 @@ impl Server {
             .dbname(name)
             .connect(NoTls)
     }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0)
+}
+
+/// Runs a script that starts servers and ends them when its input ends, as somebody who may run them.
+fn keep(script: &str) -> Child {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups", "sh"]);
+        command
+    } else {
+        Command::new("sh")
+    };
+    // A group of its own: an interrupt at the terminal must not end the server before its tests.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.args(["-c", script]).stdin(Stdio::piped()).spawn().expect("sh and setpriv (util-linux) are there")
 }
 
 fn programs() -> PathBuf {

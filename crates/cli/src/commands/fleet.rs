@@ -114,7 +114,8 @@ pub(crate) fn scripts(ui: &mut Ui, fleet: &Fleet, setup: &Setup, inputs: &[Input
             Some(Err((outputs, script, error))) => {
                 print(ui, outputs);
                 let source = script.map(|at| &scripts[at]);
-                ui.error(error, source.map_or("", |it| &it.name), source.map_or("", |it| &it.text));
+                let (title, text) = source.map_or(("", ""), |it| (&*it.name, &*it.text));
+                ui.error_of(&name, error, title, text);
             }
         }
         if !matches!(outcome, Some(Ok(_))) {
@@ -164,8 +165,7 @@ fn summary(
         if let Some(Err(FleetFailure { error: Some(error), .. })) = outcome
             && !ui.is_json()
         {
-            ui.heading(&fleet::label(database));
-            ui.error(error, "", "");
+            ui.error_of(&fleet::label(database), error, "", "");
         }
     }
     answer(ui, "migrate_fleet", fleet::summary(outcomes, dry_run));
@@ -190,6 +190,14 @@ fn answer(ui: &mut Ui, statement: &str, rows: pql::ResultSet) {
 }
 
 impl Ui {
+    /// An error of one database, which is named wherever errors go.
+    fn error_of(&mut self, database: &str, error: &Error, title: &str, text: &str) {
+        for one in error.all() {
+            let (title, text) = one.origin().unwrap_or((title, text));
+            self.problem(&Problem::of_error(one, title, text).in_database(database));
+        }
+    }
+
     /// Whose the following is.
     fn heading(&mut self, name: &str) {
         if self.is_json() {

@@ -26,6 +26,8 @@ struct Inner {
     questions: Vec<Question>,
     /// The file, where several are read.
     file: Option<String>,
+    /// The database, where there are several.
+    database: Option<String>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ impl Problem {
             place: Some(Place::new(span, name, places.text())),
             questions: Vec::new(),
             file: None,
+            database: None,
         }))
     }
 
@@ -68,6 +71,7 @@ impl Problem {
                 .map(|span| Place::new(span, name, text)),
             questions: error.questions().to_vec(),
             file: None,
+            database: None,
         }))
     }
 
@@ -91,6 +95,7 @@ impl Problem {
             place: None,
             questions: Vec::new(),
             file: None,
+            database: None,
         }))
     }
 
@@ -103,6 +108,12 @@ impl Problem {
     /// Says which file it is about, for programs.
     pub(crate) fn in_file(mut self, name: &str) -> Self {
         self.0.file = Some(name.to_owned());
+        self
+    }
+
+    /// Says which database it is about.
+    pub(crate) fn in_database(mut self, name: &str) -> Self {
+        self.0.database = Some(name.to_owned());
         self
     }
 
@@ -143,6 +154,9 @@ impl Problem {
         if let Some(file) = &self.0.file {
             outer.insert("file".into(), file.clone().into());
         }
+        if let Some(database) = &self.0.database {
+            outer.insert("database".into(), database.clone().into());
+        }
         outer.insert(if self.0.warning { "warning" } else { "error" }.into(), inner.into());
         outer.into()
     }
@@ -157,6 +171,9 @@ impl Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(database) = &self.0.database {
+            write!(f, "{database}: ")?;
+        }
         f.write_str(&self.0.message)?;
         for question in &self.0.questions {
             write!(f, "\n{} ({})", question.question, question.id)?;

@@ -45,6 +45,12 @@ pub trait Backend: Send {
         Ok(())
     }
 
+    /// Why there is no table of that name in the schema although the database has one, with what to do instead.
+    fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {
+        let _ = table;
+        Ok(None)
+    }
+
     /// How large these tables are.
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics>;
 
@@ -115,6 +121,9 @@ pub trait Step {
     /// in [`crate::error::codes`].
     fn breathe(&mut self, progress: &Progress) -> Result<()>;
 
+    /// The same while nothing is done: what was last shown stays.
+    fn listen(&mut self) -> Result<()>;
+
     /// How to go about it.
     fn options(&self) -> &RunOptions;
 
@@ -123,6 +132,9 @@ pub trait Step {
 
     /// Reports what is being waited for.
     fn waiting(&mut self, what: &str);
+
+    /// Says something that the user should know when the run is over; the same is said once.
+    fn note(&mut self, what: &str);
 }
 
 /// How far an action is.
@@ -183,6 +195,19 @@ pub struct RunOptions {
     pub max_stall: Duration,
     /// Compare rows before cut-over.
     pub verify: bool,
+    /// A backfill waits while a standby is further behind.
+    pub max_replication_lag: Option<ReplicationLag>,
+    /// A backfill waits while the database has fewer bytes of free disk, where that can be known; 0: never.
+    pub min_free_disk: u64,
+}
+
+/// How far a standby is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicationLag {
+    /// It shows what was there so long ago.
+    Time(Duration),
+    /// So many bytes of the log are not applied yet.
+    Bytes(u64),
 }
 
 impl Default for RunOptions {
@@ -195,6 +220,8 @@ impl Default for RunOptions {
             throttle: 0.0,
             max_stall: Duration::from_millis(10),
             verify: true,
+            max_replication_lag: Some(ReplicationLag::Time(Duration::from_secs(10))),
+            min_free_disk: 1 << 30,
         }
     }
 }

@@ -92,17 +92,7 @@ impl Engine {
     /// Whether a migration can be applied from its beginning.
     pub(super) fn may_start(&mut self, record: &Record) -> Result<()> {
         let id = record.migration.id;
-        if record.migration.status == MigrationStatus::Applied {
-            let version = record.migration.version.unwrap_or_default();
-            return Err(Error::new(
-                codes::ALREADY_APPLIED,
-                format!(
-                    "migration {id} ({}) is applied already, as version {version}",
-                    record.migration.name
-                ),
-            )
-            .with_help("to do it again, roll it back first"));
-        }
+        not_applied(record)?;
         self.none_unfinished_but(id)?;
         self.not_done_by_another(record)
     }
@@ -139,6 +129,20 @@ impl Engine {
         )
         .with_help(ways_on))
     }
+}
+
+/// Fails when there is nothing left to do.
+pub(super) fn not_applied(record: &Record) -> Result<()> {
+    let migration = &record.migration;
+    if migration.status != MigrationStatus::Applied {
+        return Ok(());
+    }
+    let version = migration.version.unwrap_or_default();
+    Err(Error::new(
+        codes::ALREADY_APPLIED,
+        format!("migration {} ({}) is applied already, as version {version}", migration.id, migration.name),
+    )
+    .with_help("to do it again, roll it back first"))
 }
 
 pub(super) fn is_unfinished(record: &Record) -> bool {

@@ -21,7 +21,11 @@ impl Engine {
         } else if let Some(index) = schema.index(&wanted) {
             rows.push(part(&index.name.name, "index", Some(pql(schema.names).create_index(index))));
         } else {
-            return Err(unknown(&schema, name));
+            let error = unknown(&schema, name);
+            return Err(match self.backend.absence(&wanted)? {
+                Some(why) => error.with_help(why),
+                None => error,
+            });
         }
         Ok(ResultSet { columns: columns.map(str::to_owned).to_vec(), rows })
     }

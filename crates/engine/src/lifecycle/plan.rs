@@ -7,6 +7,7 @@ use crate::journal::Record;
 use crate::options::ApplyOptions;
 use crate::{Engine, Error, Result, codes};
 
+use super::apply::not_applied;
 use super::drift::differences;
 use super::planning::{self, Planned};
 
@@ -18,6 +19,7 @@ impl Engine {
             // What has begun is done as it was planned.
             self.journal.plan(self.backend.connection(), id, record.attempt)?.plan
         } else {
+            not_applied(&record)?;
             let schema = self.backend.introspect()?;
             self.planned(&record, &schema, options)?.plan
         };

@@ -30,6 +30,8 @@ pub struct Report {
     pub longest_lock: Duration,
     /// The error that the run turned round at, when it did.
     pub error: Option<String>,
+    /// What else the user should know of the run.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -45,6 +47,7 @@ impl Report {
             duration: Duration::from_micros(record.totals.micros),
             longest_lock: Duration::from_micros(record.totals.longest_lock_micros),
             error: record.failure.as_ref().map(|failure| failure.message.clone()),
+            notes: Vec::new(),
         }
     }
 }

@@ -58,12 +58,13 @@ impl Engine {
                 .run(run.heading, run.reason.is_none())
                 .and_then(|()| arrived(runner.backend(), record, stored, run.heading));
             record.totals = runner.totals(record.totals);
+            let notes = runner.take_notes();
             let spent = result.is_err() && run.heading == Heading::Backward && runner.has_spent()?;
             let barrier =
                 if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
                 Ok(schema) => {
-                    let report = self.conclude(lease, record, stored, &run, &schema)?;
+                    let report = Report { notes, ..self.conclude(lease, record, stored, &run, &schema)? };
                     if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
                         // The migration is applied whatever becomes of this; the next run would try it again.
                         let _ = self.purge_one(lease, record.migration.id, options, observer);

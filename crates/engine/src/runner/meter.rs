@@ -22,6 +22,7 @@ pub(super) struct Meter {
     reported: Option<Instant>,
     last: Signal,
     view: RunProgress,
+    notes: Vec<String>,
 }
 
 impl Meter {
@@ -36,6 +37,7 @@ impl Meter {
             reported: None,
             last: Signal::Go,
             view: RunProgress { steps, ..RunProgress::before(id) },
+            notes: Vec::new(),
         }
     }
 
@@ -76,6 +78,17 @@ impl Meter {
             self.view.waiting = Some(what.to_owned());
             self.reported = None;
         }
+    }
+
+    pub(super) fn note(&mut self, what: &str) {
+        if !self.notes.iter().any(|said| said == what) {
+            self.notes.push(what.to_owned());
+        }
+    }
+
+    /// What was noted.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Shows the state, unless it was shown a moment ago; gives the observer's last word.

@@ -11,10 +11,10 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use pql_planner::{Action, Phase, Plan};
+use pql_planner::{Action, Change, Phase, Plan};
 use pql_schema::{MigrationId, ObjectName};
 
-use crate::backend::{Backend, Connection, Progress, RunOptions};
+use crate::backend::{Backend, Connection, Progress, RunOptions, Step as _};
 use crate::journal::{Heading, Journal, State, StepRow, Totals};
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
@@ -117,6 +117,11 @@ impl<'r> Runner<'r> {
     /// What the run has cost, on top of `before`.
     pub(crate) fn totals(&self, before: Totals) -> Totals {
         self.meter.totals(before)
+    }
+
+    /// What the user should know of it.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        self.meter.take_notes()
     }
 
     /// The database that is being changed.
@@ -442,7 +447,27 @@ fn reach(plan: &Plan, step: usize) -> usize {
             position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
                 .map(|end| end - 1)
         }
+        // A proof that the step it serves gives up, an index that becomes a constraint's: gone, when that is taken back.
+        Action::Alter { changes, .. } => changes.iter().find_map(|change| match change {
+            Change::AddConstraint { constraint } => {
+                let own = constraint.name.as_ref()?;
+                position(&|action| {
+                    alters(action, &|it| matches!(it, Change::DropConstraint { name } if name == own))
+                })
+            }
+            _ => None,
+        }),
+        Action::CreateIndexConcurrently { index: built } => position(&|action| {
+            alters(
+                action,
+                &|it| matches!(it, Change::AttachConstraint { index, .. } if *index == built.name.name),
+            )
+        }),
         _ => None,
     };
     end.unwrap_or(step)
+}
+
+fn alters(action: &Action, how: &dyn Fn(&Change) -> bool) -> bool {
+    matches!(action, Action::Alter { changes, .. } if changes.iter().any(how))
 }

@@ -41,20 +41,6 @@ impl StepRun<'_> {
             Some(unit) => self.journal.step_progress(connection, self.id, unit.key(), progress),
         }
     }
-
-    /// Whether to go on.
-    pub(super) fn listen(&mut self) -> Result<()> {
-        let seen = self.meter.report(self.observer);
-        let asked = if seen == Signal::Go { self.lease.control().signal() } else { seen };
-        match asked {
-            Signal::Pause => Err(Error::new(codes::PAUSED, "the migration was paused")
-                .with_help("MIGRATE RESUME goes on where it stopped; MIGRATE CANCEL takes it back")),
-            Signal::Cancel if self.cancellable => {
-                Err(Error::new(codes::CANCELLED, "the migration was cancelled and taken back"))
-            }
-            Signal::Cancel | Signal::Go => Ok(()),
-        }
-    }
 }
 
 impl Step for StepRun<'_> {
@@ -75,6 +61,19 @@ impl Step for StepRun<'_> {
         self.listen()
     }
 
+    fn listen(&mut self) -> Result<()> {
+        let seen = self.meter.report(self.observer);
+        let asked = if seen == Signal::Go { self.lease.control().signal() } else { seen };
+        match asked {
+            Signal::Pause => Err(Error::new(codes::PAUSED, "the migration was paused")
+                .with_help("MIGRATE RESUME goes on where it stopped; MIGRATE CANCEL takes it back")),
+            Signal::Cancel if self.cancellable => {
+                Err(Error::new(codes::CANCELLED, "the migration was cancelled and taken back"))
+            }
+            Signal::Cancel | Signal::Go => Ok(()),
+        }
+    }
+
     fn options(&self) -> &RunOptions {
         self.options
     }
@@ -86,5 +85,9 @@ impl Step for StepRun<'_> {
     fn waiting(&mut self, what: &str) {
         self.meter.waiting(what);
         self.meter.report(self.observer);
+    }
+
+    fn note(&mut self, what: &str) {
+        self.meter.note(what);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::declare::{Demands, check_of, redefine};
+use super::distributed;
 use super::ladder::{Ladder, refill};
 use super::row_key::postgres_row_key;
 
@@ -224,7 +225,7 @@ pub(super) fn postgres(
         }
         ladder.short(Phase::Expand, Action::Alter { table: before.name.clone(), changes }, vec![drop]);
         if let Some(value) = given.filter(|_| !stable) {
-            fill_postgres(ladder, &after, &column, &value);
+            fill_postgres(ladder, &after, &column, &value)?;
             if column.not_null {
                 ladder.require_not_null(&after, &column.name, Some(&value));
             }
@@ -252,8 +253,14 @@ fn computes(column: &Column) -> Option<&'static str> {
 }
 
 /// Fills the rows that nobody has written the column of.
-fn fill_postgres(ladder: &mut Ladder<'_>, table: &Table, column: &Column, value: &Expr) {
+fn fill_postgres(
+    ladder: &mut Ladder<'_>,
+    table: &Table,
+    column: &Column,
+    value: &Expr,
+) -> Result<(), PlanError> {
     let key = postgres_row_key(&ladder.schema, table, None);
+    distributed::fill(ladder, table, column, &key)?;
     // What takes no NULL has to be filled wherever there is one; otherwise a NULL that the application wrote stays,
     // where the row can be told by a key.
     let noted = !column.not_null && !ladder.is_offline() && matches!(key, RowKey::Columns(_));
@@ -282,4 +289,5 @@ fn fill_postgres(ladder: &mut Ladder<'_>, table: &Table, column: &Column, value:
     if let Some(capture) = capture {
         ladder.short(Phase::Backfill, Action::StopCapture { capture }, Vec::new());
     }
+    Ok(())
 }

@@ -98,6 +98,7 @@ pub(super) fn postgres(
     if using.is_some() || old.collation != new.collation || !keeps_stored(&old.data_type, &new.data_type) {
         return super::swap_column::swap(ladder, &before, &old, &new, using.as_ref(), revert_using.as_ref());
     }
+    super::hindrances::of_change(ladder, &before, &old)?;
     let costs = ladder.costs(&before.name);
     if !ladder.is_brief(costs.update()) && !keeps_stored(&new.data_type, &old.data_type) {
         let message = format!("a ROLLBACK rewrites {} while nobody else can use it", before.name);

@@ -7,7 +7,7 @@
 use pql_schema::{Constraint, ConstraintKind, Expr, Index, IndexPart, KeyPart, ObjectName, Table};
 
 use crate::estimate::metadata;
-use crate::text::postgres_ident;
+use crate::text::{postgres_ident, postgres_object, string};
 use crate::{Action, Backfill, Change, Check, Held, Hold, Phase, Severity, codes};
 
 use super::declare::check_of;
@@ -75,9 +75,22 @@ impl Ladder<'_> {
 
     /// What hangs on an index or constraint and goes with it: comments, CLUSTER ON, REPLICA IDENTITY.
     fn attach_again(&self, table: &ObjectName, name: &str) -> Option<Action> {
-        let of = |held: &&Held| held.hold == Hold::Attached && held.name == name;
-        let all: Vec<&str> =
-            self.held(table).iter().filter(of).filter_map(|held| held.definition.as_deref()).collect();
+        let relation = postgres_object(table);
+        let (ident, index) = (postgres_ident(name), postgres_object(&table.sibling(name)));
+        let statement = |held: &Held| {
+            let text = || string(held.definition.as_deref().unwrap_or_default());
+            Some(match held.hold {
+                Hold::ConstraintComment => {
+                    format!("COMMENT ON CONSTRAINT {ident} ON {relation} IS {}", text())
+                }
+                Hold::IndexComment => format!("COMMENT ON INDEX {index} IS {}", text()),
+                Hold::Clustered => format!("ALTER TABLE {relation} CLUSTER ON {ident}"),
+                Hold::IdentityIndex => format!("ALTER TABLE {relation} REPLICA IDENTITY USING INDEX {ident}"),
+                _ => return None,
+            })
+        };
+        let on_it = self.held(table).iter().filter(|held| held.name == name);
+        let all: Vec<String> = on_it.filter_map(statement).collect();
         let sql = all.join("; ");
         (!sql.is_empty()).then_some(Action::Execute { sql, outside_transaction: false })
     }
@@ -276,7 +289,7 @@ impl Ladder<'_> {
         let mut undo = vec![self.index_action(index)];
         undo.extend(self.attach_again(&index.table, &index.name.name));
         let costs = self.costs(&index.table);
-        if self.is_brief(costs.index()) {
+        if self.is_brief(costs.index()) || self.is_partitioned(&index.table) {
             let action = Action::DropIndex { index: index.name.clone() };
             self.short(phase, action, undo);
         } else {

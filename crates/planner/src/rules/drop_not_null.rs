@@ -34,6 +34,7 @@ pub(super) fn postgres(
     if before == after {
         return Ok(());
     }
+    super::hindrances::of_null(ladder, &before, column)?;
     warn(ladder, &before, column);
     let undo = ladder.set_not_null_actions(&before, column);
     let change = Change::DropNotNull { column: column.to_owned() };

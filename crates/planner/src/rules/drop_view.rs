@@ -12,7 +12,7 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, name: &ObjectNam
     let triggers: Vec<Trigger> = ladder.schema.triggers_of(name).cloned().collect();
     ladder.apply(op)?;
     let Some(view) = view else { return Ok(()) };
-    let drop = Action::DropView { view: view.name.clone() };
+    let drop = Action::DropView { view: view.name.clone(), materialized: false };
     let mut undo = vec![Action::CreateView { view }];
     undo.extend(triggers.into_iter().map(|trigger| Action::Execute {
         sql: trigger.definition.as_str().to_owned(),
@@ -33,7 +33,8 @@ pub(super) fn postgres(
     let Some(view) = view else { return Ok(()) };
     if !ladder.options.retain {
         let undo = vec![Action::CreateView { view: view.clone() }];
-        ladder.short(Phase::Cutover, Action::DropView { view: view.name }, undo);
+        let drop = Action::DropView { view: view.name, materialized: view.materialized };
+        ladder.short(Phase::Cutover, drop, undo);
         return Ok(());
     }
     let hidden = ladder.names.apart("dropped", &view.name);

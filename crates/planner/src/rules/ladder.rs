@@ -9,9 +9,11 @@ use crate::exprs::columns_in;
 use crate::names::Names;
 use crate::text::normalise_in;
 use crate::{
-    Action, Backfill, Capabilities, ColumnSwap, Dialect, Estimate, Hazard, Held, IndexBuild, Lock, Phase,
-    PlanError, Rebuild, Severity, Statistics, Step, TableStatistics, codes,
+    Action, Backfill, Capabilities, ColumnSwap, Dialect, Estimate, Hazard, Held, Hold, IndexBuild, Lock,
+    Phase, PlanError, Rebuild, Severity, Statistics, Step, TableStatistics, codes,
 };
+
+use crate::capabilities::REFERENCE_TABLE;
 
 use super::PlanOptions;
 use super::declare::redefine;
@@ -26,7 +28,8 @@ pub(super) struct Ladder<'a> {
     pub(super) names: Names,
     /// Sizes under the names that the tables have now.
     sizes: BTreeMap<String, TableStatistics>,
-    stats: &'a Statistics,
+    /// What hangs on the tables, under the names that they and it have now.
+    held: BTreeMap<String, Vec<Held>>,
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
@@ -54,13 +57,14 @@ impl<'a> Ladder<'a> {
     ) -> Self {
         let sizes =
             schema.tables.keys().map(|name| (schema.names.key(&name.to_string()), stats.of(name))).collect();
+        let held = stats.holds.iter().map(|(name, held)| (schema.names.key(name), held.clone())).collect();
         let mut ladder = Self {
             caps,
             options,
             schema,
             names: Names::new(&options.tag),
             sizes,
-            stats,
+            held,
             op: None,
             pending: Vec::new(),
             last: Vec::new(),
@@ -123,7 +127,16 @@ impl<'a> Ladder<'a> {
             MigrationOp::RenameTable { from, to } => {
                 let size = self.sizes.remove(&self.key(from)).unwrap_or_default();
                 self.sizes.insert(self.key(to), size);
+                let held = self.held.remove(&self.key(from)).unwrap_or_default();
+                self.held.insert(self.key(to), held);
             }
+            MigrationOp::RenameColumn { table, from, to } => {
+                let all = self.held.entry(self.schema.names.key(&table.to_string())).or_default();
+                let columns = all.iter_mut().flat_map(|held| &mut held.columns);
+                columns.filter(|column| *column == from).for_each(|column| column.clone_from(to));
+            }
+            MigrationOp::RenameConstraint { from, to, .. } => self.rename_held(from, to),
+            MigrationOp::RenameIndex { from, to } => self.rename_held(&from.name, &to.name),
             MigrationOp::CreateTable { table } => {
                 self.sizes.insert(self.key(&table.name), TableStatistics::default());
             }
@@ -141,6 +154,15 @@ impl<'a> Ladder<'a> {
         let before = self.table(table)?;
         self.apply(op)?;
         Ok((before, self.table(table)?))
+    }
+
+    /// An index or constraint on which something hangs is called otherwise.
+    fn rename_held(&mut self, from: &str, to: &str) {
+        for held in
+            self.held.values_mut().flatten().filter(|held| held.hold.is_attached() && held.name == from)
+        {
+            to.clone_into(&mut held.name);
+        }
     }
 
     fn normalise(&mut self, name: &ObjectName) {
@@ -161,8 +183,25 @@ impl<'a> Ladder<'a> {
     }
 
     /// What hangs on the table and is not in the model.
-    pub(super) fn held(&self, table: &ObjectName) -> &'a [Held] {
-        self.stats.held(table)
+    pub(super) fn held(&self, table: &ObjectName) -> &[Held] {
+        self.held.get(&self.key(table)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Why a table cannot have triggers of ours; `None`: it can.
+    pub(super) fn without_triggers(&self, table: &ObjectName) -> Option<String> {
+        if self.caps.lacks.triggers {
+            return Some(format!("{} has no triggers", self.caps.flavour.as_str()));
+        }
+        Some(match self.distributed_by(table)? {
+            REFERENCE_TABLE => format!("{table} is a reference table of Citus, which has no triggers"),
+            column => format!("{table} is distributed by {column}, and distributed tables have no triggers"),
+        })
+    }
+
+    /// The column that says where a row of the table is, or [`REFERENCE_TABLE`]; `None`: all rows are here.
+    pub(super) fn distributed_by(&self, table: &ObjectName) -> Option<&str> {
+        let held = self.held(table).iter().find(|held| held.hold == Hold::Distributed)?;
+        Some(&held.name)
     }
 
     /// What work on the table costs.

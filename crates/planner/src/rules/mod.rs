@@ -16,6 +16,7 @@ mod constrain;
 mod create_table;
 mod create_view;
 mod declare;
+mod distributed;
 mod drop_column;
 mod drop_constraint;
 mod drop_default;
@@ -25,6 +26,7 @@ mod drop_table;
 mod drop_view;
 mod execute;
 mod fold;
+mod hindrances;
 mod ladder;
 mod rebuild;
 mod rename_column;
@@ -143,6 +145,7 @@ fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp) -> Result<(), PlanError> {
 
 /// The steps of one operation on PostgreSQL.
 fn postgres(ladder: &mut Ladder<'_>, op: &MigrationOp) -> Result<(), PlanError> {
+    distributed::examine(ladder, op)?;
     match op {
         MigrationOp::CreateTable { table } => create_table::postgres(ladder, op, table),
         MigrationOp::DropTable { table } => drop_table::postgres(ladder, op, table),

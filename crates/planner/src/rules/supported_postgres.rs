@@ -1,8 +1,8 @@
 //! What PostgreSQL cannot express.
 
 use pql_schema::{
-    Column, Constraint, ConstraintKind, DataType, MigrationOp, ObjectName, SortOrder, Table, TableOptions,
-    quote_ident, tokens,
+    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, NameRule, ObjectName, SortOrder, Table,
+    TableOptions, quote_ident, tokens,
 };
 
 use crate::text::POSTGRES_LONGEST;
@@ -35,6 +35,10 @@ pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabiliti
         }
         MigrationOp::ChangeColumnType { to, .. } => examine_type(to, caps),
         MigrationOp::AddConstraint { constraint, .. } => examine_constraint(constraint),
+        MigrationOp::SetDefault { column, default, .. } => {
+            let known = table.and_then(|table| table.column(column, NameRule::Exact));
+            known.map_or(Ok(()), |known| examine_default(&known.data_type, default))
+        }
         MigrationOp::SetColumnOptions { not_null_conflict: Some(_), .. } => Err(no_conflict_clause()),
         _ => Ok(()),
     }
@@ -108,7 +112,38 @@ fn examine_column(column: &Column, caps: &Capabilities) -> Result<(), PlanError>
             "say STORED, or compute the value in a view",
         ));
     }
+    if let Some(default) = &column.default {
+        examine_default(&column.data_type, default)?;
+    }
     examine_type(&column.data_type, caps)
+}
+
+/// `'now'` and its like are read when the default is declared, and stay what they were then: surely not what is meant,
+/// and another value in every database.
+fn examine_default(data_type: &DataType, default: &Expr) -> Result<(), PlanError> {
+    const MOVING: [&str; 4] = ["'now'", "'today'", "'tomorrow'", "'yesterday'"];
+    const TIMES: [&str; 5] = ["date", "time", "timestamp", "timestamptz", "timetz"];
+    let words: Vec<String> = tokens(default.as_str()).map(|token| token.text.to_ascii_lowercase()).collect();
+    let Some(word) = words.first().filter(|word| MOVING.contains(&word.as_str())) else { return Ok(()) };
+    let is_time = match words.get(1).map(String::as_str) {
+        None => matches!(
+            data_type,
+            DataType::Date
+                | DataType::Time
+                | DataType::Timestamp
+                | DataType::TimestampTz
+                | DataType::Native(_)
+        ),
+        Some("::") => words.get(2).is_some_and(|cast| TIMES.contains(&cast.as_str())),
+        Some(_) => false,
+    };
+    if !is_time {
+        return Ok(());
+    }
+    Err(unsupported(
+        &format!("DEFAULT {word} would be the time at which it is declared, for ever"),
+        "say now(), current_date, or current_date + 1; a fixed time as itself",
+    ))
 }
 
 fn examine_type(data_type: &DataType, caps: &Capabilities) -> Result<(), PlanError> {

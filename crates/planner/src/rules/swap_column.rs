@@ -8,10 +8,11 @@ use crate::estimate::metadata;
 use crate::exprs::{columns_in, is_unstable};
 use crate::text::{postgres_ident, postgres_literal, postgres_type_name};
 use crate::{
-    Action, Change, Check, ColumnSwap, ConstraintTwin, Hold, IndexTwin, Phase, PlanError, Severity, codes,
+    Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError, Severity, codes,
 };
 
 use super::constrain::{alter, key_index, not_null_check, validation};
+use super::hindrances;
 use super::ladder::Ladder;
 use super::row_key::postgres_row_key;
 
@@ -24,7 +25,7 @@ pub(super) fn swap(
     using: Option<&Expr>,
     revert_using: Option<&Expr>,
 ) -> Result<(), PlanError> {
-    let dependants = examine(ladder, before, old)?;
+    let dependants = hindrances::of_swap(ladder, before, old)?;
     let shadow = ladder.names.next("new", &old.name);
     let retained = ladder.names.next("old", &old.name);
     let named_before = with_table(ladder, before);
@@ -66,71 +67,6 @@ pub(super) fn swap(
     swap.after = hide_old(ladder, before, old, &retained);
     steps(ladder, &swap);
     Ok(())
-}
-
-/// What refers to the column and goes along; what cannot is an error that names it.
-fn examine(ladder: &Ladder<'_>, table: &Table, column: &Column) -> Result<Vec<ObjectRef>, PlanError> {
-    let refused = |what: String, help: &str| {
-        let message = format!("the type of {}.{} cannot be changed: {what}", table.name, column.name);
-        Err(PlanError::new(codes::IN_USE, message, help))
-    };
-    let first = "drop it in the same migration, before, and make it again after";
-    if column.generated.is_some() {
-        return refused("it is generated".to_owned(), "drop the column and add it again");
-    }
-    if ladder.caps.lacks.triggers && !ladder.is_offline() {
-        return refused(
-            format!("{} has no triggers to keep two columns in step", ladder.caps.flavour.as_str()),
-            "use strategy = 'offline'",
-        );
-    }
-    for held in ladder.held(&table.name) {
-        let about = held.columns.is_empty() || held.columns.contains(&column.name);
-        let named = held.columns.contains(&column.name);
-        let stops = match held.hold {
-            Hold::Partitioned
-            | Hold::Partition
-            | Hold::Parent
-            | Hold::Child
-            | Hold::Distributed
-            | Hold::Foreign => true,
-            Hold::Rule => about,
-            Hold::Policy
-            | Hold::Publication
-            | Hold::ExtendedStatistics
-            | Hold::Function
-            | Hold::ForeignKey => named,
-            _ => false,
-        };
-        if stops {
-            return refused(format!("there is {} {}", held.hold.as_str(), held.name), first);
-        }
-    }
-    let dependants = ladder.schema.dependants_of_column(&table.name, &column.name);
-    for dependant in &dependants {
-        match dependant {
-            ObjectRef::Column(_, name) => return refused(format!("{name} is generated from it"), first),
-            ObjectRef::Constraint(of, name) if *of != table.name => {
-                return refused(format!("foreign key {name} of {of} refers to it"), first);
-            }
-            ObjectRef::Constraint(_, name) => {
-                let constraint = table.constraint(name, ladder.schema.names);
-                let native = constraint.is_some_and(|c| matches!(c.kind, ConstraintKind::Native { .. }));
-                let itself = constraint
-                    .and_then(Constraint::foreign_key)
-                    .is_some_and(|key| key.table == table.name && key.referenced.contains(&column.name));
-                if native || itself {
-                    return refused(format!("constraint {name} names it"), first);
-                }
-            }
-            ObjectRef::View(name) if ladder.schema.view(name).is_some_and(|view| view.materialized) => {
-                return refused(format!("materialised view {name} reads it"), first);
-            }
-            ObjectRef::Trigger(name) => return refused(format!("trigger {name} names it"), first),
-            _ => {}
-        }
-    }
-    Ok(dependants)
 }
 
 /// The schema as it is before the operation.

@@ -1,7 +1,7 @@
 //! Statements that define: lowered to operations; each statement of DDL is one migration, generated and applied.
 
 use pql_planner::lower::{self, Context, Lowered};
-use pql_schema::{MigrationOp, MigrationStrategy, Schema};
+use pql_schema::{MigrationOp, MigrationStrategy, ObjectName, Schema};
 use pql_syntax::Diagnostic;
 use pql_syntax::ast::{Generate, Literal, Statement};
 
@@ -55,10 +55,27 @@ impl Interpreter {
     ) -> Result<Lowered, Error> {
         let dialect = self.dialect()?;
         let params = self.literals()?;
-        lower(Context { dialect, schema, params: &params }).map_err(|findings| {
+        lower(Context { dialect, schema, params: &params }).map_err(|mut findings| {
+            self.explain_absences(&mut findings);
             Error::of_several(findings.iter().map(of_place))
                 .expect("lowering fails with at least one finding")
         })
+    }
+
+    /// A table that the schema does not list may be there all the same.
+    fn explain_absences(&mut self, findings: &mut [Diagnostic]) {
+        for finding in findings {
+            let Some(name) = finding.message.strip_prefix("there is no table ") else { continue };
+            let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
+            let name = match parts.as_slice() {
+                [name] => ObjectName::new(name.clone()),
+                [schema, name] => ObjectName { schema: Some(schema.clone()), name: name.clone() },
+                _ => continue,
+            };
+            if let Ok(Some(why)) = self.engine().and_then(|engine| Ok(engine.absence(&name)?)) {
+                finding.help = Some(why);
+            }
+        }
     }
 
     /// The parameters as lowering asks for them.

@@ -147,7 +147,11 @@ impl Interpreter {
                         Signal::Pause => return Err(error.into()),
                     };
                 }
-                result => return Ok(result?),
+                Ok(mut report) => {
+                    self.notices.append(&mut report.notes);
+                    return Ok(report);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -166,7 +170,8 @@ impl Interpreter {
             }
         };
         let options = options.settings.apply_options();
-        let reports = self.engine_for(&options)?.rollback(target, &options, &mut &*line)?;
+        let mut reports = self.engine_for(&options)?.rollback(target, &options, &mut &*line)?;
+        self.notices.extend(reports.iter_mut().flat_map(|report| report.notes.drain(..)));
         Ok(Answer::Rows(answers::reports(&reports)))
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Target {
     config: Config,
     trust: Trust,
     shown: String,
+    /// Nobody has said which host it is.
+    guessed: bool,
 }
 
 /// A connection with what it has been told by the server on the side.
@@ -73,6 +75,8 @@ impl Target {
                 from_service(&mut config, &mut ours, &key, &value)?;
             }
         }
+        let unnamed = config.get_hosts().is_empty() && config.get_hostaddrs().is_empty();
+        let guessed = unnamed && given("PGHOST").is_none();
         complete(&mut config)?;
         let (mode, trust) = security(&ours, &config)?;
         config.ssl_mode(mode);
@@ -81,7 +85,7 @@ impl Target {
         {
             config.password(password);
         }
-        Ok(Self { config, trust, shown })
+        Ok(Self { config, trust, shown, guessed })
     }
 
     /// What makes its TLS connections.
@@ -95,9 +99,16 @@ impl Target {
         let mut config = self.config.clone();
         let listener = notices.clone();
         config.notice_callback(move |notice| listener.hear(&notice));
-        let client = config
-            .connect(self.connector()?)
-            .map_err(|error| errors::connecting(error, &self.shown, self.config.get_ssl_mode()))?;
+        let client = config.connect(self.connector()?).map_err(|error| {
+            let error = errors::connecting(error, &self.shown, self.config.get_ssl_mode());
+            if !self.guessed || error.help().is_some() || error.code() != codes::CANNOT_OPEN {
+                return error;
+            }
+            error.with_help(
+                "the address names no host, so localhost was tried: write it as postgres://user@host:5432/database, \
+                 or name a socket's directory as in postgres://user@/database?host=/run/postgresql",
+            )
+        })?;
         Ok(Opened { client, notices })
     }
 }

@@ -41,7 +41,12 @@ fn of_server(error: &DbError) -> Error {
         }
         "25006" => new(codes::READ_ONLY, format!("the database cannot be written: {message}"))
             .with_help("it is a standby, or the session was opened to read only"),
-        "42501" => new(codes::PERMISSION, format!("{}.", capital(message)))
+        "42501" if message.contains("row-level security") => new(codes::PERMISSION, plain(message))
+            .with_help(
+                "policies would hide rows from the role that PQL connects as, and a change must see all of them: let \
+                 it own the table (without FORCE ROW LEVEL SECURITY), or give it BYPASSRLS",
+            ),
+        "42501" => new(codes::PERMISSION, plain(message))
             .with_help("the role that PQL connects as needs that right: it must own the tables that it changes, and CREATE on the database for PQL's own schema _pql"),
         "53100" => new(codes::DISK_FULL, "the server's disk is full; nothing of this step was kept".into())
             .with_help("free space and resume; PURGE gives up what finished migrations retain"),
@@ -52,19 +57,17 @@ fn of_server(error: &DbError) -> Error {
             "an earlier statement of this transaction failed, so nothing more is done in it".into(),
         )
         .with_help("ROLLBACK ends it"),
-        "28P01" | "28000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message)))
+        "28P01" | "28000" => new(codes::CANNOT_OPEN, plain(message))
             .with_help("the password is taken from the address, PGPASSWORD or the password file"),
-        "3D000" => new(codes::CANNOT_OPEN, format!("{}.", capital(message))),
+        "3D000" => new(codes::CANNOT_OPEN, plain(message)),
         _ if class == "08" => {
             new(codes::CONNECTION, format!("the connection was lost: {message}")).retryable()
         }
         _ if class == "23" => {
-            let detail = error.detail().map(|detail| format!(" {}", detail.trim_end())).unwrap_or_default();
-            new(codes::CONSTRAINT, format!("{}.{detail}", capital(message)))
+            new(codes::CONSTRAINT, detailed(error))
         }
         _ => {
-            let detail = error.detail().map(|detail| format!(" {}", detail.trim_end())).unwrap_or_default();
-            let error_of = new(codes::DATABASE, format!("{}.{detail}", capital(message)));
+            let error_of = new(codes::DATABASE, detailed(error));
             match error.hint() {
                 Some(hint) => error_of.with_help(hint),
                 None => error_of,
@@ -90,7 +93,7 @@ fn lost(error: &postgres::Error) -> Error {
     if of_line {
         Error::new(codes::CONNECTION, format!("the connection to the server was lost: {cause}")).retryable()
     } else {
-        Error::new(codes::DATABASE, format!("{}.", capital(&cause)))
+        Error::new(codes::DATABASE, plain(&cause))
     }
 }
 
@@ -137,10 +140,18 @@ fn cause(error: &postgres::Error) -> String {
     text.trim_end_matches('.').to_owned()
 }
 
-fn capital(text: &str) -> String {
-    let mut chars = text.trim_end_matches('.').chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}", chars.as_str())
+/// A message of the server's as one of ours: without a full stop at its end.
+fn plain(text: &str) -> String {
+    text.trim_end().trim_end_matches('.').to_owned()
+}
+
+/// The same with what the server adds to it.
+fn detailed(error: &DbError) -> String {
+    let message = plain(error.message());
+    match error.detail() {
+        Some(detail) => format!("{message}: {}", plain(detail)),
+        None => message,
+    }
 }
 
 /// The server's code of the error that one of ours came from.

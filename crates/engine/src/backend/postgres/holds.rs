@@ -73,8 +73,10 @@ fn kind(word: &str) -> Option<Hold> {
         "storage" => Hold::Storage,
         "grant" => Hold::Grant,
         "comment" => Hold::Comment,
-        "attached" => Hold::Attached,
+        "constraint comment" => Hold::ConstraintComment,
+        "index comment" => Hold::IndexComment,
         "clustered" => Hold::Clustered,
+        "identity index" => Hold::IdentityIndex,
         "identity" => Hold::ReplicaIdentity,
         "sequence" => Hold::Sequence,
         "foreign key" => Hold::ForeignKey,
@@ -106,44 +108,41 @@ const CITUS: &str = "SELECT t.at, 'distributed', coalesce(pg_catalog.column_to_c
          'reference table'), NULL, p.partmethod::text \
      FROM t JOIN pg_catalog.pg_dist_partition p ON p.logicalrelid = t.oid";
 
-/// What goes with an index or a constraint, and the statement that brings it back. `t`: the tables.
-macro_rules! attached {
-    () => {
-        "SELECT t.at, 'attached', k.conname::text, NULL, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L', \
-                k.conname, n.nspname, c.relname, d.description) \
-         FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid \
+/// What hangs on the indexes and constraints of a table, by the name of the one it hangs on: the statement that hangs it
+/// there.
+pub(super) fn attached(session: &mut Session, table: &ObjectName) -> Result<Vec<(String, String)>> {
+    let sql = format!(
+        "WITH c AS (SELECT c.oid, c.relreplident, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, n.nspname \
+                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                    WHERE c.oid = pg_catalog.to_regclass({})) \
+         SELECT k.conname, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, c.name, d.description) \
+         FROM c JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid \
          JOIN pg_catalog.pg_description d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid \
          UNION ALL \
-         SELECT t.at, 'attached', x.relname::text, NULL, s.sql \
-         FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+         SELECT x.relname, s.sql \
+         FROM c JOIN pg_catalog.pg_index i ON i.indrelid = c.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
          LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = x.oid \
          CROSS JOIN LATERAL (VALUES \
              (CASE WHEN d.description IS NOT NULL \
-                   THEN pg_catalog.format('COMMENT ON INDEX %I.%I IS %L', n.nspname, x.relname, d.description) END), \
-             (CASE WHEN i.indisclustered \
-                   THEN pg_catalog.format('ALTER TABLE %I.%I CLUSTER ON %I', n.nspname, c.relname, x.relname) END), \
+                   THEN pg_catalog.format('COMMENT ON INDEX %I.%I IS %L', c.nspname, x.relname, d.description) END), \
+             (CASE WHEN i.indisclustered THEN pg_catalog.format('ALTER TABLE %s CLUSTER ON %I', c.name, x.relname) END), \
              (CASE WHEN i.indisreplident AND c.relreplident = 'i' \
-                   THEN pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I', n.nspname, c.relname, \
-                                          x.relname) END)) s(sql) \
-         WHERE s.sql IS NOT NULL"
-    };
-}
-
-/// The names of the indexes and constraints of a table on which something hangs, each with a statement.
-pub(super) fn attached(session: &mut Session, table: &ObjectName) -> Result<Vec<(String, String)>> {
-    let sql = format!(
-        "WITH t(at, oid) AS (SELECT 1, pg_catalog.to_regclass({})::pg_catalog.oid) {}",
-        literal(&qualified(table)),
-        attached!()
+                   THEN pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', c.name, x.relname) \
+              END)) s(sql) \
+         WHERE s.sql IS NOT NULL",
+        literal(&qualified(table))
     );
     let rows = session.batch_rows(&sql)?.into_iter().flatten();
-    Ok(rows.filter_map(|row| Some((row.get(2)?.to_owned(), row.get(4)?.to_owned()))).collect())
+    Ok(rows.filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect())
 }
 
-const QUERIES: [&str; 23] = [
-    attached!(),
+const QUERIES: [&str; 24] = [
+    "SELECT t.at, 'constraint comment', k.conname::text, NULL, d.description \
+     FROM t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid \
+     JOIN pg_catalog.pg_description d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid",
+    "SELECT t.at, 'index comment', x.relname::text, NULL, d.description \
+     FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+     JOIN pg_catalog.pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = x.oid",
     // Views read a table's columns, through their rule.
     "SELECT t.at, 'view', v.oid::regclass::text, \
             pg_catalog.string_agg(DISTINCT a.attname, E'\\n'), pg_catalog.pg_get_viewdef(v.oid) \
@@ -229,23 +228,30 @@ const QUERIES: [&str; 23] = [
     "SELECT t.at, 'comment', coalesce(a.attname::text, ''), a.attname, d.description \
      FROM t JOIN pg_catalog.pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid \
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.objsubid AND d.objsubid > 0",
-    "SELECT t.at, 'clustered', i.indexrelid::regclass::text, NULL, NULL \
-     FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid AND i.indisclustered",
-    "SELECT t.at, 'identity', CASE c.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' ELSE 'INDEX' END, NULL, \
-            (SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i \
-             WHERE i.indrelid = t.oid AND i.indisreplident) \
-     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relreplident <> 'd'",
+    concat!(
+        "SELECT t.at, s.kind, x.relname::text, ",
+        names_of!("t.oid", "i.indkey::pg_catalog.int2[]"),
+        ", NULL FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_index i ON i.indrelid = t.oid \
+         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
+         CROSS JOIN LATERAL (VALUES (CASE WHEN i.indisclustered THEN 'clustered' END), \
+             (CASE WHEN i.indisreplident AND c.relreplident = 'i' THEN 'identity index' END)) s(kind) \
+         WHERE s.kind IS NOT NULL"
+    ),
+    "SELECT t.at, 'identity', CASE c.relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relreplident IN ('f', 'n')",
     "SELECT t.at, 'sequence', s.oid::regclass::text, a.attname, \
             CASE WHEN d.deptype = 'i' THEN 'identity' ELSE 'owned' END \
      FROM t JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid \
           AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 \
      JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
      JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid",
+    // Those of tables that the model has are its own to know.
     concat!(
-        "SELECT t.at, 'foreign key', k.conname || ' on ' || k.conrelid::regclass::text, ",
+        "SELECT t.at, 'foreign key', k.conname || ' of partition ' || k.conrelid::regclass::text, ",
         names_of!("t.oid", "k.confkey"),
         ", pg_catalog.pg_get_constraintdef(k.oid) \
-         FROM t JOIN pg_catalog.pg_constraint k ON k.confrelid = t.oid AND k.contype = 'f' AND k.conrelid <> t.oid"
+         FROM t JOIN pg_catalog.pg_constraint k ON k.confrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0 \
+         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND c.relispartition"
     ),
     concat!(
         "SELECT t.at, 'trigger', g.tgname, ",

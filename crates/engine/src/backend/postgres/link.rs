@@ -14,8 +14,10 @@ use postgres::{CancelToken, Client, Row, SimpleQueryMessage, SimpleQueryRow};
 use super::connect::{Notices, Opened, Target};
 use super::decode::Cell;
 use super::errors;
-use crate::backend::Connection;
+use crate::backend::{Connection, LockPatience};
 use crate::error::codes;
+#[cfg(feature = "testing")]
+use crate::fault::around;
 use crate::{Error, Result, ResultSet, SqlOutcome, Value};
 
 /// A connection of its own, opened again when it was lost between two statements.
@@ -24,6 +26,8 @@ pub(super) struct Session {
     opened: Option<Opened>,
     read_only: bool,
     stage: Stage,
+    /// How long a statement of the user's waits for a lock.
+    patience: Duration,
 }
 
 /// Where a connection is with its transactions.
@@ -45,7 +49,8 @@ impl Session {
     /// Connects.
     pub(super) fn open(target: Arc<Target>, read_only: bool) -> Result<Self> {
         let opened = Some(target.open()?);
-        Ok(Self { target, opened, read_only, stage: Stage::Between })
+        let patience = LockPatience::default().attempt;
+        Ok(Self { target, opened, read_only, stage: Stage::Between, patience })
     }
 
     /// Another connection to the same place.
@@ -64,6 +69,31 @@ impl Session {
     pub(super) fn canceller(&mut self) -> Result<Canceller> {
         let token = self.client()?.cancel_token();
         Ok(Canceller { token, target: Arc::clone(&self.target) })
+    }
+
+    /// Says how long a statement of the user's waits for a lock.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Begins a transaction for one statement of the user's, with its own limit for locks, and says whether it did:
+    /// one that the user has opened is gone on with.
+    fn guard(&mut self, sql: &str) -> Result<bool> {
+        if self.read_only {
+            self.batch("BEGIN READ ONLY")?;
+            return Ok(true);
+        }
+        if !goes_into_a_transaction(sql) {
+            return Ok(false);
+        }
+        self.notices().take_already_open();
+        let millis = self.patience.as_millis().max(1);
+        // What the user has set in a transaction of theirs stays.
+        self.batch(&format!(
+            "BEGIN; SELECT pg_catalog.set_config('lock_timeout', '{millis}', true) \
+             WHERE transaction_timestamp() = statement_timestamp()"
+        ))?;
+        Ok(!self.notices().take_already_open())
     }
 
     /// Whether only reading is meant.
@@ -115,7 +145,8 @@ impl Session {
 
     /// Runs statements without parameters, one after the other, in one round trip.
     pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
-        let outcome = self.client()?.batch_execute(sql).map_err(Error::from);
+        let client = self.client()?;
+        let outcome = around(sql, || client.batch_execute(sql)).map_err(Error::from);
         self.outcome(outcome)
     }
 
@@ -125,7 +156,8 @@ impl Session {
     }
 
     fn bound(&mut self, sql: &str, params: &[Value]) -> Result<(Vec<Row>, u64)> {
-        let outcome = run(self.client()?, sql, params);
+        let client = self.client()?;
+        let outcome = around(sql, || run(client, sql, params));
         self.outcome(outcome)
     }
 
@@ -177,6 +209,11 @@ impl Session {
     }
 }
 
+#[cfg(not(feature = "testing"))]
+fn around<T>(_: &str, run: impl FnOnce() -> T) -> T {
+    run()
+}
+
 /// Stops a connection's statement.
 pub(super) struct Canceller {
     token: CancelToken,
@@ -219,14 +256,15 @@ impl Connection for Session {
             )
             .with_help("use psql's \\copy, or COPY to and from a file on the server"));
         }
-        let read_only = self.read_only;
-        if read_only {
-            self.batch("BEGIN READ ONLY")?;
-        }
-        let outcome = users(self.client()?, sql, params, read_only);
+        let begun = self.guard(sql)?;
+        let outcome = users(self.client()?, sql, params, begun);
         let outcome = self.outcome(outcome);
-        if read_only {
+        if begun && (self.read_only || outcome.is_err()) {
             self.roll_back();
+        } else if begun {
+            self.batch("COMMIT")?;
+        } else if outcome.is_ok() && first_word(sql).is_some_and(|word| word == "begin" || word == "start") {
+            self.batch(&format!("SET LOCAL lock_timeout = {}", self.patience.as_millis().max(1)))?;
         }
         outcome
     }
@@ -290,6 +328,18 @@ fn first_word(sql: &str) -> Option<String> {
 fn only_reads(sql: &str) -> bool {
     first_word(sql)
         .is_some_and(|word| ["select", "values", "table", "show", "explain"].contains(&word.as_str()))
+}
+
+/// Whether a statement does the same in a transaction as without one.
+fn goes_into_a_transaction(sql: &str) -> bool {
+    const ROWS: [&str; 8] = ["select", "insert", "update", "delete", "merge", "with", "values", "table"];
+    const DEFINITIONS: [&str; 8] =
+        ["alter", "create", "drop", "truncate", "refresh", "comment", "grant", "revoke"];
+    const OUTSIDE: [&str; 5] = ["concurrently", "database", "tablespace", "system", "subscription"];
+    let has = |words: &[&str], word: &str| words.contains(&word);
+    let Some(first) = first_word(sql) else { return false };
+    let mut words = pql_schema::tokens(sql).map(|token| token.text.to_ascii_lowercase());
+    has(&ROWS, &first) || has(&DEFINITIONS, &first) && !words.any(|word| has(&OUTSIDE, &word))
 }
 
 fn may_give_rows(sql: &str) -> bool {

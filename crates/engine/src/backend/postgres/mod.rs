@@ -1,7 +1,7 @@
 //! The PostgreSQL backend: a server that many use at the same time, perhaps through a pooler.
 //!
 //! - `connect`, `service`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
-//! - `transaction`, `run`, `blockers`: transactions that keep nobody waiting for long;
+//! - `transaction`, `run`, `blockers`, `brake`: transactions that keep nobody waiting for long;
 //! - `introspect`, `holds`, `rates`: what there is; `normalise`: what would be if it were;
 //! - `actions`: what a plan's steps do.
 //!
@@ -10,6 +10,7 @@
 
 mod actions;
 mod blockers;
+mod brake;
 mod connect;
 mod decode;
 mod errors;
@@ -72,6 +73,16 @@ impl Backend for Postgres {
     fn introspect(&mut self) -> Result<Schema> {
         let settings = Settings { snapshot: true, ..Settings::default() };
         transact(&mut self.session, &settings, introspect::schema)
+    }
+
+    fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {
+        self.session.batch_value(&format!(
+            "SELECT pg_catalog.format('%1$s is a partition of %2$s: change %2$s, and its partitions follow', \
+                 h.inhrelid::regclass, h.inhparent::regclass) \
+             FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relispartition \
+             WHERE h.inhrelid = pg_catalog.to_regclass({})",
+            blockers::literal(&blockers::qualified(table))
+        ))
     }
 
     fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {
@@ -145,6 +156,7 @@ impl Backend for Postgres {
 
     fn set_patience(&mut self, patience: LockPatience) {
         self.patience = patience;
+        self.session.set_patience(patience.attempt);
     }
 
     fn connection(&mut self) -> &mut dyn Connection {

@@ -11,7 +11,7 @@ use pql_schema::MigrationStrategy;
 use super::blockers;
 use super::link::Session;
 use super::transaction::{Settings, transact};
-use crate::backend::{Connection, Progress, Step};
+use crate::backend::{Progress, Step};
 use crate::error::codes;
 use crate::runner::Backoff;
 use crate::{Error, Result};
@@ -78,7 +78,7 @@ impl Run<'_> {
             self.step.waiting(&what);
             attempt = (attempt * 2).min(longest);
             let step = &mut *self.step;
-            backoff.wait(&mut || step.breathe(&Progress::default()))?;
+            backoff.wait(&mut || step.listen())?;
         }
     }
 
@@ -95,12 +95,6 @@ impl Run<'_> {
     /// Reads one snapshot.
     pub(super) fn read<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
         transact(self.session, &Settings { snapshot: true, ..Settings::default() }, work)
-    }
-
-    /// Runs one statement outside any transaction (`CONCURRENTLY`, `VACUUM`). No time limit is set: what such a
-    /// statement waits with keeps no reader or writer of rows waiting, and one that is cut off leaves wreckage.
-    pub(super) fn outside(&mut self, sql: &str) -> Result<()> {
-        self.session.execute(sql, &[]).map(drop)
     }
 
     /// Another connection, for work beside this one.

@@ -62,8 +62,8 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn unusable(what: &str) -> Error {
-    Error::new(codes::CANNOT_OPEN, format!("{what}."))
+fn unusable(what: impl Into<String>) -> Error {
+    Error::new(codes::CANNOT_OPEN, what)
 }
 
 fn read(named: Option<&str>) -> Result<RootCertStore> {
@@ -87,11 +87,11 @@ fn read(named: Option<&str>) -> Result<RootCertStore> {
     };
     let shown = path.display();
     let bytes = fs::read(&path)
-        .map_err(|error| unusable(&format!("the root certificate {shown} cannot be read: {error}")))?;
+        .map_err(|error| unusable(format!("the root certificate {shown} cannot be read: {error}")))?;
     let mut store = RootCertStore::empty();
     let found = CertificateDer::pem_slice_iter(&bytes).filter_map(std::result::Result::ok);
     let (added, _) = store.add_parsable_certificates(found);
-    if added == 0 { Err(unusable(&format!("there is no root certificate in {shown}"))) } else { Ok(store) }
+    if added == 0 { Err(unusable(format!("there is no root certificate in {shown}"))) } else { Ok(store) }
 }
 
 /// Asks for less than the usual: whoever holds a certificate, or one that the roots stand for whatever its name. The

@@ -113,7 +113,7 @@ pub(super) fn begin_asking(
     };
     let notices = session.notices();
     if notices.take_already_open() {
-        return Err(Error::new(codes::TRANSACTION_OPEN, "A transaction is open on this connection")
+        return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
             .with_help("COMMIT or ROLLBACK it first"));
     }
     session.begun();

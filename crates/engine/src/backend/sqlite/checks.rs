@@ -98,7 +98,7 @@ impl Subject {
         let (what, help) = match check {
             Check::NotNull { column, .. } => (
                 format!("{}.{} cannot be NOT NULL, because it is NULL in", ident(&self.table), ident(column)),
-                "give those rows a value, or say which one they get with BACKFILL",
+                "give those rows a value; SET NOT NULL with BACKFILL does that by itself",
             ),
             Check::Holds { name, .. } => (
                 format!("the check {} does not hold for", ident(name)),

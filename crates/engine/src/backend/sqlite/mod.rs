@@ -306,7 +306,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::UnhideIndex { index, hidden } => unhide_index(run, index, hidden),
         Action::RenameIndex { from, to } => metadata::change(run, |db| metadata::rename_index(db, from, to)),
         Action::CreateView { view } => metadata::change(run, |db| metadata::create_view(db, view)),
-        Action::DropView { view } => metadata::change(run, |db| metadata::drop_view(db, view)),
+        Action::DropView { view, .. } => metadata::change(run, |db| metadata::drop_view(db, view)),
         Action::Execute { sql, outside_transaction } => execute::execute(run, sql, *outside_transaction),
         Action::StartCapture { capture } => {
             run.write_last(|db| capture::start(db, capture, retained::Kind::Capture, None))

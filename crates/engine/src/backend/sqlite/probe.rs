@@ -42,7 +42,7 @@ pub(super) fn probe(db: &Db, plan: &Plan, action: &Action) -> Result<Option<bool
         Action::UnhideIndex { index: shown, .. } => index(&shown.name.name)?,
         Action::RenameIndex { from, to } => index(&to.name)? && !index(&from.name)?,
         Action::CreateView { view } => catalog::find(db, "view", &view.name.name)?.is_some(),
-        Action::DropView { view } => catalog::find(db, "view", &view.name)?.is_none(),
+        Action::DropView { view, .. } => catalog::find(db, "view", &view.name)?.is_none(),
         Action::StartCapture { capture } => table(&capture.log.name)?,
         Action::StopCapture { capture } => !table(&capture.log.name)?,
         Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {

@@ -61,7 +61,7 @@ pub(super) fn statements(db: &Db, plan: &Plan, action: &Action) -> Vec<String> {
         }
         Action::RenameIndex { from, to } => vec![renamed_row("index", &from.name, &to.name)],
         Action::CreateView { view } => vec![SQLITE.create_view(view)],
-        Action::DropView { view } => vec![format!("DROP VIEW {}", object(view))],
+        Action::DropView { view, .. } => vec![format!("DROP VIEW {}", object(view))],
         Action::Execute { sql, .. } => vec![sql.clone()],
         Action::StartCapture { capture } => capture::statements(db, capture).unwrap_or_default(),
         Action::StopCapture { capture } => vec![format!("DROP TABLE {}", object(&capture.log))],

@@ -176,7 +176,7 @@ impl Run<'_> {
                 waited.as_secs_f64()
             ));
             if attempt_start.elapsed() >= attempt {
-                self.step.breathe(&Progress::default())?;
+                self.step.listen()?;
                 attempt_start = Instant::now();
             }
         }
@@ -254,7 +254,7 @@ impl Run<'_> {
             }
             let who = self.named(Held::Reading);
             self.step.waiting(&format!("a reader{who} keeps the database's log from being started again"));
-            self.step.breathe(&Progress::default())?;
+            self.step.listen()?;
             thread::sleep(REPORT);
         }
         Ok(())

@@ -16,6 +16,7 @@ use pql_schema::ObjectName;
 use serde::{Deserialize, Serialize};
 
 use super::super::blockers::literal;
+use super::super::brake::Brake;
 use super::super::link::Session;
 use super::super::run::{Run, done};
 use super::super::transaction::{self, Settings};
@@ -34,6 +35,8 @@ const FIRST: u64 = 1_000;
 /// The bounds of what a batch adapts to.
 const SMALLEST: u64 = 50;
 const LARGEST: u64 = 20_000;
+/// How often is listened during a wait.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Tables with fewer rows are not worth a second connection.
 const WORTH_TWO: u64 = 20_000;
 
@@ -111,10 +114,11 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
         }
         None => begin(run.session, work, total)?,
     };
+    let mut brake = Brake::new(run.step.options());
     if !cursor.last_look {
-        ranges(run, work, &mut cursor, total)?;
+        ranges(run, work, &mut cursor, total, &mut brake)?;
     }
-    last_look(run, work, &mut cursor, total)?;
+    last_look(run, work, &mut cursor, total, &mut brake)?;
     run.write(|_| Ok(((), Progress { rows: cursor.rows, total: Some(total), ..done() })))
 }
 
@@ -188,11 +192,18 @@ fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
 }
 
 /// Goes through the ranges of all lanes.
-fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
+fn ranges(
+    run: &mut Run<'_>,
+    work: &Work<'_>,
+    cursor: &mut Cursor,
+    total: u64,
+    brake: &mut Brake,
+) -> Result<()> {
     let silence = silence::of(run.session, work.table, &work.columns)?;
     let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
     let lanes = cursor.lanes.clone();
-    let mut crew = Crew::new(run, cursor, total);
+    hold(run, brake, work.table)?;
+    let mut crew = Crew::new(run, cursor, total, brake);
     thread::scope(|scope| {
         let (answers, inbox) = channel::<(usize, Answer)>();
         let mut outboxes: Vec<Sender<Order>> = Vec::new();
@@ -215,11 +226,21 @@ fn ranges(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -
             }
             outboxes.push(outbox);
         }
+        let mut parked = Vec::new();
         while open > 0 {
             let Ok((at, answer)) = inbox.recv() else { break };
-            let next = crew.settle(at, answer);
-            let goes_on = next.is_some_and(|order| outboxes[at].send(order).is_ok());
-            open -= usize::from(!goes_on);
+            parked.extend(crew.settle(at, answer).map(|order| (at, order)));
+            open -= 1;
+            // No transaction is open while we wait.
+            if !parked.is_empty() && crew.must_wait(work.table) {
+                if open > 0 {
+                    continue;
+                }
+                crew.failure = hold(crew.run, crew.brake, work.table).err();
+            }
+            for (at, order) in parked.drain(..).filter(|_| crew.failure.is_none()) {
+                open += usize::from(outboxes[at].send(order).is_ok());
+            }
         }
         drop(outboxes);
         crew.failure.take().map_or(Ok(()), Err)
@@ -235,15 +256,17 @@ struct Crew<'c, 'r> {
     sizes: Vec<u64>,
     /// Since when each lane tries, and how it waits.
     patience: Vec<(Backoff, Instant)>,
+    /// What may make all of them wait.
+    brake: &'c mut Brake,
     /// What ends the work, once the batches that are under way have ended.
     failure: Option<Error>,
 }
 
 impl<'c, 'r> Crew<'c, 'r> {
-    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64) -> Self {
+    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64, brake: &'c mut Brake) -> Self {
         let size = run.step.options().batch_rows.unwrap_or(FIRST);
         let patience = cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
-        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, failure: None }
+        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, brake, failure: None }
     }
 
     fn order(&self, at: usize, session: Session) -> Order {
@@ -274,6 +297,11 @@ impl<'c, 'r> Crew<'c, 'r> {
         }
     }
 
+    /// Whether a standby or the disk asks for a pause.
+    fn must_wait(&mut self, table: &ObjectName) -> bool {
+        self.failure.is_none() && self.brake.reason(self.run.session, table, self.run.step).is_some()
+    }
+
     /// After a batch: the size of the next, a word to whoever watches, and time for others.
     fn rest(&mut self, at: usize, held: Duration) {
         self.patience[at] = (Backoff::new(), Instant::now());
@@ -300,8 +328,18 @@ impl<'c, 'r> Crew<'c, 'r> {
         self.run.step.waiting(error.message());
         self.sizes[at] = (self.sizes[at] / 2).max(1);
         let step = &mut *self.run.step;
-        self.failure = self.patience[at].0.wait(&mut || step.breathe(&Progress::default())).err();
+        self.failure = self.patience[at].0.wait(&mut || step.listen()).err();
     }
+}
+
+/// Waits as long as there is a reason to, however long that is: it can be paused and cancelled meanwhile.
+fn hold(run: &mut Run<'_>, brake: &mut Brake, table: &ObjectName) -> Result<()> {
+    while let Some(reason) = brake.reason(run.session, table, run.step) {
+        run.step.waiting(reason);
+        run.step.listen()?;
+        thread::sleep(GLANCE);
+    }
+    Ok(())
 }
 
 /// The next size, from how long the last batch took.
@@ -403,12 +441,19 @@ fn commit(
 }
 
 /// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was.
-fn last_look(run: &mut Run<'_>, work: &Work<'_>, cursor: &mut Cursor, total: u64) -> Result<()> {
+fn last_look(
+    run: &mut Run<'_>,
+    work: &Work<'_>,
+    cursor: &mut Cursor,
+    total: u64,
+    brake: &mut Brake,
+) -> Result<()> {
     let silence = silence::of(run.session, work.table, &work.columns)?;
     cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
     loop {
+        hold(run, brake, work.table)?;
         let sql = format!(
             "SELECT {} FROM {} WHERE {} LIMIT {FIRST}",
             work.key.texts(&name),

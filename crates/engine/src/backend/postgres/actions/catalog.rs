@@ -23,6 +23,17 @@ pub(super) fn has_relation(session: &mut Session, name: &ObjectName) -> Result<b
     is_true(session, &format!("SELECT {} IS NOT NULL", regclass(name)))
 }
 
+/// Whether there is such a relation of this kind (`relkind`).
+pub(super) fn is_relation_of(session: &mut Session, name: &ObjectName, kind: char) -> Result<bool> {
+    is_true(
+        session,
+        &format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE oid = {} AND relkind = '{kind}')",
+            regclass(name)
+        ),
+    )
+}
+
 /// Whether the table has such a column.
 pub(super) fn has_column(session: &mut Session, table: &ObjectName, column: &str) -> Result<bool> {
     is_true(

@@ -118,7 +118,7 @@ fn refusal(table: &ObjectName, check: &Check, named: &[String]) -> Error {
     let (what, help) = match check {
         Check::NotNull { column, .. } => (
             format!("{shown}.{} cannot be NOT NULL, because it is NULL in", ident(column)),
-            "give those rows a value, or say which one they get with BACKFILL",
+            "give those rows a value; SET NOT NULL with BACKFILL does that by itself",
         ),
         Check::Holds { name, .. } => {
             (format!("the check {} does not hold for", ident(name)), "change those rows, or the condition")

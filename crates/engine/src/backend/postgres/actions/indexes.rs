@@ -43,7 +43,7 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let begun = run.step.cursor() == Some(BEGUN);
     match found(run.session, &index.name)? {
         Some(there) if begun && there.is(index) => return run.finish(),
-        Some(there) if begun || !there.valid => drop_it(run, &index.name, Patience::Limited)?,
+        Some(there) if begun || !there.valid => drop_it(run, &index.name)?,
         Some(_) => {
             return Err(moved(format!("there is an index {} already", object(&index.name))));
         }
@@ -52,14 +52,14 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
     let sql = statements::of(&Action::CreateIndexConcurrently { index: index.clone() }).join("; ");
-    if let Err(error) = beside(run, &sql, &index.name, Patience::Limited) {
+    if let Err(error) = beside(run, &sql, Work::Build, &object(&index.name)) {
         let error = after_failure(run, &index.name, error);
         return Err(explained(run.session, index, error));
     }
     match found(run.session, &index.name)? {
         Some(there) if there.valid => run.finish(),
         _ => {
-            drop_it(run, &index.name, Patience::Limited)?;
+            drop_it(run, &index.name)?;
             let message = format!("the index {} came out invalid", object(&index.name));
             Err(Error::new(codes::DATABASE, message).retryable())
         }
@@ -70,27 +70,29 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
 pub(super) fn drop_concurrently(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let progress = Progress { cursor: Some(BEGUN.to_owned()), ..Progress::default() };
     run.write(|_| Ok(((), progress.clone())))?;
-    drop_it(run, index, Patience::Endless)?;
+    drop_it(run, index)?;
     run.finish()
 }
 
-/// Whether a statement gives up when others have kept it waiting for as long as an action may.
+/// What is done beside the application, outside any transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    Limited,
-    /// What is cut off here would leave something that is neither there nor gone.
-    Endless,
+pub(super) enum Work {
+    Build,
+    Drop,
+    /// A statement of the user's.
+    Own,
 }
 
-fn drop_it(run: &mut Run<'_>, index: &ObjectName, patience: Patience) -> Result<()> {
+/// Drops an index, or what is left of it: a drop that was given up leaves it invalid, and can be done again.
+pub(super) fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let sql = statements::of(&Action::DropIndexConcurrently { index: index.clone() }).join("; ");
-    beside(run, &sql, index, patience)
+    beside(run, &sql, Work::Drop, &object(index))
 }
 
 /// Drops what an attempt left, and says in its error when that could not be done.
 fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
     // An index that was left half built would cost every write and serve nobody.
-    let _ = drop_it(run, index, Patience::Limited);
+    let _ = drop_it(run, index);
     if error.code() == codes::LOCKED && matches!(found(run.session, index), Ok(Some(_))) {
         return error.with_help(format!(
             "end the session that is named; the index stays behind, without effect on queries, until DROP INDEX {} or \
@@ -104,15 +106,15 @@ fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
 /// Runs a statement that may take long on a connection of its own, and says meanwhile what it waits for. A word to stop
 /// is passed on to the server, and so is the end of our patience: such a statement is in no transaction that could have
 /// settings of its own.
-fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) -> Result<()> {
+pub(super) fn beside(run: &mut Run<'_>, sql: &str, work: Work, about: &str) -> Result<()> {
     let mut worker = run.another()?;
     // Behind a pooler the statement may run in another process than any before it: it is known by its text.
     let mark = mark();
     let sql = &format!("{mark} {sql}");
     let canceller = worker.canceller()?;
     let options = run.step.options();
-    let longest = options.retry_for.max(options.lock_timeout);
-    let time = options.statement_timeout.filter(|_| patience == Patience::Limited);
+    let (longest, in_line) = (options.retry_for.max(options.lock_timeout), options.lock_timeout);
+    let time = options.statement_timeout;
     let begun = Instant::now();
     let outcome = thread::scope(|scope| {
         let task = scope.spawn(move || worker.batch(sql));
@@ -129,14 +131,14 @@ fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) 
                 let holders = waited_for(run.session, &mark);
                 let since = holders.as_ref().map(|_| *kept_since.get_or_insert_with(Instant::now));
                 kept_since = since;
-                if let Some(holders) = &holders {
+                if let Some((holders, blocks)) = &holders {
                     run.step.waiting(holders);
                     let waited = since.map(|since| since.elapsed()).unwrap_or_default();
-                    if patience == Patience::Limited && waited >= longest {
-                        stopped = Some(kept_waiting(about, waited, holders));
+                    if waited >= if *blocks { in_line } else { longest } {
+                        stopped = Some(kept_waiting(work, about, waited, holders));
                     }
                 }
-                if let Err(error) = run.step.breathe(&Progress::default()) {
+                if let Err(error) = run.step.listen() {
                     stopped = Some(error);
                 }
             }
@@ -153,34 +155,42 @@ fn beside(run: &mut Run<'_>, sql: &str, about: &ObjectName, patience: Patience) 
         }
     });
     outcome.map_err(|error| match state(&error) {
-        Some("57014") => {
-            Error::new(codes::LOCKED, format!("somebody cancelled the work on {}", object(about))).retryable()
+        // What a statement of the user's has done by then, nobody knows: it is not simply done again.
+        Some("57014") if work != Work::Own => {
+            Error::new(codes::LOCKED, format!("somebody cancelled the work on {about}")).retryable()
         }
         _ => error,
     })
 }
 
-fn kept_waiting(about: &ObjectName, waited: Duration, holders: &str) -> Error {
+fn kept_waiting(work: Work, about: &str, waited: Duration, holders: &str) -> Error {
     Error::new(
         codes::LOCKED,
         format!(
-            "the work on {} was given up after others had kept it waiting for {:.1} s: {holders}",
-            object(about),
+            "the work on {about} was given up after others had kept it waiting for {:.1} s: {holders}",
             waited.as_secs_f64()
         ),
     )
-    .with_help(
-        "an index that is built beside the application waits for every transaction that was open before; end the \
-         session that is named, or allow more time with retry_for",
-    )
+    .with_help(match work {
+        Work::Build => {
+            "an index that is built beside the application waits for every transaction that was open before; end the \
+             session that is named, or allow more time with retry_for"
+        }
+        Work::Drop => {
+            "an index that is dropped beside the application waits for every transaction that may use it; end the \
+             session that is named, or allow more time with retry_for; until it is dropped, queries may not use the \
+             index any more, and writes may still keep it up to date"
+        }
+        Work::Own => {
+            "end the session that is named, or allow more time with retry_for (with lock_timeout, where everybody else \
+             waits as well); the statement ran outside a transaction, so look what it has left"
+        }
+    })
 }
 
-fn out_of_time(about: &ObjectName) -> Error {
-    Error::new(
-        codes::TIMEOUT,
-        format!("the work on {} took longer than statement_timeout allows", object(about)),
-    )
-    .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
+fn out_of_time(about: &str) -> Error {
+    Error::new(codes::TIMEOUT, format!("the work on {about} took longer than statement_timeout allows"))
+        .with_help("nothing was kept of it; allow more time with SET statement_timeout, or 0 for no limit")
 }
 
 /// A comment that no other statement begins with.
@@ -190,11 +200,14 @@ fn mark() -> String {
     format!("/* pql {}.{time}.{} */", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Who the statement that begins with this comment waits for, in words.
-fn waited_for(session: &mut Session, mark: &str) -> Option<String> {
-    let found = session.batch_value(&format!(
-        "SELECT pg_catalog.string_agg(x.said, '; ') FROM ( \
-             SELECT CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
+/// Who the statement that begins with this comment waits for, in words, and whether others wait behind it meanwhile, as
+/// they do where it is in line for a lock on a whole table that excludes everybody.
+fn waited_for(session: &mut Session, mark: &str) -> Option<(String, bool)> {
+    let found = session.query(&format!(
+        "SELECT pg_catalog.string_agg(x.said, '; '), pg_catalog.bool_or(x.blocks) FROM ( \
+             SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = w.pid AND NOT l.granted \
+                     AND l.locktype = 'relation' AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock')) AS blocks, \
+                 CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
                  ELSE pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', b.pid, a.usename, \
                      a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
                      pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) END AS said \
@@ -204,8 +217,11 @@ fn waited_for(session: &mut Session, mark: &str) -> Option<String> {
              WHERE pg_catalog.starts_with(w.query, {}) AND w.state = 'active' \
              ORDER BY a.xact_start LIMIT {BLOCKERS}) x",
         literal(mark)
-    ));
-    found.ok().flatten()
+    ), &[]);
+    match found.ok()?.rows.into_iter().next()?.as_slice() {
+        [Value::Text(said), Value::Boolean(blocks)] => Some((said.clone(), *blocks)),
+        _ => None,
+    }
 }
 
 /// An index as it is.

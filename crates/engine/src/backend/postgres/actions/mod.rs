@@ -117,7 +117,7 @@ fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()
         .collect();
     let statements: Vec<String> = changes.iter().map(|change| statements::change(table, change)).collect();
     run.write_last(|session| {
-        let down = views::take_down(session, table, &columns)?;
+        let down = views::take_down(session, table, &columns, false)?;
         for (change, sql) in changes.iter().zip(&statements) {
             session.batch(sql)?;
             if let Change::SetIdentity { column, from: None, to: Some(_) } = change {

@@ -15,7 +15,7 @@ pub(in super::super) fn probe(session: &mut Session, plan: &Plan, action: &Actio
         Action::CreateView { view } => relation(&view.name)?,
         Action::RetireTable { table: name, .. }
         | Action::DropTable { table: name }
-        | Action::DropView { view: name } => !relation(name)?,
+        | Action::DropView { view: name, .. } => !relation(name)?,
         Action::HideTable { table: name, hidden } | Action::HideView { view: name, hidden } => {
             !relation(name)? && relation(hidden)?
         }

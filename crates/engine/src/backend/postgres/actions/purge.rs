@@ -5,7 +5,7 @@ use pql_schema::ObjectName;
 
 use super::super::run::Run;
 use super::statements::{self, ident, object};
-use super::{catalog, swap, views};
+use super::{catalog, indexes, swap, views};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -56,21 +56,19 @@ fn drop_relation(run: &mut Run<'_>, name: &ObjectName, kind: &str) -> Result<()>
 }
 
 fn drop_view(run: &mut Run<'_>, name: &ObjectName) -> Result<()> {
-    let materialized = catalog::is_true(
-        run.session,
-        &format!(
-            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE oid = {} AND relkind = 'm')",
-            catalog::regclass(name)
-        ),
-    )?;
+    let materialized = catalog::is_relation_of(run.session, name, 'm')?;
     drop_relation(run, name, if materialized { "MATERIALIZED VIEW" } else { "VIEW" })
 }
 
 fn drop_index(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
-    if catalog::has_relation(run.session, index)? {
-        run.outside(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", object(index)))?;
+    if !catalog::has_relation(run.session, index)? {
+        return Ok(());
     }
-    Ok(())
+    // The server does not do that beside others.
+    if catalog::is_relation_of(run.session, index, 'I')? {
+        return write(run, &format!("DROP INDEX {}", object(index)));
+    }
+    indexes::drop_it(run, index)
 }
 
 fn drop_column(run: &mut Run<'_>, table: &ObjectName, column: &str) -> Result<()> {

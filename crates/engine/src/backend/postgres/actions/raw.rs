@@ -3,13 +3,15 @@
 use pql_schema::tokens;
 
 use super::super::run::Run;
+use super::indexes::{self, Work};
 use crate::error::codes;
 use crate::{Error, Result};
 
 /// Runs it as it is, in one transaction unless it must not be in one.
 pub(super) fn execute(run: &mut Run<'_>, sql: &str, outside: bool) -> Result<()> {
     if outside {
-        run.outside(sql)?;
+        let shown: String = sql.chars().take(60).collect();
+        indexes::beside(run, sql, Work::Own, &shown)?;
         return run.finish();
     }
     for word in first_words(sql) {

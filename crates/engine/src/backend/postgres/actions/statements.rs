@@ -80,7 +80,9 @@ pub(super) fn of(action: &Action) -> Vec<String> {
         Action::UnhideIndex { index, hidden } => vec![rename_index(hidden, &index.name.name)],
         Action::RenameIndex { from, to } => vec![rename_index(from, &to.name)],
         Action::CreateView { view } => vec![POSTGRES.create_view(view)],
-        Action::DropView { view } => vec![format!("DROP VIEW {}", object(view))],
+        Action::DropView { view, materialized } => {
+            vec![format!("DROP {}VIEW {}", if *materialized { "MATERIALIZED " } else { "" }, object(view))]
+        }
         Action::Alter { table, changes } => changes.iter().map(|each| change(table, each)).collect(),
         Action::ValidateConstraint { table, constraint, .. } => {
             vec![format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", object(table), ident(constraint))]

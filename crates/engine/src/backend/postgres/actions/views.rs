@@ -80,19 +80,33 @@ struct View {
     oid: i64,
     name: String,
     materialized: bool,
+    /// A migration has dropped it and keeps it out of sight.
+    hidden: bool,
 }
 
-/// Takes down every view over one of the columns, and those over these.
-pub(super) fn take_down(session: &mut Session, table: &ObjectName, columns: &[&str]) -> Result<Down> {
-    let views = over(session, table, columns)?;
+/// Takes down every view over one of the columns, and those over these. `swap`: the column stays, under another name.
+pub(super) fn take_down(
+    session: &mut Session,
+    table: &ObjectName,
+    columns: &[&str],
+    swap: bool,
+) -> Result<Down> {
+    let mut views = over(session, table, columns)?;
+    // One that nobody sees goes on reading the column that it was made over.
+    views.retain(|view| !(swap && view.materialized && view.hidden));
     let mut down = Down::default();
     for view in &views {
         if view.materialized {
-            return Err(Error::new(
+            let error = Error::new(
                 codes::UNSUPPORTED,
                 format!("materialised view {} reads {}", view.name, columns.join(", ")),
-            )
-            .with_help("drop it in the same migration, before, and make it again after"));
+            );
+            return Err(error.with_help(if view.hidden {
+                "a migration has dropped it and keeps it for its way back: MIGRATE PURGE that one first, or drop the \
+                 view with retain = false"
+            } else {
+                "drop it before, in a migration of its own with retain = false, and make it again after"
+            }));
         }
         down.views.push(definition(session, view)?);
     }
@@ -135,18 +149,20 @@ fn over(session: &mut Session, table: &ObjectName, columns: &[&str]) -> Result<V
                    AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                  JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_class <> v.oid) \
-             SELECT c.oid::int8, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'm' \
+             SELECT c.oid::int8, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind = 'm', \
+                 pg_catalog.starts_with(n.nspname, '{}') \
              FROM (SELECT oid, pg_catalog.max(depth) AS depth FROM v GROUP BY oid) x \
              JOIN pg_catalog.pg_class c ON c.oid = x.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              ORDER BY x.depth, x.oid",
             catalog::regclass(table),
-            names.join(", ")
+            names.join(", "),
+            pql_planner::HIDDEN_PREFIX
         ),
         &[],
     )?;
     let view = |row: Vec<Value>| match row.as_slice() {
-        [Value::Integer(oid), Value::Text(name), Value::Boolean(materialized)] => {
-            Some(View { oid: *oid, name: name.clone(), materialized: *materialized })
+        [Value::Integer(oid), Value::Text(name), Value::Boolean(materialized), Value::Boolean(hidden)] => {
+            Some(View { oid: *oid, name: name.clone(), materialized: *materialized, hidden: *hidden })
         }
         _ => None,
     };

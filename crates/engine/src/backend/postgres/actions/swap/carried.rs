@@ -1,7 +1,7 @@
 //! What hangs on a column and is not in the model: comment, grants, statistics target, storage, and the sequence that
 //! counts for it.
 
-use pql_schema::{Identity, ObjectName};
+use pql_schema::{Column, DataType, Identity, ObjectName};
 
 use super::super::super::blockers::literal;
 use super::super::super::link::Session;
@@ -16,8 +16,17 @@ pub(super) struct Carried {
     comment: Option<String>,
     grants: Vec<(String, String)>,
     settings: Vec<String>,
-    owned: Vec<String>,
+    owned: Vec<Owned>,
     identity: Option<Counting>,
+}
+
+/// A sequence that belongs to the column.
+#[derive(Debug)]
+struct Owned {
+    name: String,
+    /// Its numbers are of the column's own type.
+    of_type: bool,
+    last: i64,
 }
 
 /// An identity, with where it is.
@@ -66,19 +75,28 @@ pub(super) fn read(session: &mut Session, table: &ObjectName, column: &str) -> R
     )?;
     let owned = session.query(
         &format!(
-            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_depend d \
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqtypid = a.atttypid, \
+                 coalesce(pg_catalog.pg_sequence_last_value(c.oid), s.seqstart) \
+             FROM pg_catalog.pg_depend d \
              JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
+             JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
              WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'a' AND {of}"
         ),
         &[],
     )?;
+    let of_row = |row: Vec<Value>| match row.as_slice() {
+        [Value::Text(name), Value::Boolean(of_type), Value::Integer(last)] => {
+            Some(Owned { name: name.clone(), of_type: *of_type, last: *last })
+        }
+        _ => None,
+    };
     Ok(Carried {
         comment,
         grants: grants.rows.into_iter().filter_map(pair).collect(),
         settings: catalog::texts(settings.rows),
-        owned: catalog::texts(owned.rows),
+        owned: owned.rows.into_iter().filter_map(of_row).collect(),
         identity: counting(session, table, column)?,
     })
 }
@@ -87,15 +105,21 @@ fn counting(session: &mut Session, table: &ObjectName, column: &str) -> Result<O
     let found = session.query(
         &format!(
             "SELECT a.attidentity::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \
-                 pg_catalog.format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s', s.seqstart, \
-                     s.seqincrement, s.seqmin, s.seqmax, s.seqcache, \
-                     CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) \
+                 pg_catalog.format('START WITH %s INCREMENT BY %s %s %s CACHE %s %s', s.seqstart, s.seqincrement, \
+                     CASE WHEN s.seqmin = CASE WHEN s.seqincrement > 0 THEN 1 ELSE -y.most - 1 END \
+                         THEN 'NO MINVALUE' ELSE 'MINVALUE ' || s.seqmin END, \
+                     CASE WHEN s.seqmax = CASE WHEN s.seqincrement > 0 THEN y.most ELSE -1 END \
+                         THEN 'NO MAXVALUE' ELSE 'MAXVALUE ' || s.seqmax END, \
+                     s.seqcache, CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) \
              FROM pg_catalog.pg_attribute a \
              JOIN pg_catalog.pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype = 'i' \
                AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
              JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid \
+             CROSS JOIN LATERAL (VALUES (CASE s.seqtypid WHEN 'pg_catalog.int2'::pg_catalog.regtype THEN 32767::int8 \
+                 WHEN 'pg_catalog.int4'::pg_catalog.regtype THEN 2147483647 \
+                 ELSE 9223372036854775807 END)) y(most) \
              WHERE a.attidentity <> '' AND a.attrelid = {} AND a.attname = {}",
             regclass(table),
             literal(column)
@@ -118,7 +142,9 @@ fn counting(session: &mut Session, table: &ObjectName, column: &str) -> Result<O
 
 impl Carried {
     /// The statements that hang it on the column that has taken the place; `former` is the other one's name.
-    pub(super) fn onto(&self, table: &ObjectName, column: &str, former: &str) -> Vec<String> {
+    pub(super) fn onto(&self, table: &ObjectName, column: &Column, former: &str) -> Vec<String> {
+        let most = most(&column.data_type);
+        let column = &column.name;
         let (relation, name) = (object(table), ident(column));
         let mut all = Vec::new();
         if let Some(comment) = &self.comment {
@@ -128,8 +154,12 @@ impl Carried {
             all.push(format!("GRANT {right} ({name}) ON {relation} TO {to}"));
         }
         all.extend(self.settings.iter().map(|words| alter_column(table, column, words)));
-        for sequence in &self.owned {
+        for Owned { name: sequence, of_type, last } in &self.owned {
             all.push(format!("ALTER SEQUENCE {sequence} OWNED BY {relation}.{name}"));
+            // Numbers that end where those of the former type ended would be what the change was meant to get rid of.
+            if let Some((words, _)) = most.filter(|(_, most)| *of_type && last <= most) {
+                all.push(format!("ALTER SEQUENCE {sequence} AS {words}"));
+            }
         }
         if let Some(counting) = &self.identity {
             all.push(alter_column(table, former, "DROP IDENTITY"));
@@ -146,5 +176,15 @@ impl Carried {
             all.push(format!("SELECT pg_catalog.setval({}, {})", literal(&counting.sequence), counting.last));
         }
         all
+    }
+}
+
+/// What a sequence of numbers of this type is called, and how far it counts.
+fn most(data_type: &DataType) -> Option<(&'static str, i64)> {
+    match data_type {
+        DataType::SmallInt => Some(("smallint", i64::from(i16::MAX))),
+        DataType::Integer => Some(("integer", i64::from(i32::MAX))),
+        DataType::BigInt => Some(("bigint", i64::MAX)),
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@
 //! a constraint by its twin under another name. So it touches no row.
 
 use pql_planner::{Change, ColumnSwap};
+use pql_schema::ObjectName;
 
 use super::super::super::holds;
 use super::super::super::link::Session;
@@ -16,11 +17,12 @@ use crate::Result;
 pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
-    let down = views::take_down(session, table, &[&swap.old.name])?;
+    let down = views::take_down(session, table, &[&swap.old.name], true)?;
     let carried = carried::read(session, table, &swap.old.name)?;
     let attached = attached(session, swap)?;
-    let mut all = forth_statements(swap);
-    all.extend(carried.onto(table, &swap.new.name, &swap.retained));
+    let mut all = without_identity(table, &attached);
+    all.extend(forth_statements(swap));
+    all.extend(carried.onto(table, &swap.new, &swap.retained));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)?;
@@ -33,12 +35,13 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     // What was written between the first look and the lock.
     functions::fits(session, swap)?;
-    let mut down = views::take_down(session, table, &[&swap.new.name])?;
+    let mut down = views::take_down(session, table, &[&swap.new.name], true)?;
     down.recall(session, &functions::memory(swap))?;
     let carried = carried::read(session, table, &swap.new.name)?;
     let attached = attached(session, swap)?;
-    let mut all = back_statements(swap);
-    all.extend(carried.onto(table, &swap.old.name, &swap.shadow));
+    let mut all = without_identity(table, &attached);
+    all.extend(back_statements(swap));
+    all.extend(carried.onto(table, &swap.old, &swap.shadow));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
     down.put_back(session)
@@ -52,6 +55,12 @@ fn attached(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
     };
     let all = holds::attached(session, &swap.before.name)?;
     Ok(all.into_iter().filter(|(name, _)| replaced(name)).map(|(_, sql)| sql).collect())
+}
+
+/// A column of the index that is the replica identity cannot lose its NOT NULL: another index is it for a moment.
+fn without_identity(table: &ObjectName, attached: &[String]) -> Vec<String> {
+    let moves = attached.iter().any(|sql| sql.starts_with("ALTER") && sql.contains(" REPLICA IDENTITY "));
+    moves.then(|| format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT", object(table))).into_iter().collect()
 }
 
 /// The statements of the way forth.

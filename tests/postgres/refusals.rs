@@ -1,0 +1,136 @@
+//! What cannot be done is said when the migration is generated, with what to do about it.
+
+use pql_engine::{RollbackTarget, Silent};
+
+use crate::rows::{careful, generate, try_generate};
+use crate::support::Database;
+
+/// Definitions, a statement, what the error says, what its help says.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (t int REFERENCES t)",
+        "CHANGE COLUMN t.id TYPE BIGINT",
+        "foreign key u_t_fkey of u",
+        "in the same migration, before",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE MATERIALIZED VIEW v AS SELECT n FROM t",
+        "CHANGE COLUMN t.n TYPE BIGINT",
+        "materialised view v",
+        "in the same migration, before",
+    ),
+    (
+        "CREATE TABLE t (n varchar(5)); CREATE MATERIALIZED VIEW v AS SELECT n FROM t",
+        "CHANGE COLUMN t.n TYPE VARCHAR(10)",
+        "materialised view v",
+        "retain = false",
+    ),
+    (
+        "CREATE TABLE t (n varchar(5), m text GENERATED ALWAYS AS (n || 'x') STORED)",
+        "CHANGE COLUMN t.n TYPE VARCHAR(10)",
+        "m is generated from it",
+        "retain = false",
+    ),
+    (
+        "CREATE TABLE t (n varchar(5), m int); CREATE POLICY p ON t USING (n = current_user)",
+        "CHANGE COLUMN t.n TYPE VARCHAR(10)",
+        "policy p",
+        "EXECUTE 'DROP POLICY p ON t'",
+    ),
+    (
+        "CREATE TABLE t (n int, m int); CREATE STATISTICS s ON n, m FROM t",
+        "CHANGE COLUMN t.n TYPE BIGINT",
+        "statistics object s",
+        "EXECUTE 'DROP STATISTICS s'",
+    ),
+    (
+        "CREATE TABLE t (n int, m int) PARTITION BY LIST (m)",
+        "CHANGE COLUMN t.n TYPE BIGINT",
+        "partitioned by LIST (m)",
+        "EXECUTE 'ALTER TABLE t ALTER COLUMN n TYPE",
+    ),
+    (
+        "CREATE TABLE t (n varchar(5)); CREATE TABLE u () INHERITS (t)",
+        "CHANGE COLUMN u.n TYPE VARCHAR(10)",
+        "inherits from t",
+        "EXECUTE 'ALTER TABLE u",
+    ),
+    (
+        "CREATE TABLE t (n int NOT NULL UNIQUE); ALTER TABLE t REPLICA IDENTITY USING INDEX t_n_key",
+        "DROP NOT NULL t.n",
+        "index t_n_key is the replica identity",
+        "REPLICA IDENTITY",
+    ),
+];
+
+#[test]
+fn what_stands_in_the_way_is_named_before_anything_is_done() {
+    for (schema, statement, message, help) in REFUSED {
+        let database = Database::with(schema);
+        let error = try_generate(&mut database.engine(), statement).expect_err(statement);
+        assert_eq!(error.code(), "PQL0308", "{statement}: {error}");
+        assert!(error.message().contains(message), "{statement}: {error}");
+        assert!(error.help().unwrap().contains(help), "{statement}: {:?}", error.help());
+    }
+}
+
+/// What the help says can be done.
+#[test]
+fn what_was_dropped_with_retain_false_is_out_of_the_way() {
+    let database = Database::with(
+        "CREATE TABLE t (n varchar(5)); CREATE MATERIALIZED VIEW v AS SELECT n FROM t; INSERT INTO t VALUES ('a')",
+    );
+    let mut engine = database.engine();
+    let drop = generate(&mut engine, "DROP VIEW v");
+    engine.apply(drop, &careful(), &mut Silent).unwrap();
+    let change = generate(&mut engine, "CHANGE COLUMN t.n TYPE VARCHAR(10)");
+    let error = engine.apply(change, &careful(), &mut Silent).unwrap_err();
+    assert!(error.help().unwrap().contains("MIGRATE PURGE"), "{error} {:?}", error.help());
+    engine.purge(Some(drop), None, &careful(), &mut Silent).unwrap();
+    let change = generate(&mut engine, "CHANGE COLUMN t.n TYPE VARCHAR(10)");
+    engine.apply(change, &careful(), &mut Silent).unwrap();
+}
+
+/// The server drops no index of a partitioned table beside others.
+#[test]
+fn indexes_of_partitioned_tables_go() {
+    let database = Database::with(
+        "CREATE TABLE t (n int, m int) PARTITION BY LIST (m); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);
+         INSERT INTO t SELECT i, 1 FROM generate_series(1, 2000) i; CREATE INDEX t_n ON t (n);
+         CREATE UNIQUE INDEX t_nm ON t (n, m); ANALYZE",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    for statement in ["DROP INDEX t_n", "DROP INDEX t_nm"] {
+        let id = generate(&mut engine, statement);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+        assert_eq!(database.dump(), before, "{statement}");
+        let id = generate(&mut engine, statement);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        engine.purge(Some(id), None, &careful(), &mut Silent).unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap_err();
+        let id = generate(
+            &mut engine,
+            &statement
+                .replace("DROP INDEX t_nm", "ADD UNIQUE INDEX t_nm ON t (n, m)")
+                .replace("DROP INDEX t_n", "ADD INDEX t_n ON t (n)"),
+        );
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        assert_eq!(database.dump(), before, "{statement}, for good");
+    }
+}
+
+/// Partitions are not in the schema, and yet they are there.
+#[test]
+fn a_partition_is_said_to_be_one() {
+    let database = Database::with(
+        "CREATE TABLE t (n int) PARTITION BY LIST (n); CREATE TABLE \"T1\" PARTITION OF t FOR VALUES IN (1)",
+    );
+    let mut engine = database.engine();
+    let why = engine.absence(&"T1".into()).unwrap().unwrap();
+    assert_eq!(why, "\"T1\" is a partition of t: change t, and its partitions follow");
+    assert_eq!(engine.describe(Some("T1")).unwrap_err().help(), Some(why.as_str()));
+    assert_eq!(engine.absence(&"t".into()).unwrap(), None);
+    assert_eq!(engine.absence(&"nowhere".into()).unwrap(), None);
+}
