@@ -30,8 +30,8 @@ const CHECKPOINT_EVERY: u32 = 4;
 /// A log of so many pages is started again (16 MB with pages of the usual size).
 pub(super) const LONG_LOG: i64 = 4_000;
 
-/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: at most 256 MiB, taken page by page.
-const LARGE_CACHE: i64 = -262_144;
+/// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: 64 MiB.
+const LARGE_CACHE: i64 = -65_536;
 
 /// So few pages are brought into the file under the lock.
 const NEARLY: i64 = 200;
@@ -135,6 +135,10 @@ impl Run<'_> {
         let outcome = work(self.reader);
         self.reading.limit(None);
         roll_back(self.reader);
+        // What the log has gathered behind a long snapshot would be brought into the file by the next writer's commit.
+        if self.online() && self.place.wal {
+            self.checkpoint()?;
+        }
         outcome
     }
 
