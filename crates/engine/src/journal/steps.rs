@@ -1,7 +1,8 @@
 //! The steps of the runs that are going on, and of the migrations that are applied.
 //!
 //! A row says that an action of a plan was begun; it is `done` from the transaction that finished its work. An action
-//! that is over in one moment has its row only from then on, unless it was stopped before. When everything that takes a step back is done, its rows go: so the rows of a migration are exactly what is in effect.
+//! that is over in one moment has its row only from then on, unless it was stopped before. When everything that takes a
+//! step back is done, its rows go: so the rows of a migration are exactly what is in effect.
 
 use pql_schema::MigrationId;
 

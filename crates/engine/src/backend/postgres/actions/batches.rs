@@ -384,9 +384,14 @@ fn batch(
     let mut next = || found.next().unwrap_or_default();
     let ((changed, _), (_, number), (_, conflict)) = (next(), next(), next());
     if changed > 0 && conflict.as_deref() == Some("t") {
-        return Err(Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable());
+        return Err(met());
     }
     Ok(Batch { upto, changed, number, held })
+}
+
+/// A batch has changed a row that the application wrote meanwhile.
+fn met() -> Error {
+    Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable()
 }
 
 /// The place with which the next batch ends; `None` when that is the lane's end.
@@ -491,9 +496,7 @@ fn last_look(
             if let Some(conflict) = &conflict
                 && catalog::is_true(session, conflict)?
             {
-                return Err(
-                    Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable()
-                );
+                return Err(met());
             }
             let rows = rows + changed;
             Ok((rows, Progress { cursor: so_far.clone(), rows, total: Some(total.max(rows)), done: false }))
