@@ -153,11 +153,13 @@ impl Sqlite {
             place,
             since_checkpoint: 0,
             longest_log: run::LONG_LOG,
+            free_until: None,
         };
         let outcome = work(&mut run).and_then(|value| {
             if place.wal && run.since_checkpoint > 0 {
                 run.checkpoint()?;
             }
+            run.leave_alone()?;
             Ok(value)
         });
         drop(setup);

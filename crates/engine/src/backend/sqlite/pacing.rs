@@ -80,16 +80,27 @@ impl Pacer {
         self.fixed.unwrap_or(self.rows.clamp(1.0, MOST) as u64).max(1)
     }
 
-    /// Learns from a batch whose work and COMMIT held the lock for so long.
+    /// For how long a batch may go on with more of its rows.
+    pub(super) fn enough(&self) -> Duration {
+        self.hold() * 2
+    }
+
+    /// Learns from a batch of so many rows (none known: as many as it was given) whose work and COMMIT held the lock for
+    /// so long. That few rows take little time does not say that many do.
     ///
     /// Where COMMIT waits for a disk (a rollback journal, or `synchronous = FULL`) no batch is small enough to be short:
     /// then each does about as much work as its COMMIT costs, or most of the time would go into committing.
-    pub(super) fn learn(&mut self, work: Duration, commit: Duration) {
+    pub(super) fn learn(&mut self, rows: u64, work: Duration, commit: Duration) {
         let target = self.hold();
         let goal = target.saturating_sub(commit).max(commit.min(target * WORTH));
         let ratio = goal.as_secs_f64() * 0.9 / work.as_secs_f64().max(1e-6);
         // Slow growth, quick retreat: one row may be a thousand times larger than the next.
-        self.rows = (self.rows * ratio.clamp(0.4, if ratio > 4.0 { 2.0 } else { 1.2 })).clamp(1.0, MOST);
+        let most = match ratio {
+            _ if rows < self.rows() => 1.0,
+            ratio if ratio > 4.0 => 2.0,
+            _ => 1.2,
+        };
+        self.rows = (self.rows * ratio.clamp(0.4, most)).clamp(1.0, MOST);
     }
 
     /// How long the file is left alone after a lock of this length.
@@ -127,7 +138,7 @@ mod tests {
         let mut pacer = Pacer::new(&RunOptions::default());
         for _ in 0..80 {
             let work = Duration::from_micros(pacer.rows() * 2);
-            pacer.learn(work, Duration::from_millis(15));
+            pacer.learn(pacer.rows(), work, Duration::from_millis(15));
         }
         assert!((6_000..=8_000).contains(&pacer.rows()), "{}", pacer.rows());
     }
@@ -143,10 +154,14 @@ mod tests {
         let mut pacer = Pacer::new(&RunOptions::default());
         for _ in 0..50 {
             let hold = Duration::from_micros(pacer.rows() * 2);
-            pacer.learn(hold, Duration::ZERO);
+            pacer.learn(pacer.rows(), hold, Duration::ZERO);
         }
         assert!((400..=500).contains(&pacer.rows()), "{}", pacer.rows());
-        pacer.learn(Duration::from_millis(50), Duration::ZERO);
+        for _ in 0..20 {
+            pacer.learn(3, Duration::from_micros(6), Duration::ZERO);
+        }
+        assert!(pacer.rows() <= 500, "a few rows teach nothing about many");
+        pacer.learn(u64::MAX, Duration::from_millis(50), Duration::ZERO);
         assert!(pacer.rows() < 250);
         let fixed = Pacer::new(&RunOptions { batch_rows: Some(7), ..RunOptions::default() });
         assert_eq!(fixed.rows(), 7);

@@ -65,6 +65,16 @@ pub(super) struct Run<'a> {
     pub(super) since_checkpoint: u32,
     /// Pages from which on the log is started again.
     pub(super) longest_log: i64,
+    /// Until when the file is left to others.
+    pub(super) free_until: Option<Instant>,
+}
+
+/// What a batch came to.
+pub(super) struct Batch<T> {
+    pub(super) value: T,
+    /// Rows that it took up.
+    pub(super) rows: u64,
+    pub(super) progress: Progress,
 }
 
 /// Facts about the database that decide how to go about it.
@@ -87,19 +97,33 @@ impl Run<'_> {
         if self.online() { self.pacer.rows() } else { self.step.options().batch_rows.unwrap_or(100_000) }
     }
 
+    /// For how long a batch may go on with more of its rows, where each can be its last.
+    pub(super) fn enough(&self) -> Duration {
+        if self.online() { self.pacer.enough() } else { Duration::MAX }
+    }
+
     /// One write transaction, journalled. Afterwards the file is left alone for a while.
     pub(super) fn write<T>(&mut self, work: impl FnOnce(&Db) -> Result<(T, Progress)>) -> Result<T> {
+        self.write_rows(|db| {
+            let (value, progress) = work(db)?;
+            Ok(Batch { value, rows: u64::MAX, progress })
+        })
+    }
+
+    /// The same for work that may have found fewer rows than [`Self::batch`] said.
+    pub(super) fn write_rows<T>(&mut self, work: impl FnOnce(&Db) -> Result<Batch<T>>) -> Result<T> {
+        self.leave_alone()?;
         let asked = Instant::now();
         self.begin()?;
         self.pacer.waited(asked.elapsed());
         self.look_for_others()?;
         let start = Instant::now();
         self.patience.limit(self.step.options().statement_timeout);
-        let outcome = work(self.db).and_then(|(value, progress)| {
-            self.step.commit(&mut Link(self.db), &progress)?;
-            Ok((value, progress))
+        let outcome = work(self.db).and_then(|batch| {
+            self.step.commit(&mut Link(self.db), &batch.progress)?;
+            Ok(batch)
         });
-        let (value, progress) = match outcome {
+        let Batch { value, rows, progress } = match outcome {
             Ok(done) => done,
             Err(error) => {
                 self.patience.limit(None);
@@ -112,7 +136,7 @@ impl Run<'_> {
         self.commit()?;
         let hold = start.elapsed();
         self.step.held(hold);
-        self.pacer.learn(work, hold.saturating_sub(work));
+        self.pacer.learn(rows, work, hold.saturating_sub(work));
         self.rest(hold)?;
         if !progress.done {
             self.step.breathe(&progress)?;
@@ -203,18 +227,24 @@ impl Run<'_> {
         holders::named(self.file, held, self.place.wal)
     }
 
-    /// Leaves the file to others, and uses the time for a checkpoint.
+    /// Leaves the file to others, and uses the time for a checkpoint. What the gap has left when the lock is wanted
+    /// again is waited for then: reading may go on in it.
     fn rest(&mut self, hold: Duration) -> Result<()> {
         if !self.online() {
             return Ok(());
         }
-        let start = Instant::now();
-        let gap = self.pacer.gap(hold);
+        self.free_until = Some(Instant::now() + self.pacer.gap(hold));
         self.since_checkpoint += 1;
         if self.place.wal && self.since_checkpoint >= CHECKPOINT_EVERY {
             self.checkpoint()?;
         }
-        thread::sleep(gap.saturating_sub(start.elapsed()));
+        Ok(())
+    }
+
+    /// Waits for the end of the gap.
+    pub(super) fn leave_alone(&mut self) -> Result<()> {
+        let Some(end) = self.free_until.take() else { return Ok(()) };
+        thread::sleep(end.saturating_duration_since(Instant::now()));
         self.wait_for_others()
     }
 

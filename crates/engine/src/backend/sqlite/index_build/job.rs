@@ -15,6 +15,7 @@ use super::super::cell::Cell;
 use super::super::{edit, errors};
 use super::layout::{Layout, Names, declaration, list, place_names};
 use super::run_file::SORTED;
+use super::same;
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -113,10 +114,34 @@ impl Job<'_> {
         let Some(entry) = catalog::find(db, kind, &self.names.fill)? else {
             return Err(errors::moved(format!("the unfinished index {} is gone", ident(&self.names.index))));
         };
+        let filled = same::order(db, &self.btree(db)?)?;
         let sql = SQLITE.create_index(self.index);
         let name = self.names.index.clone();
         let kind = "index".to_owned();
-        Self::move_entry(db, Entry { kind, name, table: self.names.table.clone(), sql: Some(sql), ..entry })
+        Self::move_entry(db, Entry { kind, name, table: self.names.table.clone(), sql: Some(sql), ..entry })?;
+        let declared = same::order(db, &self.names.index)?;
+        if declared == filled && !filled.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            codes::VERIFY,
+            format!(
+                "the index {} was filled in another order than it is declared to have",
+                ident(&self.names.index)
+            ),
+        )
+        .with_help(
+            "it was not published; please report it; strategy = 'offline' builds it by the plain statement",
+        ))
+    }
+
+    /// The index that the filled b-tree is: the stand-in's, or that of its own key.
+    fn btree(&self, db: &Db) -> Result<String> {
+        if self.state(db)? == State::Index {
+            return Ok(self.names.fill.clone());
+        }
+        let sql = "SELECT name FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'";
+        Ok(db.query_row(sql, [&self.names.fill], |row| row.get(0))?)
     }
 
     /// An index must be listed after its table.

@@ -5,7 +5,7 @@ use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
 use super::super::capture;
-use super::super::run::Run;
+use super::super::run::{Batch, Run};
 use super::super::validate::FEW;
 use super::job::{Job, Row, read};
 use super::layout::{list, place_names};
@@ -72,9 +72,9 @@ pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<(
             return Ok(());
         }
         let rows = run.batch();
-        run.write(|db| {
-            batch(db, job, log, rows)?;
-            Ok(((), Progress::default()))
+        run.write_rows(|db| {
+            let mended = batch(db, job, log, rows)?.mended;
+            Ok(Batch { value: (), rows: mended, progress: Progress::default() })
         })?;
     }
     Ok(())
@@ -84,7 +84,7 @@ pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<(
 pub(super) fn rest(db: &Db, job: &Job<'_>, log: &str) -> Result<()> {
     let mut before = u64::MAX;
     loop {
-        let waiting = batch(db, job, log, u64::from(u32::MAX))?;
+        let waiting = batch(db, job, log, u64::from(u32::MAX))?.waiting;
         let left = waiting.len() as u64;
         if left == 0 {
             return Ok(());
@@ -96,8 +96,16 @@ pub(super) fn rest(db: &Db, job: &Job<'_>, log: &str) -> Result<()> {
     }
 }
 
-/// Mends the entries of the first logged rows; gives those whose unique key another row has, which stay logged.
-fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Vec<Row>> {
+/// What became of a batch of logged rows.
+struct Mended {
+    /// How many there were.
+    mended: u64,
+    /// Of them, those whose unique key another row has, which stay logged.
+    waiting: Vec<Row>,
+}
+
+/// Mends the entries of the first logged rows.
+fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Mended> {
     let quoted = ident(log);
     let width = job.layout.columns.len();
     let places = list(place_names(width));
@@ -131,7 +139,7 @@ fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Vec<Row>> {
         }
     }
     job.note(db, &waiting)?;
-    Ok(waiting)
+    Ok(Mended { mended: rows.len() as u64, waiting })
 }
 
 /// The keys of logged rows, as a condition that a row is not one of them.

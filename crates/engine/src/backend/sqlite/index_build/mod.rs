@@ -65,21 +65,20 @@ pub(super) fn verify(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
     let Some(job) = started(run, build)? else { return run.finish() };
     let log = &build.capture.log.name;
     log::until_few(run, &job, log)?;
-    if run.step.options().verify {
-        run.read(|db| same::compare(db, &job))?;
-    }
+    compare(run, &job)?;
     log::until_few(run, &job, log)?;
     run.finish()
 }
 
-/// Drains the rest and declares the index; then has SQLite check it.
+/// Drains the rest and declares the index.
 pub(super) fn publish(run: &mut Run<'_>, build: &IndexBuild) -> Result<()> {
     let name = &build.index.name.name;
     if let Some(job) = started(run, build)? {
         let log = &build.capture.log.name;
         log::until_few(run, &job, log)?;
-        declare(run, &job, Some((log, &build.capture)))?;
-        return if run.step.options().verify { check(run, &build.index.table.name, name) } else { Ok(()) };
+        let in_pieces = declare(run, &job, Some((log, &build.capture)))?;
+        let check = in_pieces && run.step.options().verify;
+        return if check { same::check_all(run, &build.index.table.name, name) } else { Ok(()) };
     }
     metadata::change(run, |db| Ok(db.execute_batch(&SQLITE.create_index(&build.index))?))
 }
@@ -111,14 +110,23 @@ pub(super) fn on_hidden_table(run: &mut Run<'_>, index: &Index) -> Result<()> {
         Ok(((), Progress::default()))
     })?;
     fill_all(run, &job)?;
-    if run.step.options().verify {
-        run.read(|db| same::compare(db, &job))?;
-    }
-    declare(run, &job, None)
+    compare(run, &job)?;
+    declare(run, &job, None).map(drop)
 }
 
-/// Gives the rows that wait their entries and declares the index; a log is drained before.
-fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -> Result<()> {
+/// Whether the index is what it should be, before anybody uses it: it has the entries of the table's rows, and SQLite
+/// finds it whole and in its order.
+fn compare(run: &mut Run<'_>, job: &Job<'_>) -> Result<()> {
+    if !run.step.options().verify {
+        return Ok(());
+    }
+    run.read(|db| same::compare(db, job))?;
+    run.read(|db| same::check(db, job))
+}
+
+/// Gives the rows that wait their entries and declares the index; a log is drained before. Tells whether many waited, so
+/// that their entries came in transactions of their own.
+fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -> Result<bool> {
     let nulls = &job.names.nulls;
     if job.state(run.db)? == State::Table && capture::pending(run.db, nulls, FEW_NULLS + 1)? > FEW_NULLS {
         run.write(|db| {
@@ -156,7 +164,7 @@ fn declare(run: &mut Run<'_>, job: &Job<'_>, logged: Option<(&str, &Capture)>) -
             db.execute_batch(&format!("DROP TABLE main.{}", ident(&job.names.stand_in)))?;
         }
         // A planned build is complete with this.
-        Ok(((), Progress { done: logged.is_some(), ..Progress::default() }))
+        Ok((in_pieces, Progress { done: logged.is_some(), ..Progress::default() }))
     })
 }
 
@@ -238,19 +246,6 @@ fn fill_sorted(run: &mut Run<'_>, job: &Job<'_>, entries: Entries) -> Result<()>
         })?;
     }
     Ok(())
-}
-
-/// SQLite's own check of the table and its indexes, in a snapshot.
-fn check(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
-    let found: String = run.read_at_random(|db| {
-        Ok(db.query_row(&format!("PRAGMA main.integrity_check({})", ident(table)), [], |row| row.get(0))?)
-    })?;
-    if found == "ok" {
-        return Ok(());
-    }
-    Err(Error::new(codes::VERIFY, format!("the index {} failed its check: {found}", ident(index))).with_help(
-        "it has to be dropped; please report it; strategy = 'offline' builds it by the plain statement",
-    ))
 }
 
 fn unreadable(error: serde_json::Error) -> Error {

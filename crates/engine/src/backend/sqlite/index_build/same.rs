@@ -1,5 +1,10 @@
-//! Whether the entries of an index are those of its table's rows: by their number and a sum of hashes, each computed in
-//! the order in which it is stored. Rows in the log are left out on both sides.
+//! Whether an index is what it should be.
+//!
+//! - Its entries are those of its table's rows: by their number and a sum of hashes, each computed in the order in which
+//!   it is stored. Rows in the log are left out on both sides.
+//! - SQLite's own check finds its pages whole and its entries in order. As long as it is a table, that is one pass over
+//!   it, where the check of an index looks up every row of its table.
+//! - What it is declared to be orders entries as it was filled.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -8,6 +13,7 @@ use rusqlite::Connection as Db;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
+use super::super::run::Run;
 use super::job::Job;
 use super::layout::{list, place_names};
 use super::log;
@@ -59,6 +65,36 @@ pub(super) fn compare(db: &Db, job: &Job<'_>) -> Result<()> {
     .with_help(
         "it was not published; please report it; strategy = 'offline' builds it by the plain statement",
     ))
+}
+
+/// Fails unless SQLite finds the unfinished index, which is a table as yet, whole and in its order.
+pub(super) fn check(db: &Db, job: &Job<'_>) -> Result<()> {
+    whole(db, &job.names.fill, &job.names.index)
+}
+
+/// SQLite's check of a table and all its indexes, in a snapshot.
+pub(super) fn check_all(run: &mut Run<'_>, table: &str, index: &str) -> Result<()> {
+    run.read_at_random(|db| whole(db, table, index))
+}
+
+fn whole(db: &Db, table: &str, index: &str) -> Result<()> {
+    let sql = format!("PRAGMA main.integrity_check({})", ident(table));
+    let found: String = db.query_row(&sql, [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(crate::Error::new(codes::VERIFY, format!("the index {} failed its check: {found}", ident(index)))
+        .with_help("take the migration back if it is in effect; please report it; strategy = 'offline' builds the index by the plain statement"))
+}
+
+/// In which order a b-tree has its entries: of each part, whether it is descending and by which collation.
+pub(super) fn order(db: &Db, index: &str) -> Result<Vec<(bool, String)>> {
+    let mut statement =
+        db.prepare("SELECT \"desc\", coll FROM pragma_index_xinfo(?1, 'main') ORDER BY seqno")?;
+    let parts = statement.query_map([index], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    Ok(parts
+        .map(|part| part.map(|(descending, collation)| (descending, collation.to_ascii_uppercase())))
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 fn register(db: &Db) -> Result<()> {

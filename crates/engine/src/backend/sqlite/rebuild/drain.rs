@@ -1,11 +1,13 @@
 //! Bringing the target up to date with the log.
 
+use std::time::Instant;
+
 use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
 use super::super::cell::Cell;
 use super::super::report::Rows;
-use super::super::run::Run;
+use super::super::run::{Batch, Run};
 use super::super::{capture, validate::FEW};
 use super::flow::{Flow, Placed};
 use crate::Result;
@@ -54,12 +56,13 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
     let mut after: Option<Vec<Cell>> = None;
     let mut in_the_way = 0;
     loop {
-        let rows = run.batch();
+        let (rows, enough) = (run.batch(), run.enough());
         let from = after.clone();
-        let last = run.write(|db| {
+        let last = run.write_rows(|db| {
             flow.follow_moves(db, u64::MAX)?;
-            let keys = flow.logged(db, from.as_deref(), rows)?;
+            let mut keys = flow.logged(db, from.as_deref(), rows)?;
             let mut bad = Rows::default();
+            let (start, mut done) = (Instant::now(), 0);
             for key in &keys {
                 db.prepare_cached("SAVEPOINT row")?.execute([])?;
                 let kept = flow.remove(db, key)?;
@@ -73,9 +76,14 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
                     Placed::Bad => {}
                 }
                 db.prepare_cached("RELEASE row")?.execute([])?;
+                done += 1;
+                if start.elapsed() > enough {
+                    break;
+                }
             }
             flow.refuse(&bad)?;
-            Ok((keys.last().cloned(), Progress::default()))
+            keys.truncate(done);
+            Ok(Batch { rows: done as u64, value: keys.pop(), progress: Progress::default() })
         })?;
         match last {
             Some(key) => after = Some(key),
@@ -89,10 +97,10 @@ fn clear(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
     loop {
         let rows = run.batch();
         let from = after.clone();
-        let last = run.write(|db| {
-            let keys = flow.logged(db, from.as_deref(), rows)?;
+        let last = run.write_rows(|db| {
+            let mut keys = flow.logged(db, from.as_deref(), rows)?;
             keys.iter().try_for_each(|key| flow.remove(db, key).map(|_| ()))?;
-            Ok((keys.last().cloned(), Progress::default()))
+            Ok(Batch { rows: keys.len() as u64, value: keys.pop(), progress: Progress::default() })
         })?;
         match last {
             Some(key) => after = Some(key),

@@ -117,6 +117,13 @@ fn numbered(table: &Table) -> Option<String> {
 impl Flow<'_> {
     /// `INSERT INTO target (…) SELECT … FROM source WHERE <condition>`; what was kept are the last parameters.
     fn insert(&self, condition: &str, kept: bool) -> String {
+        let target = format!("main.{}", ident(self.target));
+        let order = self.source_key.order(&ident(self.source));
+        format!("{} WHERE {condition} ORDER BY {order}", self.insert_into(&target, kept))
+    }
+
+    /// The same for any table with the target's columns, and without a condition.
+    pub(super) fn insert_into(&self, target: &str, kept: bool) -> String {
         let source = ident(self.source);
         let first = self.source_key.len() + 1;
         let mut columns = Vec::new();
@@ -138,11 +145,9 @@ impl Flow<'_> {
             values.push(param);
         }
         format!(
-            "INSERT INTO main.{} ({}) SELECT {} FROM main.{source} WHERE {condition} ORDER BY {}",
-            ident(self.target),
+            "INSERT INTO {target} ({}) SELECT {} FROM main.{source}",
             columns.join(", "),
-            values.join(", "),
-            self.source_key.order(&source)
+            values.join(", ")
         )
     }
 
@@ -347,7 +352,7 @@ impl Flow<'_> {
     }
 
     /// Fails with the rows of a range that may not be written.
-    fn refuse_misfits(&self, db: &Db, condition: &str, params: &[Cell]) -> Result<()> {
+    pub(super) fn refuse_misfits(&self, db: &Db, condition: &str, params: &[Cell]) -> Result<()> {
         for map in self.mapping {
             let Some(sql) = self.misfits(db, map, condition, NAMED + 1) else { continue };
             let mut statement = db.prepare_cached(&sql)?;

@@ -7,6 +7,7 @@
 //! Invariant: until the swap commits the application sees the original and nothing else; from then on the new table
 //! and nothing else. Names, triggers, views, foreign keys of other tables, rowids and counters stay.
 
+mod copy;
 mod drain;
 mod flow;
 mod pairs;
@@ -22,7 +23,6 @@ use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
 use pql_schema::{Expr, KeyPart, NameRule, ObjectName, Schema};
 use rusqlite::Connection as Db;
 
-use self::flow::Flow;
 use self::pairs::Tie;
 use self::shadow::ShadowIndex;
 use self::swap::Swap;
@@ -65,25 +65,7 @@ pub(super) fn copy(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     if walk.over {
         return run.finish();
     }
-    while !walk.over {
-        copy_piece(run, &flow, &mut walk, |walk| walk.progress(true))?;
-    }
-    Ok(())
-}
-
-fn copy_piece(
-    run: &mut Run<'_>,
-    flow: &Flow<'_>,
-    walk: &mut Walk,
-    progress: impl FnOnce(&Walk) -> Result<Progress>,
-) -> Result<()> {
-    let rows = run.batch();
-    run.write(|db| {
-        let piece = walk.next(db, flow.source, &flow.source_key, rows)?;
-        let copied = flow.copy(db, &piece)?;
-        walk.done(&piece, copied);
-        Ok(((), progress(walk)?))
-    })
+    copy::rows(run, rebuild, &flow, &mut walk, |walk| walk.progress(true))
 }
 
 /// Removes a column that nothing refers to by a rebuild without a way back, in place of the plain statement that would
@@ -100,11 +82,9 @@ pub(super) fn without_column(run: &mut Run<'_>, table: &str, column: &str) -> Re
     })?;
     let flow = flow::forward(run.db, &rebuild)?;
     let mut walk = Walk::fresh(run.reader, flow.source, &flow.source_key)?;
-    while !walk.over {
-        copy_piece(run, &flow, &mut walk, |walk| {
-            Ok(Progress { rows: walk.rows, total: Some(walk.total), ..Progress::default() })
-        })?;
-    }
+    copy::rows(run, &rebuild, &flow, &mut walk, |walk| {
+        Ok(Progress { rows: walk.rows, total: Some(walk.total), ..Progress::default() })
+    })?;
     finish_shadow(run, &rebuild)?;
     drain::until_few(run, &flow)?;
     run.write(|db| {
