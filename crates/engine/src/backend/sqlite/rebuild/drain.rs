@@ -6,10 +6,12 @@ use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
 use super::super::cell::Cell;
+use super::super::keys::Range;
 use super::super::report::Rows;
 use super::super::run::{Batch, Run};
 use super::super::{capture, validate::FEW};
 use super::flow::{Flow, Placed};
+use super::together;
 use crate::Result;
 use crate::backend::Progress;
 
@@ -61,6 +63,14 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
         let last = run.write_rows(|db| {
             flow.follow_moves(db, u64::MAX)?;
             let mut keys = flow.logged(db, from.as_deref(), rows)?;
+            let range = Range { after: from, upto: keys.last().cloned() };
+            if range.upto.is_some() && together::refresh(db, flow, &range)? {
+                return Ok(Batch {
+                    rows: keys.len() as u64,
+                    value: range.upto,
+                    progress: Progress::default(),
+                });
+            }
             let mut bad = Rows::default();
             let (start, mut done) = (Instant::now(), 0);
             for key in &keys {

@@ -1,8 +1,10 @@
 //! Rows on their way from one table to another: forward from the original to the shadow, and after the swap back from
 //! the new table to the retained original.
 
+use std::fmt::Write as _;
+
 use pql_planner::text::ident;
-use pql_planner::{ColumnMapping, Rebuild};
+use pql_planner::{ColumnMapping, Rebuild, RowKey};
 use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
@@ -40,6 +42,8 @@ pub(super) struct Flow<'a> {
     pub(super) numbered: Option<String>,
     /// The target's rows have rowids.
     pub(super) target_is_rowid: bool,
+    /// Rows are told apart by their rowids on both sides.
+    pub(super) by_rowid: bool,
 }
 
 /// From the original to the shadow.
@@ -66,6 +70,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         beside_key: Vec::new(),
         numbered: numbered(&rebuild.after),
         target_is_rowid: !rebuild.after.options.without_rowid,
+        by_rowid: by_rowid(rebuild),
     })
 }
 
@@ -107,7 +112,12 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         beside_key,
         numbered: numbered(&rebuild.before),
         target_is_rowid: !rebuild.before.options.without_rowid,
+        by_rowid: by_rowid(rebuild),
     })
+}
+
+fn by_rowid(rebuild: &Rebuild) -> bool {
+    [&rebuild.forward.key, &rebuild.reverse.key].into_iter().all(|key| matches!(key, RowKey::Rowid(_)))
 }
 
 fn numbered(table: &Table) -> Option<String> {
@@ -295,16 +305,17 @@ impl Flow<'_> {
 
     /// Copies the row of one key, if there is one. The target's own must have been removed.
     pub(super) fn place(&self, db: &Db, key: &[Cell], kept: Option<&Kept>, bad: &mut Rows) -> Result<Placed> {
-        if !self.fits(db, key, bad)? {
-            return Ok(Placed::Bad);
-        }
         let source = ident(self.source);
-        let condition = self.source_key.is_param(&source, 1);
+        let mut condition = self.source_key.is_param(&source, 1);
+        for fits in self.mapping.iter().filter_map(|map| map.fits.as_ref()) {
+            let _ = write!(condition, " AND (NOT ({fits})) IS NOT TRUE");
+        }
         let outcome = db
             .prepare_cached(&self.insert(&condition, kept.is_some()))?
             .execute(params_from_iter(key.iter().chain(kept.into_iter().flatten())));
         match outcome {
-            Ok(0) => return Ok(Placed::Done),
+            // There is no such row, or it may not be written.
+            Ok(0) => return Ok(if self.fits(db, key, bad)? { Placed::Done } else { Placed::Bad }),
             Ok(_) => {}
             Err(error) if errors::is_duplicate(&error) => return Ok(Placed::InTheWay),
             Err(error) if errors::is_about_a_row(&error) => {

@@ -14,6 +14,7 @@ mod pairs;
 mod restore;
 mod shadow;
 mod swap;
+mod together;
 mod verify;
 
 use std::collections::BTreeMap;
