@@ -4,6 +4,7 @@
 
 mod support;
 
+mod beside;
 mod brakes;
 mod connections;
 mod journal;

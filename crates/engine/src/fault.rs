@@ -248,6 +248,12 @@ impl Backend for FaultyBackend {
         self.inner.connection()
     }
 
+    fn another(&mut self) -> Result<Option<Box<dyn Backend>>> {
+        let fault = self.fault.clone();
+        let other = self.inner.another()?;
+        Ok(other.map(|inner| -> Box<dyn Backend> { Box::new(Self::new(inner, fault)) }))
+    }
+
     fn companion(&mut self) -> Option<Opener> {
         self.inner.companion()
     }

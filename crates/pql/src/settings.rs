@@ -179,7 +179,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         name: "max_concurrent_ops",
         accepts: "a number from 1 to 64",
-        doc: "steps that may run at the same time; no effect yet, they run one after the other",
+        doc: "index builds and proofs on different PostgreSQL tables that run at the same time",
         get: |s| number_value(s.max_concurrent_ops),
         set: |s, v| count(v).filter(|v| (1..=64).contains(v)).map(|v| s.max_concurrent_ops = v),
     },

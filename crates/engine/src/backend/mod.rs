@@ -101,6 +101,12 @@ pub trait Backend: Send {
     /// The connection outside any transaction of ours.
     fn connection(&mut self) -> &mut dyn Connection;
 
+    /// The same database over a connection of its own, for a step that runs beside another one; `None` where one writer
+    /// is all that there can be.
+    fn another(&mut self) -> Result<Option<Box<dyn Backend>>> {
+        Ok(None)
+    }
+
     /// What opens another connection to the same database, for the lease's heartbeat and the flags that other sessions
     /// set while this one is busy; `None` where nobody else can be connected (a database in memory).
     fn companion(&mut self) -> Option<Opener>;

@@ -96,6 +96,7 @@ impl Engine {
                     names: Vec::new(),
                     lease,
                     options: &options.run,
+                    side_by_side: 1,
                 };
                 Runner::new(self.backend.as_mut(), &mut *observer, job).purge()?;
             }

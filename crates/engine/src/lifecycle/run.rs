@@ -52,6 +52,7 @@ impl Engine {
                 names: names(&stored.plan, &stored.expected),
                 lease,
                 options: &options.run,
+                side_by_side: options.max_concurrent_ops,
             };
             let mut runner = Runner::new(self.backend.as_mut(), &mut *observer, job);
             let result = runner

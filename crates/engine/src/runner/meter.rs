@@ -107,6 +107,31 @@ impl Meter {
         self.last
     }
 
+    /// Adds what a run beside this one has cost.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.held(other.longest_lock);
+        other.notes.iter().for_each(|note| self.note(note));
+    }
+
+    /// Shows how far one of several runs is that go on side by side.
+    pub(super) fn show(&mut self, one: &RunProgress, observer: &mut dyn Observer) -> Signal {
+        let (step, action) = (self.view.step, self.view.action);
+        let waiting = self.view.waiting.take();
+        self.view = RunProgress { longest_lock: self.view.longest_lock, ..one.clone() };
+        if (step, action, &waiting) != (self.view.step, self.view.action, &self.view.waiting) {
+            self.reported = None;
+        }
+        if self.reported.is_some_and(|at| at.elapsed() < PERIOD) {
+            return self.last;
+        }
+        self.reported = Some(Instant::now());
+        self.view.elapsed = self.started.elapsed();
+        self.view.longest_lock = self.longest_lock.max(one.longest_lock);
+        self.last = observer.progress(&self.view);
+        self.last
+    }
+
     /// What the run has cost so far, on top of what it had before.
     pub(super) fn totals(&self, before: Totals) -> Totals {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);

@@ -5,6 +5,7 @@
 //! error leads to: that is the lifecycle's.
 
 mod backoff;
+mod beside;
 mod meter;
 mod observer;
 mod step;
@@ -12,7 +13,7 @@ mod step;
 use std::time::{Duration, Instant};
 
 use pql_planner::{Action, Change, Phase, Plan};
-use pql_schema::{MigrationId, ObjectName};
+use pql_schema::{Fingerprint, MigrationId, ObjectName};
 
 use crate::backend::{Backend, Connection, Progress, RunOptions, Step as _};
 use crate::journal::{Heading, Journal, State, StepRow, Totals};
@@ -86,6 +87,10 @@ pub(crate) struct Runner<'r> {
     observer: &'r mut dyn Observer,
     meter: Meter,
     cancellable: bool,
+    /// How many steps may run at the same time.
+    side_by_side: usize,
+    /// Other steps of the plan run at the same time as this run's own.
+    beside: bool,
 }
 
 /// What a run needs.
@@ -96,13 +101,28 @@ pub(crate) struct Job<'r> {
     pub(crate) names: Vec<ObjectName>,
     pub(crate) lease: &'r Lease,
     pub(crate) options: &'r RunOptions,
+    /// How many steps may run at the same time, where the database has more than one writer.
+    pub(crate) side_by_side: usize,
 }
 
 impl<'r> Runner<'r> {
     pub(crate) fn new(backend: &'r mut dyn Backend, observer: &'r mut dyn Observer, job: Job<'r>) -> Self {
-        let Job { journal, id, plan, names, lease, options } = job;
+        let Job { journal, id, plan, names, lease, options, side_by_side } = job;
         let meter = Meter::new(id, plan.steps.len());
-        Self { backend, journal, id, plan, names, lease, options, observer, meter, cancellable: true }
+        Self {
+            backend,
+            journal,
+            id,
+            plan,
+            names,
+            lease,
+            options,
+            observer,
+            meter,
+            cancellable: true,
+            side_by_side,
+            beside: false,
+        }
     }
 
     /// Goes to the end that the heading names.
@@ -174,12 +194,20 @@ impl<'r> Runner<'r> {
             self.rewind()?;
         }
         let rows = self.rows()?;
-        for step in 0..self.plan.steps.len() {
+        let mut step = 0;
+        while step < self.plan.steps.len() {
+            if let Some(group) = self.group(step, &rows)
+                && self.execute_beside(&group, &rows)?
+            {
+                step = group.end;
+                continue;
+            }
             let unit = Unit { step, undo: None };
             let row = find(&rows, unit);
             if row.is_none_or(|row| row.state != State::Done) {
                 self.execute(unit, row, false)?;
             }
+            step += 1;
         }
         Ok(())
     }
@@ -334,6 +362,17 @@ impl<'r> Runner<'r> {
 
     /// Records that an action begins, and that the tables are as they were left.
     fn begin(&mut self, unit: Unit, row: Option<&StepRow>) -> Result<()> {
+        let schema = if self.beside { None } else { Some(self.undisturbed(unit, row)?) };
+        let (journal, id, lease) = (self.journal, self.id, self.lease);
+        self.write(&mut |connection| {
+            lease.verify(connection)?;
+            let schema = schema.as_ref().map(|schema| schema.0.as_str());
+            journal.step_started(connection, id, unit.key(), schema)
+        })
+    }
+
+    /// How the tables are; an error when others have changed them since the action was begun.
+    fn undisturbed(&mut self, unit: Unit, row: Option<&StepRow>) -> Result<Fingerprint> {
         let schema = self.backend.introspect_part(&self.names)?.fingerprint_of(&self.names);
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
@@ -349,11 +388,7 @@ impl<'r> Runner<'r> {
                 "undo those changes by hand, then resume or cancel the migration; its progress is kept",
             ));
         }
-        let (journal, id, lease) = (self.journal, self.id, self.lease);
-        self.write(&mut |connection| {
-            lease.verify(connection)?;
-            journal.step_started(connection, id, unit.key(), Some(&schema.0))
-        })
+        Ok(schema)
     }
 
     /// Records the end of an action that had no transaction to do so in.

@@ -163,6 +163,20 @@ impl Backend for Postgres {
         &mut self.session
     }
 
+    fn another(&mut self) -> Result<Option<Box<dyn Backend>>> {
+        // Relatives of PostgreSQL change one thing of a schema at a time.
+        if !matches!(self.capabilities.flavour, Flavour::Plain | Flavour::Citus) {
+            return Ok(None);
+        }
+        let mut other = Self {
+            session: self.session.another()?,
+            capabilities: self.capabilities.clone(),
+            patience: self.patience,
+        };
+        other.set_patience(self.patience);
+        Ok(Some(Box::new(other)))
+    }
+
     fn companion(&mut self) -> Option<Opener> {
         let open = self.session.opener();
         Some(Box::new(move || Ok(Box::new(open()?))))
