@@ -316,3 +316,46 @@ fn a_rollback_that_is_called_off_leaves_everything_applied() {
         assert_eq!(database.dump(), before, "at {at}");
     }
 }
+
+/// To whom sees the database as it was before the rows were filled, the new column would be empty.
+#[test]
+fn whoever_sees_the_past_is_waited_for() {
+    let database = Database::with(TABLE);
+    let mut reader = database.client();
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
+    let mut idle = database.client();
+    idle.batch_execute("BEGIN; SELECT 1").unwrap();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE BIGINT");
+    let mut seen: Option<i64> = None;
+    let mut observer = |progress: &RunProgress| {
+        if progress.waiting.is_some() && seen.is_none() {
+            seen = Some(reader.query_one("SELECT count(n) FROM t", &[]).unwrap().get(0));
+            reader.batch_execute("COMMIT").unwrap();
+        }
+        Signal::Go
+    };
+    engine.apply(id, &careful(), &mut observer).unwrap();
+    assert_eq!(seen, Some(3000));
+    // Who begins to look only now is nobody's business.
+    idle.batch_execute("SELECT count(n) FROM t; COMMIT").unwrap();
+}
+
+#[test]
+fn whoever_goes_on_seeing_the_past_is_named() {
+    let database = Database::with(TABLE);
+    let before = database.dump();
+    let mut reader = database.client();
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'old views'").unwrap();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE BIGINT");
+    let mut options = careful();
+    (options.run.lock_timeout, options.run.retry_for) =
+        (Duration::from_millis(50), Duration::from_millis(300));
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::LOCKED, "{error}");
+    assert!(error.to_string().contains("old views"), "{error}");
+    assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed);
+    reader.batch_execute("COMMIT").unwrap();
+    assert_eq!(database.dump(), before);
+}

@@ -327,7 +327,7 @@ pub enum Action {
         /// Position in [`Plan::index_builds`].
         build: usize,
     },
-    /// Drains the rest and declares the finished b-tree to be the index; then checks its integrity.
+    /// Drains the rest and declares the finished b-tree, which was checked before, to be the index.
     IndexPublish {
         /// Position in [`Plan::index_builds`].
         build: usize,

@@ -10,7 +10,7 @@ use pql_planner::text::ident;
 use pql_schema::Expr;
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::following::MOVED;
 use super::keys::{Key, Range, log_column};
 use super::run::Run;
@@ -112,11 +112,7 @@ impl Work<'_> {
             ident(&capture.log.name),
             FEW + 1
         );
-        let mut statement = db.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(&params), |row| {
-            (0..key.len()).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let rows = cell::rows(db, &sql, &params, key.len())?;
         Ok((rows.len() <= FEW).then_some(rows))
     }
 
@@ -139,11 +135,7 @@ impl Work<'_> {
         let log = ident(&capture.log.name);
         let keys: Vec<String> = (0..self.key.len()).map(log_column).collect();
         let select = format!("SELECT {} FROM main.{log} WHERE {MOVED} = 1 LIMIT {limit}", keys.join(", "));
-        let mut statement = db.prepare_cached(&select)?;
-        let rows = statement.query_map([], |row| {
-            (0..keys.len()).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let moved = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let moved = cell::rows(db, &select, &[], keys.len())?;
         let same: Vec<String> =
             (keys.iter().enumerate()).map(|(at, key)| format!("{key} = ?{}", at + 1)).collect();
         let forget = format!("DELETE FROM main.{log} WHERE {}", same.join(" AND "));

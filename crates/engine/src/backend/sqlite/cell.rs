@@ -1,7 +1,10 @@
 //! A value on its way from one table to another: exactly the bytes that SQLite has, text that is not UTF-8 included.
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection as Db, params_from_iter};
 use serde::{Deserialize, Serialize};
+
+use crate::Result;
 
 /// The value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,18 @@ impl Cell {
             Self::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
         }
     }
+}
+
+/// The first values of a row.
+pub(super) fn row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Vec<Cell>> {
+    (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect()
+}
+
+/// The rows that a query gives.
+pub(super) fn rows(db: &Db, sql: &str, params: &[Cell], width: usize) -> Result<Vec<Vec<Cell>>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map(params_from_iter(params), |found| row(found, width))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 impl From<String> for Cell {

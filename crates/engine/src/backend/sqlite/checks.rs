@@ -7,7 +7,7 @@ use pql_planner::{Capture, Check, RowKey};
 use pql_schema::{ForeignKey, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::failing;
 use super::keys::{Key, log_column};
 use super::report::{NAMED, Rows};
@@ -84,12 +84,10 @@ impl Subject {
         let mut rows = Rows::default();
         let width = self.key.len();
         while let Some(row) = found.next()? {
-            let cells = |from: usize, to: usize| {
-                (from..to).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-            };
-            let values = cells(width, width + shown.len())?;
+            let mut key = cell::row(row, width + shown.len())?;
+            let values = key.split_off(width);
             let wrong = shown.iter().map(String::as_str).zip(&values);
-            rows.push(&self.key, &cells(0, width)?, wrong);
+            rows.push(&self.key, &key, wrong);
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
     }
@@ -211,9 +209,7 @@ impl Subject {
         let mut found = statement.query([])?;
         let mut rows = Rows::default();
         while let Some(row) = found.next()? {
-            let values = (0..columns.len())
-                .map(|at| row.get_ref(at).map(Cell::read))
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let values = cell::row(row, columns.len())?;
             rows.push(&by_value, &values, []);
         }
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }

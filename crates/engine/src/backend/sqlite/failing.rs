@@ -5,7 +5,7 @@ use pql_planner::{Action, Check, Plan, Rebuild};
 use pql_schema::{Expr, Index};
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::checks::Subject;
 use super::keys::Range;
 use super::{errors, model};
@@ -125,8 +125,7 @@ fn row(db: &Db, table: &str, exprs: &[One<'_>]) -> Result<Option<String>> {
     loop {
         match rows.next() {
             Ok(Some(row)) => {
-                let cells = (0..width).map(|at| row.get_ref(at).map(Cell::read));
-                after = Some(cells.collect::<rusqlite::Result<Vec<_>>>()?);
+                after = Some(cell::row(row, width)?);
             }
             Ok(None) => return Ok(None),
             Err(error) if errors::is_about_a_row(&error) => break,

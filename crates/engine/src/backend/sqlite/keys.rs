@@ -8,7 +8,7 @@ use pql_schema::SortOrder;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::model;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -226,13 +226,8 @@ impl Key {
 
     fn one(&self, db: &Db, sql: &str, params: &[Cell]) -> Result<Option<Vec<Cell>>> {
         let mut statement = db.prepare_cached(sql)?;
-        let found = statement
-            .query_row(params_from_iter(params), |row| {
-                (0..self.len())
-                    .map(|at| row.get_ref(at).map(Cell::read))
-                    .collect::<rusqlite::Result<Vec<_>>>()
-            })
-            .optional()?;
+        let found =
+            statement.query_row(params_from_iter(params), |row| cell::row(row, self.len())).optional()?;
         Ok(found)
     }
 

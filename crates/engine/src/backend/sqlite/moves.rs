@@ -8,7 +8,7 @@ use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::catalog;
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::keys::{Key, log_column};
 use crate::Result;
 
@@ -196,11 +196,7 @@ impl Copy<'_> {
         let list = if names.is_empty() { "NULL".to_owned() } else { names.join(", ") };
         let condition = self.key.is_param("", 1);
         let sql = format!("DELETE FROM main.{} WHERE {condition} RETURNING {list}", ident(self.table));
-        let mut statement = self.db.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(key), |row| {
-            (0..names.len()).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().next())
+        Ok(cell::rows(self.db, &sql, key, names.len())?.into_iter().next())
     }
 
     fn put(&self, key: &[Cell], values: &[Cell]) -> Result<()> {

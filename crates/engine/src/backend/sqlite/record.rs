@@ -5,7 +5,7 @@ use pql_planner::Backfill;
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::keys::{Key, log_column};
 use super::run::Run;
 use super::{capture, catalog, purge};
@@ -50,9 +50,7 @@ pub(super) fn changed(
     let mut rows = statement.query(params_from_iter(params))?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
-        let row =
-            (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
-        insert.execute(params_from_iter(row))?;
+        insert.execute(params_from_iter(cell::row(row, width)?))?;
         count += 1;
     }
     Ok(count)
@@ -74,9 +72,7 @@ pub(super) fn revert(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
         let over = run.write(|db| {
             let mut statement = db.prepare(&format!("{select}{rows}"))?;
             let width = backfill.assignments.len() + key.len();
-            let found = statement.query_map([], |row| {
-                (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-            })?;
+            let found = statement.query_map([], |row| cell::row(row, width))?;
             let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
             for row in &found {
                 let (values, keys) = row.split_at(backfill.assignments.len());

@@ -33,6 +33,9 @@ pub(super) const LONG_LOG: i64 = 4_000;
 /// The cache for looking rows up in no order, in KiB below zero as SQLite counts them: 64 MiB.
 const LARGE_CACHE: i64 = -65_536;
 
+/// A snapshot that lasts so long may have kept the log from being brought into the file.
+const LONG_READ: Duration = Duration::from_millis(5);
+
 /// So few pages are brought into the file under the lock.
 const NEARLY: i64 = 200;
 
@@ -154,13 +157,14 @@ impl Run<'_> {
         if !self.reader.is_autocommit() {
             return work(self.reader);
         }
+        let start = Instant::now();
         self.reader.execute_batch("BEGIN")?;
         self.reading.limit(self.step.options().statement_timeout);
         let outcome = work(self.reader);
         self.reading.limit(None);
         roll_back(self.reader);
         // What the log has gathered behind a long snapshot would be brought into the file by the next writer's commit.
-        if self.online() && self.place.wal {
+        if self.online() && self.place.wal && start.elapsed() >= LONG_READ {
             self.checkpoint()?;
         }
         outcome

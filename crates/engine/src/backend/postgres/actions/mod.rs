@@ -2,7 +2,7 @@
 //!
 //! - `statements`: definitions as statements, for running and for showing;
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
-//! - `indexes`, `batches`, `silence`, `backfill`, `capture`, `views`, `swap`: what takes more than a statement;
+//! - `indexes`, `batches`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`: what takes more than a statement;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod backfill;
@@ -19,6 +19,7 @@ mod raw;
 mod record;
 mod rows;
 mod silence;
+mod snapshots;
 mod statements;
 mod swap;
 mod views;

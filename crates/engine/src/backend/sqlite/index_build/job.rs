@@ -11,7 +11,7 @@ use pql_schema::{Index, SortOrder};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::super::catalog::{self, Entry};
-use super::super::cell::Cell;
+use super::super::cell::{self, Cell};
 use super::super::{edit, errors};
 use super::layout::{Layout, Names, declaration, list, place_names};
 use super::run_file::SORTED;
@@ -203,7 +203,7 @@ impl Job<'_> {
             same.collect::<Vec<_>>().join(" AND ")
         );
         let mut statement = db.prepare_cached(&sql)?;
-        let refused = statement.query_map(stretch, |row| read(row, places.len()))?;
+        let refused = statement.query_map(stretch, |row| cell::row(row, places.len()))?;
         Ok(refused.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -309,7 +309,7 @@ impl Job<'_> {
         let mut statement = db.prepare(&format!("SELECT {columns} FROM main.{nulls} LIMIT {rows}"))?;
         let width = self.layout.columns.len();
         let waiting: Vec<Row> =
-            statement.query_map([], |row| read(row, width))?.collect::<rusqlite::Result<_>>()?;
+            statement.query_map([], |row| cell::row(row, width))?.collect::<rusqlite::Result<_>>()?;
         for row in &waiting {
             self.insert_beside(db, &self.names.stand_in, row)?;
             self.delete_beside(db, &self.names.nulls, row)?;
@@ -365,7 +365,7 @@ impl Job<'_> {
         );
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(key.iter().map(|position| &row[*position])))?;
-        rows.next()?.map(|row| read(row, self.layout.columns.len())).transpose().map_err(Error::from)
+        rows.next()?.map(|row| cell::row(row, self.layout.columns.len())).transpose().map_err(Error::from)
     }
 
     /// The first position of each column of the stand-in in the entry.
@@ -394,9 +394,4 @@ impl Job<'_> {
         )
         .with_help("change or delete the rows that repeat")
     }
-}
-
-/// A row's values.
-pub(super) fn read(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {
-    (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect()
 }

@@ -4,10 +4,10 @@
 use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
-use super::super::capture;
 use super::super::run::{Batch, Run};
 use super::super::validate::FEW;
-use super::job::{Job, Row, read};
+use super::super::{capture, cell};
+use super::job::{Job, Row};
 use super::layout::{list, place_names};
 use crate::Result;
 use crate::backend::Progress;
@@ -117,7 +117,7 @@ fn batch(db: &Db, job: &Job<'_>, log: &str, limit: u64) -> Result<Mended> {
         let mut rows: Vec<Row> = Vec::new();
         let mut last = 0i64;
         while let Some(row) = found.next()? {
-            rows.push(read(row, width)?);
+            rows.push(cell::row(row, width)?);
             last = row.get(width)?;
         }
         (rows, last)

@@ -4,10 +4,10 @@
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::super::cell::Cell;
+use super::super::cell::{self, Cell};
 use super::super::keys::{Key, Range};
 use super::super::run::Run;
-use super::job::{Job, Row, read};
+use super::job::{Job, Row};
 use super::layout::{list, place_names};
 use crate::Result;
 use crate::backend::Progress;
@@ -106,7 +106,7 @@ fn beyond(job: &Job<'_>, places: &[String], row: &Row) -> (String, Vec<Cell>) {
 pub(super) fn entry(db: &Db, job: &Job<'_>, at: u64) -> Result<Row> {
     let width = job.layout.columns.len();
     let sql = format!("SELECT {} FROM {SORTED} WHERE rowid = ?1", list(place_names(width)));
-    Ok(db.prepare_cached(&sql)?.query_row([at.cast_signed()], |row| read(row, width))?)
+    Ok(db.prepare_cached(&sql)?.query_row([at.cast_signed()], |row| cell::row(row, width))?)
 }
 
 /// Some of the entries with a NULL in their key, after so many of them.
@@ -114,7 +114,8 @@ pub(super) fn with_null(db: &Db, job: &Job<'_>, after: u64, count: u64) -> Resul
     let width = job.layout.columns.len();
     let sql = format!("SELECT {} FROM {NULLS} WHERE rowid > ?1 LIMIT ?2", list(place_names(width)));
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([after.cast_signed(), count.cast_signed()], |row| read(row, width))?;
+    let rows =
+        statement.query_map([after.cast_signed(), count.cast_signed()], |row| cell::row(row, width))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

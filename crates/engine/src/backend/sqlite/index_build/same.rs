@@ -154,3 +154,39 @@ fn bytes_to(hasher: &mut DefaultHasher, kind: u8, bytes: &[u8]) {
     hasher.write_usize(bytes.len());
     hasher.write(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_in_another_order_than_declared_are_found() {
+        let db = Db::open_in_memory().expect("a database in memory");
+        let run = |sql: &str| db.execute_batch(sql).expect(sql);
+        run("CREATE TABLE fill (a COLLATE binary PRIMARY KEY, b) WITHOUT ROWID; \
+             INSERT INTO fill VALUES ('A', 1), ('B', 2), ('a', 3)");
+        whole(&db, "fill", "ix").expect("it is whole");
+        run("PRAGMA writable_schema = ON; \
+             UPDATE sqlite_schema SET sql = replace(sql, 'binary', 'nocase') WHERE name = 'fill'; \
+             PRAGMA writable_schema = RESET");
+        let error = whole(&db, "fill", "ix").expect_err("B stands before a");
+        assert_eq!(error.code(), codes::VERIFY);
+        assert!(error.to_string().contains("order"), "{error}");
+    }
+
+    #[test]
+    fn an_order_is_that_of_each_part() {
+        let db = Db::open_in_memory().expect("a database in memory");
+        db.execute_batch(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b); CREATE TABLE fill (a, b, id, PRIMARY KEY (a COLLATE NOCASE, b DESC, id)) WITHOUT ROWID; \
+             CREATE INDEX same ON t (a COLLATE nocase, b DESC); CREATE INDEX up ON t (a COLLATE nocase, b); CREATE INDEX plain ON t (a, b DESC)",
+        )
+        .expect("three indexes");
+        let of = |index| order(&db, index).expect(index);
+        let filled = of("sqlite_autoindex_fill_1");
+        assert_eq!(filled.len(), 3);
+        assert_eq!(of("same"), filled);
+        assert_ne!(of("up"), filled);
+        assert_ne!(of("plain"), filled);
+    }
+}

@@ -8,7 +8,7 @@ use pql_planner::{ColumnMapping, Rebuild, RowKey};
 use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
-use super::super::cell::Cell;
+use super::super::cell::{self, Cell};
 use super::super::keys::{Key, Range, log_column};
 use super::super::redefine::rowid_column;
 use super::super::report::{NAMED, Rows};
@@ -225,7 +225,7 @@ impl Flow<'_> {
             self.source_key.columns(&source),
             self.source_key.order(&source)
         );
-        keys(db, &sql, &params, self.source_key.len())
+        cell::rows(db, &sql, &params, self.source_key.len())
     }
 
     /// The first keys of the log.
@@ -243,7 +243,7 @@ impl Flow<'_> {
             "SELECT {list} FROM main.{} WHERE {condition} ORDER BY {list} LIMIT {rows}",
             ident(self.log)
         );
-        keys(db, &sql, after.unwrap_or_default(), columns.len())
+        cell::rows(db, &sql, after.unwrap_or_default(), columns.len())
     }
 
     fn log_key(&self, db: &Db, key: &[Cell]) -> Result<()> {
@@ -300,7 +300,7 @@ impl Flow<'_> {
         }
         let questions = self.restore.questions();
         sql = format!("{sql} RETURNING {}", questions.join(", "));
-        Ok(keys(db, &sql, &there, questions.len())?.into_iter().next())
+        Ok(cell::rows(db, &sql, &there, questions.len())?.into_iter().next())
     }
 
     /// Copies the row of one key, if there is one. The target's own must have been removed.
@@ -371,9 +371,7 @@ impl Flow<'_> {
             let mut bad = Rows::default();
             let width = self.source_key.len();
             while let Some(row) = found.next()? {
-                let key = (0..width)
-                    .map(|at| row.get_ref(at).map(Cell::read))
-                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                let key = cell::row(row, width)?;
                 let value = Cell::read(row.get_ref(width)?);
                 bad.push(&self.source_key, &key, Some((map.column.as_str(), &value)));
             }
@@ -415,13 +413,4 @@ pub(super) enum Placed {
     InTheWay,
     /// It cannot be there.
     Bad,
-}
-
-/// The keys that a query gives.
-pub(super) fn keys(db: &Db, sql: &str, params: &[Cell], width: usize) -> Result<Vec<Vec<Cell>>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(params_from_iter(params), |row| {
-        (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

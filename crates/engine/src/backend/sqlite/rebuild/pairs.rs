@@ -6,11 +6,11 @@ use pql_planner::{ColumnMapping, Rebuild, RowKey};
 use pql_schema::{NameRule, Table};
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
-use super::super::cell::Cell;
+use super::super::cell::{self, Cell};
 use super::super::keys::{Key, qualified};
 use super::super::redefine::rowid_column;
 use super::super::{catalog, exprs};
-use super::flow::{Flow, keys};
+use super::flow::Flow;
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -193,7 +193,7 @@ impl Flow<'_> {
                 self.target_key_values()?.join(", "),
                 self.source_key.is_param(&source, 1)
             );
-            keys(db, &sql, key, self.target_key.len())?.into_iter().next().unwrap_or_default()
+            cell::rows(db, &sql, key, self.target_key.len())?.into_iter().next().unwrap_or_default()
         };
         let side = self.side();
         let columns = [side.columns("", key.len()), side.other().columns("", there.len())].concat();

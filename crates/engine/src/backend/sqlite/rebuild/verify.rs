@@ -3,7 +3,7 @@
 use pql_planner::text::ident;
 use rusqlite::{Connection as Db, params_from_iter};
 
-use super::super::cell::Cell;
+use super::super::cell::{self, Cell};
 use super::super::exprs;
 use super::super::keys::{Range, log_column, qualified};
 use super::super::report::{NAMED, Rows};
@@ -54,8 +54,7 @@ fn different(db: &Db, flow: &Flow<'_>, range: &Range) -> Result<()> {
     let mut unlike = statement.query(params_from_iter(params))?;
     let mut rows = Rows::default();
     while let Some(row) = unlike.next()? {
-        let key =
-            (0..width).map(|at| row.get_ref(at).map(Cell::read)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let key = cell::row(row, width)?;
         rows.push(&flow.source_key, &key, None);
     }
     if rows.is_empty() {

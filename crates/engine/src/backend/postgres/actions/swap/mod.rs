@@ -23,6 +23,7 @@ pub(super) use forth::{fill, prepare, verify};
 
 /// Puts the new column in the place of the old.
 pub(super) fn exchange(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
+    super::snapshots::outlast(run)?;
     run.write_last(|session| exchange::forth(session, swap))
 }
 
