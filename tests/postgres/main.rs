@@ -4,6 +4,7 @@
 
 mod support;
 
+mod batches;
 mod brakes;
 mod connections;
 mod journal;
