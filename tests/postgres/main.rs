@@ -4,6 +4,7 @@
 
 mod support;
 
+mod batches;
 mod beside;
 mod brakes;
 mod connections;

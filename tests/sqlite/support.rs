@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pql_engine::backend::sqlite::Sqlite;
-use pql_engine::backend::{Backend, Connection, Progress, RunOptions, Step};
+use pql_engine::backend::{Backend, Connection, Progress, RunOptions, Step, Ticket};
 use pql_engine::{Error, Result, Value};
 use pql_planner::lower::stored;
 use pql_planner::{Action, Capture, ColumnMapping, Plan, Rebuild, RowKey};
@@ -162,6 +162,10 @@ impl Step for Runner {
         connection.execute("INSERT OR REPLACE INTO _pql_test VALUES (1, ?1)", &[Value::from(cursor)])?;
         self.done = progress.done;
         Ok(())
+    }
+
+    fn ticket(&mut self, _progress: &Progress) -> Result<Ticket> {
+        unreachable!("a database in a file gets no messages")
     }
 
     fn breathe(&mut self, _progress: &Progress) -> Result<()> {

@@ -20,7 +20,7 @@ use pql_schema::{ObjectName, Schema};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::backend::{Backend, Connection, LockPatience, Opener, Progress, RunOptions, Step};
+use crate::backend::{Backend, Connection, LockPatience, Opener, Progress, RunOptions, Step, Ticket};
 use crate::{Error, Result, codes};
 
 /// The variable that tells a child process where to die.
@@ -267,6 +267,25 @@ struct FaultyStep<'s> {
 }
 
 impl FaultyStep<'_> {
+    /// The number of the next transaction, unless the one before was to fail after its end.
+    fn next(&mut self) -> Result<u64> {
+        let number = self.fault.seen.fetch_add(1, Ordering::Relaxed) + 1;
+        self.after()?;
+        Ok(number)
+    }
+
+    /// Fails before the end of the transaction of that number, or will fail after it.
+    fn at(&mut self, number: u64) -> Result<()> {
+        match (number == self.fault.at, self.fault.side) {
+            (true, Side::Before) => Err(self.fault.error()),
+            (true, Side::After) => {
+                self.committed = true;
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        }
+    }
+
     fn after(&mut self) -> Result<()> {
         if std::mem::take(&mut self.committed) { Err(self.fault.error()) } else { Ok(()) }
     }
@@ -278,19 +297,18 @@ impl Step for FaultyStep<'_> {
     }
 
     fn commit(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
-        let number = self.fault.seen.fetch_add(1, Ordering::Relaxed) + 1;
-        self.after()?;
+        let number = self.next()?;
         self.inner.commit(connection, progress)?;
-        match (number == self.fault.at, self.fault.side) {
-            (true, Side::Before) => Err(self.fault.error()),
-            (true, Side::After) => {
-                self.committed = true;
-                Ok(())
-            }
-            (false, _) => Ok(()),
-        }
+        self.at(number)
     }
 
+    /// A message counts as one transaction. What it is given leave for is done, so the failure after it is one.
+    fn ticket(&mut self, progress: &Progress) -> Result<Ticket> {
+        let number = self.next()?;
+        let ticket = self.inner.ticket(progress)?;
+        self.at(number)?;
+        Ok(ticket)
+    }
     fn breathe(&mut self, progress: &Progress) -> Result<()> {
         self.after()?;
         self.inner.breathe(progress)

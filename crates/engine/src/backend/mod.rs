@@ -9,7 +9,7 @@ pub use open::open;
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
-use pql_schema::{ObjectName, Schema};
+use pql_schema::{MigrationId, ObjectName, Schema};
 
 use crate::{Result, ResultSet, SqlOutcome, Value};
 
@@ -123,6 +123,10 @@ pub trait Step {
     /// Records progress in the transaction that is about to commit. Fails when the lease is lost.
     fn commit(&mut self, connection: &mut dyn Connection, progress: &Progress) -> Result<()>;
 
+    /// The same for a transaction that goes to the server as one text with its own end: gives what that text has to
+    /// write and to make sure of.
+    fn ticket(&mut self, progress: &Progress) -> Result<Ticket>;
+
     /// Called between transactions: shows progress and gives the time to pause or cancel, as an error of the codes
     /// in [`crate::error::codes`].
     fn breathe(&mut self, progress: &Progress) -> Result<()>;
@@ -141,6 +145,36 @@ pub trait Step {
 
     /// Says something that the user should know when the run is over; the same is said once.
     fn note(&mut self, what: &str);
+}
+
+/// Leave for one message to the server, whose transactions journal themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The lease's number: a transaction that finds another one must not commit.
+    pub fence: u64,
+    /// The migration.
+    pub migration: MigrationId,
+    /// What of it the progress belongs to.
+    pub entry: Entry,
+}
+
+/// What the journal says about a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing: a purge has no progress.
+    Nothing,
+    /// How far an action is: a step's own, or one of its undo list.
+    Progress {
+        /// The step's position in the plan.
+        step: usize,
+        /// The position in the step's undo list.
+        undo: Option<usize>,
+    },
+    /// That a step is no longer in effect.
+    Undone {
+        /// The step's position in the plan.
+        step: usize,
+    },
 }
 
 /// How far an action is.

@@ -103,11 +103,12 @@ impl Lease {
         if fence == Some(self.fence) {
             return Ok(());
         }
-        Err(Error::new(
-            codes::LEASE_LOST,
-            "another runner has taken over this migration while this one was silent",
-        )
-        .with_help("MIGRATE STATUS shows how far it is; what this runner had not committed was rolled back"))
+        Err(lost())
+    }
+
+    /// The number that makes it out.
+    pub(crate) fn fence(&self) -> u64 {
+        self.fence
     }
 
     /// Runs one transaction under the lease.
@@ -135,6 +136,12 @@ impl Lease {
         let (journal, fence) = (self.journal, self.fence);
         transact(backend, |connection| release(journal, connection, fence))
     }
+}
+
+/// The error of a runner whose lease is another's by now.
+pub(crate) fn lost() -> Error {
+    Error::new(codes::LEASE_LOST, "another runner has taken over this migration while this one was silent")
+        .with_help("MIGRATE STATUS shows how far it is; what this runner had not committed was rolled back")
 }
 
 /// Who holds the lease now; `None` when nobody does or its owner is certainly gone.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pql_schema::MigrationId;
 
-use crate::backend::{Connection, Progress, RunOptions, Step};
+use crate::backend::{Connection, Entry, Progress, RunOptions, Step, Ticket};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
@@ -54,6 +54,17 @@ impl Step for StepRun<'_> {
         self.done = progress.done;
         self.meter.advance(progress);
         Ok(())
+    }
+
+    fn ticket(&mut self, progress: &Progress) -> Result<Ticket> {
+        self.done = progress.done;
+        self.meter.advance(progress);
+        let entry = match self.unit {
+            None => Entry::Nothing,
+            Some(unit) if progress.done && self.last_undo => Entry::Undone { step: unit.step },
+            Some(unit) => Entry::Progress { step: unit.step, undo: unit.undo },
+        };
+        Ok(Ticket { fence: self.lease.fence(), migration: self.id, entry })
     }
 
     fn breathe(&mut self, progress: &Progress) -> Result<()> {

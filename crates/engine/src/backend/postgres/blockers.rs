@@ -12,19 +12,15 @@ const NAMED: usize = 3;
 
 /// The sessions with a lock on one of the tables, the oldest transaction first, in words.
 pub(super) fn of(session: &mut Session, tables: &[ObjectName]) -> Result<Vec<String>> {
-    let names: Vec<String> = tables.iter().map(|table| literal(&qualified(table))).collect();
     let found = session.query(
         &format!(
             "SELECT a.pid, coalesce(a.usename, '?'), \
                     coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, \
                     a.state, left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80) \
              FROM pg_catalog.pg_stat_activity a \
-             WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN ( \
-                 SELECT l.pid FROM pg_catalog.pg_locks l \
-                 WHERE l.granted AND l.locktype = 'relation' \
-                   AND l.relation = ANY (ARRAY[{}]::pg_catalog.text[]::pg_catalog.regclass[])) \
+             WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN ({}) \
              ORDER BY a.xact_start LIMIT {NAMED}",
-            names.join(", ")
+            holders(tables)
         ),
         &[],
     )?;
@@ -44,6 +40,27 @@ pub(super) fn of(session: &mut Session, tables: &[ObjectName]) -> Result<Vec<Str
             format!("process {pid} ({user}, {state}) has had its transaction open for {age} s: {query}")
         })
         .collect())
+}
+
+/// Stops a vacuum that the server has begun by itself on one of the tables, as the server does for whoever has waited a
+/// second for it: until then everyone who came after us would wait, too. It leaves one alone that must not be put off.
+pub(super) fn send_vacuum_away(session: &mut Session, tables: &[ObjectName]) -> Result<()> {
+    session.batch(&format!(
+        "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
+         WHERE a.backend_type = 'autovacuum worker' AND a.query NOT LIKE '%(to prevent wraparound)%' \
+           AND a.pid IN ({})",
+        holders(tables)
+    ))
+}
+
+/// The query for the sessions with a lock on one of the tables.
+fn holders(tables: &[ObjectName]) -> String {
+    let names: Vec<String> = tables.iter().map(|table| literal(&qualified(table))).collect();
+    format!(
+        "SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.granted AND l.locktype = 'relation' \
+           AND l.relation = ANY (ARRAY[{}]::pg_catalog.text[]::pg_catalog.regclass[])",
+        names.join(", ")
+    )
 }
 
 /// A table's name with its schema, always.

@@ -6,6 +6,13 @@ use postgres::error::{DbError, SqlState};
 use crate::Error;
 use crate::error::codes;
 
+/// What our own statements fail with: a batch has changed a row that the application wrote at the same moment.
+pub(super) const MET: &str = "PQL01";
+/// The lease is another's.
+pub(super) const LEASE_GONE: &str = "PQL02";
+/// What a batch begins with has been done already.
+pub(super) const MOVED_ON: &str = "PQL03";
+
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         let translated = match error.as_db_error() {
@@ -23,6 +30,8 @@ fn of_server(error: &DbError) -> Error {
     let state = error.code();
     let class = state.code().get(..2).unwrap_or_default();
     match state.code() {
+        MET | MOVED_ON => new(codes::LOCKED, message.to_owned()).retryable(),
+        LEASE_GONE => crate::lease::lost(),
         "55P03" => new(codes::LOCKED, format!("a lock could not be had in time: {message}"))
             .with_help("another session holds it; try again, or allow more time with lock_timeout and retry_for")
             .retryable(),

@@ -151,7 +151,8 @@ impl Session {
     }
 
     fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
-        let outcome = self.client()?.simple_query(sql).map_err(Error::from);
+        let client = self.client()?;
+        let outcome = around(sql, || client.simple_query(sql)).map_err(Error::from);
         self.outcome(outcome)
     }
 
@@ -178,20 +179,6 @@ impl Session {
             match message {
                 SimpleQueryMessage::Row(row) => rows.push(row),
                 SimpleQueryMessage::CommandComplete(_) => all.push(std::mem::take(&mut rows)),
-                _ => {}
-            }
-        }
-        Ok(all)
-    }
-
-    /// The same, giving of each statement the number of its rows, and the first column of the last one.
-    pub(super) fn batch_counts(&mut self, sql: &str) -> Result<Vec<(u64, Option<String>)>> {
-        let mut all = Vec::new();
-        let mut last = None;
-        for message in self.simple(sql)? {
-            match message {
-                SimpleQueryMessage::Row(row) => last = row.get(0).map(str::to_owned),
-                SimpleQueryMessage::CommandComplete(count) => all.push((count, last.take())),
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 //! The PostgreSQL backend: a server that many use at the same time, perhaps through a pooler.
 //!
 //! - `connect`, `service`, `passfile`, `tls`, `link`, `decode`, `errors`, `flavour`: connections and what they report;
-//! - `transaction`, `run`, `blockers`, `brake`: transactions that keep nobody waiting for long;
+//! - `transaction`, `run`, `ledger`, `blockers`, `brake`: transactions that keep nobody waiting for long;
 //! - `introspect`, `holds`, `rates`: what there is; `normalise`: what would be if it were;
 //! - `actions`: what a plan's steps do.
 //!
@@ -17,6 +17,7 @@ mod errors;
 mod flavour;
 mod holds;
 mod introspect;
+mod ledger;
 mod link;
 mod normalise;
 mod passfile;

@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use postgres::SimpleQueryRow;
-
 use super::errors;
 use super::link::Session;
 use crate::backend::{Connection as _, RunOptions};
@@ -41,7 +39,8 @@ impl Settings {
         Self { lock_timeout, statement_timeout: options.statement_timeout, ..Self::default() }
     }
 
-    fn begin(&self, read_only: bool) -> String {
+    /// BEGIN and what holds until the end.
+    pub(super) fn begin(&self, read_only: bool) -> String {
         let mode = match (self.snapshot, read_only) {
             (true, _) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             (false, true) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
@@ -92,37 +91,30 @@ pub(super) fn transact<T>(
 
 /// BEGIN, with its settings.
 pub(super) fn begin(session: &mut Session, settings: &Settings) -> Result<()> {
-    begin_asking(session, settings, "").map(drop)
-}
-
-/// The same with the first statements of the transaction, in one round trip; gives the rows of the last one.
-pub(super) fn begin_asking(
-    session: &mut Session,
-    settings: &Settings,
-    first: &str,
-) -> Result<Vec<SimpleQueryRow>> {
-    let mut sql = settings.begin(session.is_read_only());
-    if !first.is_empty() {
-        let _ = write!(sql, "; {first}");
-    }
+    let sql = settings.begin(session.is_read_only());
     session.notices().take_already_open();
-    let found = match session.batch_rows(&sql) {
+    match session.batch(&sql) {
         // The server had ended the connection while it was idle; nothing was lost with it.
-        Err(error) if errors::is_lost(&error) => session.batch_rows(&sql)?,
+        Err(error) if errors::is_lost(&error) => session.batch(&sql)?,
         outcome => outcome?,
-    };
-    let notices = session.notices();
-    if notices.take_already_open() {
+    }
+    if session.notices().take_already_open() {
         return Err(Error::new(codes::TRANSACTION_OPEN, "a transaction is open on this connection")
             .with_help("COMMIT or ROLLBACK it first"));
     }
     session.begun();
-    Ok(found.into_iter().next_back().unwrap_or_default())
+    Ok(())
 }
 
 /// COMMIT, with the transaction's number taken before so that its fate can be asked for.
 pub(super) fn commit(session: &mut Session) -> Result<()> {
-    match session.batch_value("SELECT pg_current_xact_id_if_assigned()::text") {
+    commit_after(session, "")
+}
+
+/// The same after a last statement, with which the number comes.
+pub(super) fn commit_after(session: &mut Session, last: &str) -> Result<()> {
+    let last = if last.is_empty() { String::new() } else { format!("{last}; ") };
+    match session.batch_value(&format!("{last}SELECT pg_current_xact_id_if_assigned()::text")) {
         Ok(number) => commit_numbered(session, number.as_deref()),
         Err(error) => {
             session.roll_back();
@@ -132,7 +124,7 @@ pub(super) fn commit(session: &mut Session) -> Result<()> {
 }
 
 /// COMMIT of the transaction that has this number, if it has one.
-pub(super) fn commit_numbered(session: &mut Session, number: Option<&str>) -> Result<()> {
+fn commit_numbered(session: &mut Session, number: Option<&str>) -> Result<()> {
     let outcome = session.batch("COMMIT");
     session.ended();
     match outcome {

@@ -8,7 +8,7 @@ use pql_planner::{Backfill, Capture};
 
 use super::super::link::Session;
 use super::super::run::Run;
-use super::batches::{self, Work};
+use super::batches::{self, CHANGED, Conflict, Work, count};
 use super::rows::{self, Key};
 use super::statements::{ident, object};
 use super::{capture, catalog, record};
@@ -25,19 +25,18 @@ pub(super) fn backfill(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
         Some(capture) => catalog::has_relation(run.session, &capture.log)?.then_some(capture),
         None => None,
     };
-    let change = |range: &str| update(fill, logs, range);
-    let conflict = logs.and_then(|capture| {
-        let table = object(&fill.table);
-        let name = ident(&fill.table.name);
-        let logged = capture::is_logged(capture, &name)?;
-        let log = object(&capture.log);
+    let change = |range: &str| changed(fill, logs, range);
+    let conflict = logs.filter(|_| !Key::of(&fill.key).is_place()).and_then(|capture| {
         let column = fill.assignments.first().map(|(column, _)| ident(column))?;
         Some(move |range: &str| {
-            format!(
-                "SELECT EXISTS (SELECT 1 FROM {log}) AND \
-                 EXISTS (SELECT 1 FROM {table} WHERE {range} AND {column} IS NOT NULL AND {logged} AND \
-                 {name}.xmin::text = (pg_catalog.pg_current_xact_id()::text::numeric % 4294967296)::text)"
-            )
+            let name = ident(&fill.table.name);
+            let logged = capture::is_logged(capture, &name, range).unwrap_or_default();
+            let written = format!(
+                "EXISTS (SELECT 1 FROM {} WHERE {range} AND {column} IS NOT NULL AND {logged} AND \
+                 {name}.xmin::text = (pg_catalog.pg_current_xact_id()::text::numeric % 4294967296)::text)",
+                object(&fill.table)
+            );
+            (capture::names_any(capture, range), written)
         })
     });
     let work = Work {
@@ -46,9 +45,18 @@ pub(super) fn backfill(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
         key: Key::of(&fill.key),
         change: &change,
         left: left(fill, logs),
-        conflict: conflict.as_ref().map(|conflict| conflict as &(dyn Fn(&str) -> String + Sync)),
+        conflict: conflict.as_ref().map(|conflict| conflict as &Conflict<'_>),
     };
     batches::all(run, &work).map_err(|error| failing_row(run.session, fill, error))
+}
+
+/// What one batch changes, as the list of a WITH.
+fn changed(fill: &Backfill, logs: Option<&Capture>, range: &str) -> String {
+    let update = update(fill, logs, range);
+    match &fill.record {
+        Some(into) => record::noting(fill, into, &update),
+        None => format!("{CHANGED} AS ({update} RETURNING 1)"),
+    }
 }
 
 /// The statement of one batch.
@@ -59,14 +67,10 @@ fn update(fill: &Backfill, logs: Option<&Capture>, range: &str) -> String {
     let mut conditions = vec![format!("({range})")];
     conditions.extend(fill.filter.iter().map(|filter| format!("({filter})")));
     conditions.extend(
-        logs.and_then(|capture| capture::is_logged(capture, &name)).map(|logged| format!("NOT {logged}")),
+        logs.and_then(|capture| capture::is_logged(capture, &name, range))
+            .map(|logged| format!("NOT {logged}")),
     );
-    let update =
-        format!("UPDATE {} SET {} WHERE {}", object(&fill.table), set.join(", "), conditions.join(" AND "));
-    match &fill.record {
-        Some(into) => record::noting(fill, into, &update),
-        None => update,
-    }
+    format!("UPDATE {} SET {} WHERE {}", object(&fill.table), set.join(", "), conditions.join(" AND "))
 }
 
 /// A condition of the rows that are still to be filled.
@@ -74,7 +78,8 @@ fn left(fill: &Backfill, logs: Option<&Capture>) -> String {
     let name = ident(&fill.table.name);
     let mut conditions: Vec<String> = fill.filter.iter().map(|filter| format!("({filter})")).collect();
     conditions.extend(
-        logs.and_then(|capture| capture::is_logged(capture, &name)).map(|logged| format!("NOT {logged}")),
+        logs.and_then(|capture| capture::is_logged(capture, &name, "true"))
+            .map(|logged| format!("NOT {logged}")),
     );
     let valued: Vec<String> = fill
         .assignments
@@ -88,7 +93,11 @@ fn left(fill: &Backfill, logs: Option<&Capture>) -> String {
 
 /// The statement, for showing.
 pub(super) fn shown(fill: &Backfill) -> String {
-    update(fill, fill.capture.as_ref(), &format!("{} <= :upto", Key::of(&fill.key).list("")))
+    let upto = format!("{} <= :upto", Key::of(&fill.key).list(""));
+    match &fill.record {
+        Some(_) => count(&changed(fill, fill.capture.as_ref(), &upto)),
+        None => update(fill, fill.capture.as_ref(), &upto),
+    }
 }
 
 /// The error of an expression that cannot be computed for some row: with that row and what it reads.

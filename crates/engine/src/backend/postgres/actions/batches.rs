@@ -1,15 +1,17 @@
 //! A table changed in batches: ranges of its key, one short transaction each, on two connections at a time where the
 //! table is large.
 //!
-//! - A lane owns a part of the key's range. Its transaction is begun and its rows are changed on a thread of its own;
-//!   the coordinator journals in it and commits it, so that the journal always says where each lane stands.
+//! - A lane (see `lanes`) owns a part of the key's range and goes through it by itself; it has leave for one message
+//!   more than the coordinator has taken up. Its batches journal themselves, so that the journal always says where each
+//!   lane stands.
 //! - The rows that were there at the start are bounded by the largest key then; rows that moved past a lane are found by
 //!   a last look at the whole table.
 //! - A batch waits for no disk: its transaction may be lost by a crash of the server, and its journal entry with it.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postgres::SimpleQueryRow;
 use pql_schema::ObjectName;
@@ -17,28 +19,25 @@ use serde::{Deserialize, Serialize};
 
 use super::super::blockers::literal;
 use super::super::brake::Brake;
+use super::super::ledger;
 use super::super::link::Session;
 use super::super::run::{Run, done};
-use super::super::transaction::{self, Settings};
+use super::lanes::{FIRST, Lane, Report, Task, Worker};
 use super::rows::Key;
 use super::statements::{ident, object};
 use super::{catalog, silence};
-use crate::backend::{Connection as _, Progress};
+use crate::backend::{Connection as _, Progress, Ticket};
 use crate::error::codes;
-use crate::runner::Backoff;
 use crate::{Error, Result};
 
-/// How long a batch should hold its rows: the application waits for those that it wants.
-const TARGET: Duration = Duration::from_millis(20);
-/// The size of the first batch.
-const FIRST: u64 = 1_000;
-/// The bounds of what a batch adapts to.
-const SMALLEST: u64 = 50;
-const LARGEST: u64 = 20_000;
 /// How often is listened during a wait.
-const GLANCE: Duration = Duration::from_millis(20);
+pub(super) const GLANCE: Duration = Duration::from_millis(20);
 /// Tables with fewer rows are not worth a second connection.
 const WORTH_TWO: u64 = 20_000;
+/// How many messages a lane has leave for.
+const AHEAD: usize = 2;
+/// The rows that a batch has changed, in the WITH of its statement.
+pub(super) const CHANGED: &str = "_pql_changed";
 
 /// What is done to the rows of each range.
 pub(super) struct Work<'a> {
@@ -48,55 +47,58 @@ pub(super) struct Work<'a> {
     pub(super) columns: Vec<String>,
     /// How its rows are told apart.
     pub(super) key: Key,
-    /// The statement for the rows for which a condition holds; gives the number of rows it changed.
+    /// The list of a WITH for the rows for which a condition holds; in it [`CHANGED`] are the rows that it changed.
     pub(super) change: &'a (dyn Fn(&str) -> String + Sync),
     /// A condition of the rows that are still to be changed, for the last look.
     pub(super) left: String,
-    /// A query that is true when a batch, for the rows of this condition, has changed a row that it must not; it is
-    /// then rolled back and tried again.
-    pub(super) conflict: Option<&'a (dyn Fn(&str) -> String + Sync)>,
+    /// When a batch has met the application; it is then rolled back and tried again.
+    pub(super) conflict: Option<&'a Conflict<'a>>,
 }
 
-/// Where all lanes stand, as the journal keeps it.
+/// Two conditions that hold when a batch, for the rows of a condition, has changed a row that it must not. The first says
+/// quickly that there can be no such row.
+pub(super) type Conflict<'a> = dyn Fn(&str) -> (String, String) + Sync + 'a;
+
+/// Where all lanes stand, as the journal keeps it beside the number of the rows that are done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursor {
-    lanes: Vec<Lane>,
-    rows: u64,
+pub(super) struct Cursor {
+    pub(super) lanes: Vec<Lane>,
     /// The ranges are done; what is left is the last look.
     #[serde(default)]
     last_look: bool,
 }
 
-/// A part of the key's range.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Lane {
-    after: Option<Vec<String>>,
-    upto: Option<Vec<String>>,
-    #[serde(default)]
-    done: bool,
+impl Cursor {
+    fn progress(&self, rows: u64, total: u64) -> Result<Progress> {
+        let cursor = serde_json::to_string(self).map_err(|error| unreadable(Some(error)))?;
+        Ok(Progress { cursor: Some(cursor), rows, total: Some(total.max(rows)), done: false })
+    }
 }
 
-/// What a lane is asked to do, and hands back.
-struct Order {
-    session: Session,
-    lane: Lane,
-    rows: u64,
+/// What the journal says of an action that is under way.
+pub(super) fn read(standing: &[Vec<SimpleQueryRow>]) -> Result<(Cursor, u64)> {
+    let row = standing.iter().flatten().next();
+    let text = row.and_then(|row| row.get(0)).ok_or_else(|| unreadable(None))?;
+    let rows = row.and_then(|row| row.get(1)).and_then(|rows| rows.parse().ok()).unwrap_or(0);
+    Ok((serde_json::from_str(text).map_err(|error| unreadable(Some(error)))?, rows))
 }
 
-struct Answer {
-    session: Session,
-    outcome: Result<Batch>,
+/// The error of a journal that does not say where a lane is.
+pub(super) fn unreadable(source: Option<serde_json::Error>) -> Error {
+    let error = Error::new(codes::UNREADABLE, "the cursor of a backfill cannot be read");
+    match source {
+        Some(source) => error.with_source(source),
+        None => error,
+    }
 }
 
-/// A batch whose transaction is open.
-struct Batch {
-    /// The last key of the batch; `None`: the lane is at its end.
-    upto: Option<Vec<String>>,
-    changed: u64,
-    /// The transaction's number.
-    number: Option<String>,
-    /// Since when rows are held.
-    held: Instant,
+/// The number of the rows that a statement changes.
+pub(super) fn count(changed: &str) -> String {
+    format!("WITH {changed} SELECT pg_catalog.count(*) FROM {CHANGED}")
+}
+
+fn counted(session: &mut Session, changed: &str) -> Result<u64> {
+    Ok(session.batch_value(&count(changed))?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 /// Changes all rows and marks the action as done.
@@ -105,30 +107,33 @@ pub(super) fn all(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
         return at_once(run, work);
     }
     let total = rows_of(run.session, work.table)?;
-    let mut cursor = match run.step.cursor().map(serde_json::from_str) {
-        Some(Ok(cursor)) => cursor,
-        Some(Err(error)) => {
-            return Err(
-                Error::new(codes::UNREADABLE, "the cursor of a backfill cannot be read").with_source(error)
-            );
-        }
-        None => begin(run.session, work, total)?,
-    };
+    if run.step.cursor().is_none() {
+        let begun = begin(run.session, work, total)?.progress(0, total)?;
+        run.write(|_| Ok(((), begun.clone())))?;
+    }
+    let ticket = run.step.ticket(&Progress::default())?;
+    let (mut cursor, rows) = standing(run.session, &ticket)?;
     let mut brake = Brake::new(run.step.options());
     if !cursor.last_look {
-        ranges(run, work, &mut cursor, total, &mut brake)?;
+        ranges(run, work, &cursor, rows, total, &mut brake)?;
     }
-    last_look(run, work, &mut cursor, total, &mut brake)?;
-    run.write(|_| Ok(((), Progress { rows: cursor.rows, total: Some(total), ..done() })))
+    let (_, rows) = standing(run.session, &ticket)?;
+    cursor.last_look = true;
+    let rows = last_look(run, work, &cursor, rows, total, &mut brake)?;
+    run.write(|_| Ok(((), Progress { rows, total: Some(total.max(rows)), ..done() })))
+}
+
+fn standing(session: &mut Session, ticket: &Ticket) -> Result<(Cursor, u64)> {
+    read(&session.batch_rows(&ledger::standing(ticket))?)
 }
 
 /// In one transaction: nobody is to be kept from anything.
 fn at_once(run: &mut Run<'_>, work: &Work<'_>) -> Result<()> {
     let silence = silence::of(run.session, work.table, &work.columns)?;
-    let sql = (work.change)("true");
+    let changed = (work.change)("true");
     run.write(|session| {
         session.batch(&silence)?;
-        let rows = session.execute(&sql, &[])?;
+        let rows = counted(session, &changed)?;
         Ok(((), Progress { rows, ..done() }))
     })
 }
@@ -154,7 +159,7 @@ fn begin(session: &mut Session, work: &Work<'_>, total: u64) -> Result<Cursor> {
         vec![Lane { after: None, upto: Some(vec![end]), done: false }]
     } else {
         let Some(end) = edge(session, work, "DESC", 0)? else {
-            return Ok(Cursor { lanes: Vec::new(), rows: 0, last_look: false });
+            return Ok(Cursor { lanes: Vec::new(), last_look: false });
         };
         let middle = if total >= WORTH_TWO { edge(session, work, "ASC", total / 2)? } else { None };
         match middle.filter(|middle| *middle != end) {
@@ -165,7 +170,7 @@ fn begin(session: &mut Session, work: &Work<'_>, total: u64) -> Result<Cursor> {
             None => vec![Lane { after: None, upto: Some(end), done: false }],
         }
     };
-    Ok(Cursor { lanes, rows: 0, last_look: false })
+    Ok(Cursor { lanes, last_look: false })
 }
 
 /// The key that stands so far from one end.
@@ -195,140 +200,122 @@ fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
 fn ranges(
     run: &mut Run<'_>,
     work: &Work<'_>,
-    cursor: &mut Cursor,
+    cursor: &Cursor,
+    rows: u64,
     total: u64,
     brake: &mut Brake,
 ) -> Result<()> {
     let silence = silence::of(run.session, work.table, &work.columns)?;
-    let settings = Settings::of(run.step.options(), run.step.options().lock_timeout);
-    let lanes = cursor.lanes.clone();
+    let (options, stop) = (run.step.options().clone(), AtomicBool::new(false));
+    let task = Task { work, options: &options, silence: &silence, stop: &stop };
     hold(run, brake, work.table)?;
-    let mut crew = Crew::new(run, cursor, total, brake);
     thread::scope(|scope| {
-        let (answers, inbox) = channel::<(usize, Answer)>();
-        let mut outboxes: Vec<Sender<Order>> = Vec::new();
-        let mut open = 0usize;
-        for (at, lane) in lanes.iter().enumerate() {
-            let (outbox, orders) = channel::<Order>();
-            let (answers, silence, settings) = (answers.clone(), &silence, &settings);
-            scope.spawn(move || {
-                while let Ok(mut order) = orders.recv() {
-                    let outcome = batch(&mut order.session, work, settings, silence, &order.lane, order.rows);
-                    let answer = Answer { session: order.session, outcome };
-                    if answers.send((at, answer)).is_err() {
-                        return;
-                    }
-                }
-            });
-            if !lane.done {
-                let session = crew.run.another()?;
-                open += usize::from(outbox.send(crew.order(at, session)).is_ok());
+        let (reports, inbox) = channel::<(usize, Report)>();
+        let mut crew = Crew { run, brake, rows, total, lanes: Vec::new(), failure: None };
+        for (at, lane) in cursor.lanes.iter().enumerate() {
+            crew.lanes.push(None);
+            if lane.done {
+                continue;
             }
-            outboxes.push(outbox);
-        }
-        let mut parked = Vec::new();
-        while open > 0 {
-            let Ok((at, answer)) = inbox.recv() else { break };
-            parked.extend(crew.settle(at, answer).map(|order| (at, order)));
-            open -= 1;
-            // No transaction is open while we wait.
-            if !parked.is_empty() && crew.must_wait(work.table) {
-                if open > 0 {
-                    continue;
+            match crew.run.another() {
+                Ok(session) => {
+                    let (leave, tickets) = channel();
+                    let (worker, reports) = (Worker::new(task, session, at, lane.clone()), reports.clone());
+                    scope.spawn(move || worker.run(&tickets, &reports));
+                    crew.lanes[at] = Some(Leave { tickets: leave, given: 0 });
                 }
-                crew.failure = hold(crew.run, crew.brake, work.table).err();
-            }
-            for (at, order) in parked.drain(..).filter(|_| crew.failure.is_none()) {
-                open += usize::from(outboxes[at].send(order).is_ok());
+                Err(error) => crew.failure = Some(error),
             }
         }
-        drop(outboxes);
+        drop(reports);
+        while crew.lanes.iter().any(Option::is_some) {
+            crew.give_leave(work.table);
+            if crew.failure.is_some() {
+                break;
+            }
+            match inbox.recv_timeout(GLANCE) {
+                Ok((at, report)) => crew.take_up(at, report),
+                Err(RecvTimeoutError::Timeout) => crew.failure = crew.run.step.listen().err(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        // What they have leave for is still done, before anything else is.
+        crew.lanes.clear();
+        while inbox.recv().is_ok() {}
         crew.failure.take().map_or(Ok(()), Err)
     })
 }
 
-/// The lanes as their coordinator sees them.
+/// What a lane may do.
+struct Leave {
+    tickets: Sender<Ticket>,
+    /// Those that it has not answered yet.
+    given: usize,
+}
+
+/// The lanes as their coordinator sees them; `None`: one that has ended.
 struct Crew<'c, 'r> {
     run: &'c mut Run<'r>,
-    cursor: &'c mut Cursor,
-    total: u64,
-    /// The size of each lane's next batch.
-    sizes: Vec<u64>,
-    /// Since when each lane tries, and how it waits.
-    patience: Vec<(Backoff, Instant)>,
     /// What may make all of them wait.
     brake: &'c mut Brake,
-    /// What ends the work, once the batches that are under way have ended.
+    rows: u64,
+    total: u64,
+    lanes: Vec<Option<Leave>>,
+    /// What ends the work, once the messages that are under way have been answered.
     failure: Option<Error>,
 }
 
-impl<'c, 'r> Crew<'c, 'r> {
-    fn new(run: &'c mut Run<'r>, cursor: &'c mut Cursor, total: u64, brake: &'c mut Brake) -> Self {
-        let size = run.step.options().batch_rows.unwrap_or(FIRST);
-        let patience = cursor.lanes.iter().map(|_| (Backoff::new(), Instant::now())).collect();
-        Self { sizes: vec![size; cursor.lanes.len()], run, cursor, total, patience, brake, failure: None }
+impl Crew<'_, '_> {
+    fn progress(&self) -> Progress {
+        Progress { rows: self.rows, total: Some(self.total.max(self.rows)), ..Progress::default() }
     }
 
-    fn order(&self, at: usize, session: Session) -> Order {
-        Order { session, lane: self.cursor.lanes[at].clone(), rows: self.sizes[at] }
-    }
-
-    /// Takes a batch up: journals and commits it, or rolls it back. Gives what the lane does next, if anything.
-    fn settle(&mut self, at: usize, answer: Answer) -> Option<Order> {
-        let Answer { mut session, outcome } = answer;
-        if self.failure.is_some() {
-            session.roll_back();
-            return None;
-        }
-        let committed = outcome.and_then(|batch| {
-            commit(self.run, &mut session, self.cursor, at, &batch, self.total)?;
-            Ok((batch.upto.is_some(), batch.held.elapsed()))
-        });
-        match committed {
-            Ok((more, held)) => {
-                self.rest(at, held);
-                (more && self.failure.is_none()).then(|| self.order(at, session))
+    /// Lets the lanes go on, unless a standby or the disk asks for a pause: then none has a transaction open.
+    fn give_leave(&mut self, table: &ObjectName) {
+        if self.brake.reason(self.run.session, table, self.run.step).is_some() {
+            if self.lanes.iter().flatten().any(|lane| lane.given > 0) {
+                return;
             }
-            Err(error) => {
-                session.roll_back();
-                self.try_again(at, error);
-                self.failure.is_none().then(|| self.order(at, session))
+            self.failure = hold(self.run, self.brake, table).err();
+        }
+        let progress = self.progress();
+        for lane in self.lanes.iter_mut().flatten() {
+            while lane.given < AHEAD && self.failure.is_none() {
+                match self.run.step.ticket(&progress) {
+                    Ok(ticket) => {
+                        lane.given += 1;
+                        // One that has ended meanwhile needs no leave, and has said so.
+                        let _ = lane.tickets.send(ticket);
+                    }
+                    Err(error) => self.failure = Some(error),
+                }
             }
         }
     }
 
-    /// Whether a standby or the disk asks for a pause.
-    fn must_wait(&mut self, table: &ObjectName) -> bool {
-        self.failure.is_none() && self.brake.reason(self.run.session, table, self.run.step).is_some()
-    }
-
-    /// After a batch: the size of the next, a word to whoever watches, and time for others.
-    fn rest(&mut self, at: usize, held: Duration) {
-        self.patience[at] = (Backoff::new(), Instant::now());
-        self.run.step.held(held);
-        if self.run.step.options().batch_rows.is_none() {
-            self.sizes[at] = adapted(self.sizes[at], held);
+    fn take_up(&mut self, at: usize, report: Report) {
+        if let Some(lane) = &mut self.lanes[at] {
+            lane.given = lane.given.saturating_sub(1);
         }
-        let total = Some(self.total.max(self.cursor.rows));
-        let progress = Progress { rows: self.cursor.rows, total, ..Progress::default() };
-        self.failure = self.run.step.breathe(&progress).err();
-        let throttle = self.run.step.options().throttle.clamp(0.0, 0.95);
-        if throttle > 0.0 {
-            thread::sleep(held.mul_f64(throttle / (1.0 - throttle)));
+        match report {
+            Report::Done { rows, held, over } => {
+                self.rows += rows;
+                self.run.step.held(held);
+                if over {
+                    self.lanes[at] = None;
+                }
+                self.failure = self.run.step.breathe(&self.progress()).err();
+            }
+            Report::Met(what) => {
+                self.run.step.waiting(&what);
+                self.failure = self.run.step.listen().err();
+            }
+            Report::Failed(error) => {
+                self.lanes[at] = None;
+                self.failure = Some(error);
+            }
         }
-    }
-
-    /// After a batch that met somebody: a smaller one, in a while.
-    fn try_again(&mut self, at: usize, error: Error) {
-        let in_time = self.patience[at].1.elapsed() < self.run.step.options().retry_for;
-        if !error.is_retryable() || error.code() == codes::CONNECTION || !in_time {
-            self.failure = Some(error);
-            return;
-        }
-        self.run.step.waiting(error.message());
-        self.sizes[at] = (self.sizes[at] / 2).max(1);
-        let step = &mut *self.run.step;
-        self.failure = self.patience[at].0.wait(&mut || step.listen()).err();
     }
 }
 
@@ -342,119 +329,21 @@ fn hold(run: &mut Run<'_>, brake: &mut Brake, table: &ObjectName) -> Result<()> 
     Ok(())
 }
 
-/// The next size, from how long the last batch took.
-fn adapted(size: u64, held: Duration) -> u64 {
-    let ratio = TARGET.as_secs_f64() / held.as_secs_f64().max(0.000_1);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a size between two small bounds"
-    )]
-    let next = (size as f64 * ratio.clamp(0.5, 2.0)) as u64;
-    next.clamp(SMALLEST, LARGEST)
-}
-
-/// Begins a transaction and changes the next rows of a lane in it: one round trip before rows are held, one for them.
-/// On a server that is busy it is these that take the time.
-fn batch(
-    session: &mut Session,
-    work: &Work<'_>,
-    settings: &Settings,
-    silence: &str,
-    lane: &Lane,
-    rows: u64,
-) -> Result<Batch> {
-    let upto = if work.key.is_place() {
-        transaction::begin_asking(session, settings, silence)?;
-        next_page(lane, rows)
-    } else {
-        let first = format!("{silence}; {}", next_edge(work, lane, rows));
-        let found = transaction::begin_asking(session, settings, &first)?;
-        let texts = |row: &SimpleQueryRow| {
-            (0..row.len()).map(|at| row.get(at).unwrap_or_default().to_owned()).collect::<Vec<_>>()
-        };
-        found.first().map(texts)
-    };
-    let range = work.key.within(lane.after.as_deref(), upto.as_deref().or(lane.upto.as_deref()));
-    let held = Instant::now();
-    let mut sql = format!("{};\nSELECT pg_catalog.pg_current_xact_id()::text", (work.change)(&range));
-    sql.extend(work.conflict.map(|conflict| format!(";\n{}", conflict(&range))));
-    let mut found = session.batch_counts(&sql)?.into_iter();
-    let mut next = || found.next().unwrap_or_default();
-    let ((changed, _), (_, number), (_, conflict)) = (next(), next(), next());
-    if changed > 0 && conflict.as_deref() == Some("t") {
-        return Err(met());
-    }
-    Ok(Batch { upto, changed, number, held })
-}
-
-/// A batch has changed a row that the application wrote meanwhile.
+/// A last look has changed a row that the application wrote meanwhile.
 fn met() -> Error {
     Error::new(codes::LOCKED, "the application wrote a row at the same moment").retryable()
 }
 
-/// The place with which the next batch ends; `None` when that is the lane's end.
-fn next_page(lane: &Lane, rows: u64) -> Option<Vec<String>> {
-    // Pages hold at least a few dozen rows.
-    let page = |key: Option<&Vec<String>>| -> Option<u64> {
-        key?.first()?.trim_start_matches('(').split(',').next()?.parse::<u64>().ok()
-    };
-    let next = page(lane.after.as_ref()).unwrap_or(0) + (rows / 50).max(1);
-    let end = page(lane.upto.as_ref()).unwrap_or(0);
-    (next < end).then(|| vec![format!("({next},0)")])
-}
-
-/// The query for the key with which the next batch ends; it gives no row when that is the lane's end.
-fn next_edge(work: &Work<'_>, lane: &Lane, rows: u64) -> String {
-    let range = work.key.within(lane.after.as_deref(), lane.upto.as_deref());
-    let name = ident(&work.table.name);
-    format!(
-        "SELECT {} FROM {} WHERE {range} ORDER BY {} OFFSET {} LIMIT 1",
-        work.key.texts(&name),
-        object(work.table),
-        work.key.list(&name),
-        rows.saturating_sub(1)
-    )
-}
-
-/// Journals a batch in its own transaction, and commits it.
-fn commit(
-    run: &mut Run<'_>,
-    session: &mut Session,
-    cursor: &mut Cursor,
-    at: usize,
-    batch: &Batch,
-    total: u64,
-) -> Result<()> {
-    let mut next = cursor.clone();
-    next.rows += batch.changed;
-    match &batch.upto {
-        Some(upto) => next.lanes[at].after = Some(upto.clone()),
-        None => next.lanes[at].done = true,
-    }
-    let progress = Progress {
-        cursor: serde_json::to_string(&next).ok(),
-        rows: next.rows,
-        total: Some(total.max(next.rows)),
-        done: false,
-    };
-    run.step.commit(session, &progress)?;
-    transaction::commit_numbered(session, batch.number.as_deref())?;
-    *cursor = next;
-    Ok(())
-}
-
-/// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was.
+/// Changes the rows that no range has met: they moved meanwhile, or came below where a lane was. Gives the rows done.
 fn last_look(
     run: &mut Run<'_>,
     work: &Work<'_>,
-    cursor: &mut Cursor,
+    cursor: &Cursor,
+    mut rows: u64,
     total: u64,
     brake: &mut Brake,
-) -> Result<()> {
+) -> Result<u64> {
     let silence = silence::of(run.session, work.table, &work.columns)?;
-    cursor.last_look = true;
     let name = ident(&work.table.name);
     let mut before = u64::MAX;
     loop {
@@ -469,7 +358,7 @@ fn last_look(
         let left = found.rows.len() as u64;
         // What stays however often it is changed is not for us to fill.
         if left == 0 || (left >= before && left < FIRST) {
-            return Ok(());
+            return Ok(rows);
         }
         before = left;
         let keys: Vec<String> = found
@@ -488,18 +377,15 @@ fn last_look(
         let among = format!("({}) IN ({})", work.key.list(""), keys.join(", "));
         let change = (work.change)(&among);
         let conflict = work.conflict.map(|conflict| conflict(&among));
-        let rows = cursor.rows;
-        let so_far = serde_json::to_string(&*cursor).ok();
-        cursor.rows = run.write(|session| {
+        rows = run.write(|session| {
             session.batch(&silence)?;
-            let changed = session.execute(&change, &[])?;
+            let rows = rows + counted(session, &change)?;
             if let Some(conflict) = &conflict
-                && catalog::is_true(session, conflict)?
+                && catalog::is_true(session, &format!("SELECT {} AND {}", conflict.0, conflict.1))?
             {
                 return Err(met());
             }
-            let rows = rows + changed;
-            Ok((rows, Progress { cursor: so_far.clone(), rows, total: Some(total.max(rows)), done: false }))
+            Ok((rows, cursor.progress(rows, total)?))
         })?;
     }
 }

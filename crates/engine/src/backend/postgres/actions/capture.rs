@@ -5,22 +5,10 @@
 
 use pql_planner::Capture;
 
-use super::super::link::Session;
 use super::rows::Key;
 use super::statements::{ident, object};
-use crate::Result;
 
-/// Starts it, in one transaction.
-pub(super) fn start(session: &mut Session, capture: &Capture) -> Result<()> {
-    session.batch(&start_statements(capture).join("; "))
-}
-
-/// Ends it, and drops the log; nothing when that was done before.
-pub(super) fn stop(session: &mut Session, capture: &Capture) -> Result<()> {
-    session.batch(&stop_statements(capture).join("; "))
-}
-
-/// The statements that start it.
+/// The statements that start it, for one transaction.
 pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
     let key = Key::of(&capture.key);
     let columns = capture.columns.clone().unwrap_or_default();
@@ -82,7 +70,7 @@ pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
     ]
 }
 
-/// The statements that end it.
+/// The statements that end it, and drop the log; they do nothing when that was done before.
 pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
     if Key::of(&capture.key).is_place() {
         return Vec::new();
@@ -98,16 +86,22 @@ pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
     all
 }
 
-/// The rows of a batch that are in the log, by now.
-pub(super) fn is_logged(capture: &Capture, table: &str) -> Option<String> {
+/// The rows of a range that are in the log by now. The log is asked for that range only: it may have grown long
+/// elsewhere.
+pub(super) fn is_logged(capture: &Capture, table: &str, range: &str) -> Option<String> {
     let key = Key::of(&capture.key);
     (!key.is_place()).then(|| {
         format!(
-            "EXISTS (SELECT 1 FROM {} AS _pql_l WHERE {})",
+            "EXISTS (SELECT 1 FROM {} AS _pql_l WHERE {} AND ({range}))",
             object(&capture.log),
             key.same("_pql_l", table)
         )
     })
+}
+
+/// Whether the log names rows of a range.
+pub(super) fn names_any(capture: &Capture, range: &str) -> String {
+    format!("EXISTS (SELECT 1 FROM {} WHERE {range})", object(&capture.log))
 }
 
 /// A name with room for two characters more, still told apart from others by what it begins with.

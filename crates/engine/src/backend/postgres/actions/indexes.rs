@@ -35,7 +35,7 @@ const BLOCKERS: u32 = 3;
 /// CREATE INDEX in a transaction.
 pub(super) fn create(run: &mut Run<'_>, index: &Index) -> Result<()> {
     let sql = statements::of(&Action::CreateIndex { index: index.clone() }).join("; ");
-    run.write_last(|session| session.batch(&sql)).map_err(|error| explained(run.session, index, error))
+    run.write_text(&sql).map_err(|error| explained(run.session, index, error))
 }
 
 /// CREATE INDEX CONCURRENTLY.

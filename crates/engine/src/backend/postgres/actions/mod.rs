@@ -2,7 +2,8 @@
 //!
 //! - `statements`: definitions as statements, for running and for showing;
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
-//! - `indexes`, `batches`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`: what takes more than a statement;
+//! - `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`: what takes more than
+//!   a statement;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod backfill;
@@ -13,6 +14,7 @@ mod examine;
 mod fits;
 mod identity;
 mod indexes;
+mod lanes;
 mod probe;
 mod purge;
 mod raw;
@@ -50,11 +52,10 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         }
         Action::ValidateConstraint { table, check, .. } => {
             let sql = statements::of(action).join("; ");
-            run.write_last(|session| session.batch(&sql))
-                .map_err(|error| examine::explained(run.session, table, check, error))
+            run.write_text(&sql).map_err(|error| examine::explained(run.session, table, check, error))
         }
-        Action::StartCapture { capture } => run.write_last(|session| capture::start(session, capture)),
-        Action::StopCapture { capture } => run.write_last(|session| capture::stop(session, capture)),
+        Action::StartCapture { capture } => run.write_text(&capture::start_statements(capture).join("; ")),
+        Action::StopCapture { capture } => run.write_text(&capture::stop_statements(capture).join("; ")),
         Action::Backfill(fill) => backfill::backfill(run, fill),
         Action::RevertBackfill(fill) => record::revert(run, fill),
         Action::Execute { sql, outside_transaction } => raw::execute(run, sql, *outside_transaction),
@@ -81,8 +82,7 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
                     format!("the plan wants to {}, which is not done on PostgreSQL", other.verb()),
                 ));
             }
-            let sql = statements.join("; ");
-            run.write_last(|session| session.batch(&sql))
+            run.write_text(&statements.join("; "))
         }
     }
 }
@@ -117,6 +117,12 @@ fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()
         })
         .collect();
     let statements: Vec<String> = changes.iter().map(|change| statements::change(table, change)).collect();
+    let asks = |change: &Change| matches!(change, Change::SetIdentity { from: None, to: Some(_), .. });
+    if columns.is_empty() && !changes.iter().any(asks) {
+        return run
+            .write_text(&statements.join("; "))
+            .map_err(|error| examine::after_roll_back(run.session, table, changes, error));
+    }
     run.write_last(|session| {
         let down = views::take_down(session, table, &columns, false)?;
         for (change, sql) in changes.iter().zip(&statements) {

@@ -4,6 +4,7 @@ use pql_planner::Backfill;
 use pql_schema::ObjectName;
 
 use super::super::run::{Run, done};
+use super::batches::CHANGED;
 use super::rows::Key;
 use super::statements::{ident, object};
 use super::{catalog, silence};
@@ -42,10 +43,10 @@ fn noted(fill: &Backfill, of: &str) -> String {
     keys.chain(values).collect::<Vec<_>>().join(", ")
 }
 
-/// An UPDATE that notes what it does.
+/// An UPDATE that notes what it does, as the list of a WITH.
 pub(super) fn noting(fill: &Backfill, record: &ObjectName, update: &str) -> String {
     format!(
-        "WITH changed AS ({update} RETURNING {}) INSERT INTO {} SELECT * FROM changed",
+        "{CHANGED} AS ({update} RETURNING {}), _pql_noted AS (INSERT INTO {} SELECT * FROM {CHANGED})",
         noted(fill, &format!("{}.", ident(&fill.table.name))),
         object(record)
     )

@@ -60,7 +60,9 @@ pub(super) const DETAILS: [&str; 5] = [
             pg_catalog.array_to_string(k.conkey, ' '), k.confrelid, pg_catalog.array_to_string(k.confkey, ' '), \
             k.confdeltype, k.confupdtype, k.confmatchtype, k.connoinherit, \
             CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END, \
-            CASE WHEN k.contype IN ('x', 'p', 'u') OR k.connoinherit OR k.confdeltype IN ('n', 'd') \
+            CASE WHEN k.contype IN ('x', 'u') OR k.connoinherit OR k.confdeltype IN ('n', 'd') \
+                   OR k.contype = 'p' AND (k.condeferrable OR (SELECT i.indnatts <> i.indnkeyatts \
+                       FROM pg_catalog.pg_index i WHERE i.indexrelid = k.conindid)) \
                  THEN pg_catalog.pg_get_constraintdef(k.oid) END \
      FROM pg_catalog.pg_constraint k \
      WHERE k.conrelid = ANY ({these}) AND k.contype IN ('p', 'u', 'f', 'c', 'x') \
@@ -75,14 +77,19 @@ pub(super) const DETAILS: [&str; 5] = [
       WHERE i.indrelid = ANY ({these}) AND i.indisvalid AND NOT EXISTS ( \
           SELECT 1 FROM pg_catalog.pg_constraint k \
           WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))",
-    // Their parts.
+    // Their parts. What few of them have is looked up for those alone.
     "SELECT i.indexrelid, p.number, i.indrelid, p.direction, \
             CASE WHEN p.number = 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, p.at::int, false) END, \
-            CASE WHEN NOT o.opcdefault OR a.attoptions IS NOT NULL \
+            CASE WHEN NOT o.opcdefault OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a \
+                     WHERE a.attrelid = i.indexrelid AND a.attnum = p.at AND a.attoptions IS NOT NULL) \
                  THEN CASE WHEN s.nspname IN ('pg_catalog', 'public') THEN pg_catalog.quote_ident(o.opcname) \
                       ELSE pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(o.opcname) END \
-                      || coalesce('(' || pg_catalog.array_to_string(a.attoptions, ', ') || ')', '') END, \
-            CASE WHEN p.coll <> 0 AND p.coll IS DISTINCT FROM coalesce(b.attcollation, 100) \
+                      || coalesce((SELECT '(' || pg_catalog.array_to_string(a.attoptions, ', ') || ')' \
+                          FROM pg_catalog.pg_attribute a \
+                          WHERE a.attrelid = i.indexrelid AND a.attnum = p.at), '') END, \
+            CASE WHEN p.coll <> 0 AND p.coll IS DISTINCT FROM coalesce((SELECT b.attcollation \
+                     FROM pg_catalog.pg_attribute b \
+                     WHERE b.attrelid = i.indrelid AND b.attnum = p.number AND p.number <> 0), 100) \
                  THEN p.coll::regcollation::text END \
      FROM pg_catalog.pg_index i \
       CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
@@ -91,8 +98,6 @@ pub(super) const DETAILS: [&str; 5] = [
           WITH ORDINALITY AS p(number, opclass, coll, direction, at) \
       JOIN pg_catalog.pg_opclass o ON o.oid = p.opclass \
       JOIN pg_catalog.pg_namespace s ON s.oid = o.opcnamespace \
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = p.at \
-      LEFT JOIN pg_catalog.pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = p.number AND p.number <> 0 \
       WHERE i.indrelid = ANY ({these}) AND i.indisvalid AND p.at <= i.indnkeyatts AND NOT EXISTS ( \
           SELECT 1 FROM pg_catalog.pg_constraint k \
           WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) \

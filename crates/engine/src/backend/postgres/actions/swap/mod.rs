@@ -46,13 +46,13 @@ pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 /// Removes the new column and what fills it.
 pub(super) fn abandon(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     let sql = shown(swap, &Action::SwapAbandon { swap: 0 }).join("; ");
-    run.write_last(|session| session.batch(&sql))
+    run.write_text(&sql)
 }
 
 /// Removes the old column and what keeps it true.
 pub(super) fn forget(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     let sql = forget_statements(swap).join("; ");
-    run.write_last(|session| session.batch(&sql))
+    run.write_text(&sql)
 }
 
 /// The statements that remove the old column.
