@@ -48,6 +48,13 @@ impl Costs {
         METADATA_MILLIS + self.at(self.rates.update)
     }
 
+    /// The same with every index of the table: the rate counts the first one.
+    pub(crate) fn rewrite(&self, indexes: usize) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]
+        let more = indexes.saturating_sub(1) as f64;
+        self.update() + more * self.at(self.rates.maintain)
+    }
+
     /// Building one index in one statement.
     pub(crate) fn index(&self) -> f64 {
         METADATA_MILLIS + self.at(self.rates.index)
@@ -92,7 +99,12 @@ impl Costs {
 
     /// Reading without a lock.
     pub(crate) fn unlocked(&self, millis: f64) -> Estimate {
-        Estimate { rows: self.size.rows, millis, lock_millis: 0.0, disk_bytes: 0 }
+        self.aside(millis, 0)
+    }
+
+    /// Writing what nobody else uses.
+    pub(crate) fn aside(&self, millis: f64, disk_bytes: u64) -> Estimate {
+        Estimate { rows: self.size.rows, millis, lock_millis: 0.0, disk_bytes }
     }
 }
 

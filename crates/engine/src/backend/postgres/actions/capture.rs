@@ -1,11 +1,12 @@
 //! A log of the rows to which the application gave NULL while a column is filled: those keep it.
 //!
 //! Any other value is seen in the row itself. A table whose rows have no key has no log: there a NULL that is written
-//! meanwhile counts as one that was never written.
+//! meanwhile counts as one that was never written. The log of whole rows that change is another one (`rebuild`).
 
 use pql_planner::Capture;
 
 use super::super::link::Session;
+use super::rebuild::{self, Noting};
 use super::rows::Key;
 use super::statements::{ident, object};
 use crate::Result;
@@ -23,7 +24,7 @@ pub(super) fn stop(session: &mut Session, capture: &Capture) -> Result<()> {
 /// The statements that start it.
 pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
     let key = Key::of(&capture.key);
-    let columns = capture.columns.clone().unwrap_or_default();
+    let Some(columns) = &capture.columns else { return rebuild::start_changes(capture, Noting::Once) };
     if key.is_place() || columns.is_empty() {
         return Vec::new();
     }
@@ -84,6 +85,9 @@ pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
 
 /// The statements that end it.
 pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
+    if capture.columns.is_none() {
+        return rebuild::stop_changes(capture);
+    }
     if Key::of(&capture.key).is_place() {
         return Vec::new();
     }
