@@ -8,6 +8,7 @@ mod brakes;
 mod connections;
 mod journal;
 mod kills;
+mod new_tables;
 mod refusals;
 mod round_trips;
 mod rows;

@@ -123,6 +123,17 @@ impl Rates {
     /// a table with some is filled anew in less time than it is updated.
     pub const POSTGRES: Self =
         Self { scan: 3_000.0, update: 350.0, copy: 800.0, index: 2_000.0, maintain: 400.0 };
+
+    /// A row that is copied into a new table with so many indexes, and compared there, in milliseconds.
+    pub(crate) fn anew(&self, indexes: f64) -> f64 {
+        1.0 / self.copy + indexes / self.index + 3.0 / self.scan
+    }
+
+    /// A row that is rewritten in a table with so many indexes, and compared there, in milliseconds.
+    pub(crate) fn in_place(&self, indexes: f64) -> f64 {
+        let kept = if self.maintain > 0.0 { (indexes - 1.0).max(0.0) / self.maintain } else { 0.0 };
+        1.0 / self.update + kept + 2.0 / self.scan
+    }
 }
 
 /// How large the tables are.

@@ -46,12 +46,11 @@ pub(super) fn change_type(
     let key = postgres_row_key(&ladder.schema, before, Some(&old.name));
     let costs = ladder.costs(&before.name);
     let indexes = indexes(ladder, before);
-    let anew = costs.copy(indexes) + 3.0 * costs.scan();
-    let in_place = costs.rewrite(indexes) + 2.0 * costs.scan();
+    let in_place = costs.in_place(indexes);
     let possible = is_possible(ladder, before, old, &key)
         && !is_unstable(&conversion.forward)
         && hindrances::of_swap(ladder, before, old).is_ok();
-    if !possible || ladder.is_brief(costs.rewrite(indexes)) || anew * WORTH > in_place {
+    if !possible || ladder.is_brief(in_place) || costs.gain_anew(indexes) < WORTH {
         return Ok(false);
     }
     let duration = crate::explain::duration;
@@ -62,7 +61,7 @@ pub(super) fn change_type(
             "{} has {indexes} indexes: a new table takes its place in about {}, where writing every row anew with its \
              entries in them would take {}; SELECT * keeps its order",
             before.name,
-            duration(anew),
+            duration(costs.anew(indexes)),
             duration(in_place)
         ),
     );
@@ -74,9 +73,8 @@ pub(super) fn change_type(
 
 /// How many indexes the table has, those of its keys included.
 fn indexes(ladder: &Ladder<'_>, table: &Table) -> usize {
-    let is_key = |kind: &ConstraintKind| {
-        matches!(kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
-    };
+    let is_key =
+        |kind: &ConstraintKind| matches!(kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_));
     let keys = table.constraints.iter().filter(|constraint| is_key(&constraint.kind)).count();
     ladder.schema.indexes_of(&table.name).count() + keys
 }
@@ -171,12 +169,7 @@ fn comes_back(conversion: &Conversion, old: &Column, new: &Column) -> Expr {
     ))
 }
 
-fn steps(
-    ladder: &mut Ladder<'_>,
-    rebuild: Rebuild,
-    (_, new): (&Column, &Column),
-    fits: Option<&Expr>,
-) {
+fn steps(ladder: &mut Ladder<'_>, rebuild: Rebuild, (_, new): (&Column, &Column), fits: Option<&Expr>) {
     let costs = ladder.costs(&rebuild.before.name);
     let indexes = indexes(ladder, &rebuild.after);
     let (table, retained, reverse) =
@@ -193,7 +186,7 @@ fn steps(
     ladder.step(Phase::Expand, Action::RebuildPrepare { rebuild }, vec![abandon], metadata());
     let copied = costs.aside(costs.copy(0), costs.bytes());
     ladder.step(Phase::Backfill, Action::RebuildCopy { rebuild }, Vec::new(), copied);
-    let verified = costs.aside(costs.copy(indexes) - costs.copy(0) + 3.0 * costs.scan(), bytes);
+    let verified = costs.aside(costs.anew(indexes) - costs.copy(0), bytes);
     ladder.step(Phase::Validate, Action::RebuildVerify { rebuild }, Vec::new(), verified);
     ladder.step(Phase::Cutover, Action::RebuildSwap { rebuild }, vec![unswap], metadata());
     if !ladder.options.retain {

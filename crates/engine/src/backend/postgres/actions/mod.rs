@@ -104,7 +104,10 @@ fn planned(plan: &Plan, position: usize) -> Result<&ColumnSwap> {
 
 fn rebuilt(plan: &Plan, position: usize) -> Result<&Rebuild> {
     plan.rebuilds.get(position).ok_or_else(|| {
-        Error::new(codes::UNREADABLE, format!("the plan refers to rebuild {position}, which it does not have"))
+        Error::new(
+            codes::UNREADABLE,
+            format!("the plan refers to rebuild {position}, which it does not have"),
+        )
     })
 }
 

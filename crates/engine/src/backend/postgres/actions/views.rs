@@ -107,10 +107,8 @@ fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
     let mut down = Down::default();
     for view in views {
         if view.materialized {
-            let error = Error::new(
-                codes::UNSUPPORTED,
-                format!("materialised view {} reads {read}", view.name),
-            );
+            let error =
+                Error::new(codes::UNSUPPORTED, format!("materialised view {} reads {read}", view.name));
             return Err(error.with_help(if view.hidden {
                 "a migration has dropped it and keeps it for its way back: MIGRATE PURGE that one first, or drop the \
                  view with retain = false"

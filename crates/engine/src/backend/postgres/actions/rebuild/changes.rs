@@ -25,7 +25,8 @@ pub(in super::super) fn start(capture: &Capture, noting: Noting) -> Vec<String> 
     let (log, table) = (object(&capture.log), object(&capture.table));
     let columns: Vec<String> =
         key.names().iter().zip(columns(&key)).map(|(name, column)| format!("{name} AS {column}")).collect();
-    let mut all = vec![format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", columns.join(", "))];
+    let mut all =
+        vec![format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", columns.join(", "))];
     let conflict = match noting {
         Noting::Each => "",
         Noting::Once => {

@@ -24,9 +24,9 @@ impl Flow<'_> {
         if catalog::is_true(session, &format!("SELECT {}", self.emptied(&logs)))? {
             return Ok(false);
         }
-        let misfits = self.fits().map_or_else(|| "0".to_owned(), |fits| {
-            format!("pg_catalog.count(*) FILTER (WHERE NOT {fits})")
-        });
+        let misfits = self
+            .fits()
+            .map_or_else(|| "0".to_owned(), |fits| format!("pg_catalog.count(*) FILTER (WHERE NOT {fits})"));
         let sum = |hash: &str, misfits: &str, from: &str| {
             format!(
                 "SELECT pg_catalog.count(*)::text, coalesce(pg_catalog.sum({hash}), 0)::text, ({misfits})::text \
@@ -42,10 +42,13 @@ impl Flow<'_> {
         let found = session.batch_rows(&sql)?;
         let texts = |at: usize| -> Vec<String> {
             let row = found.get(at).and_then(|rows| rows.first());
-            row.map(|row| (0..3).map(|at| row.get(at).unwrap_or_default().to_owned()).collect()).unwrap_or_default()
+            row.map(|row| (0..3).map(|at| row.get(at).unwrap_or_default().to_owned()).collect())
+                .unwrap_or_default()
         };
         let (here, there) = (texts(0), texts(1));
-        if here.get(2).is_some_and(|count| count != "0") && let Some(fits) = self.fits() {
+        if here.get(2).is_some_and(|count| count != "0")
+            && let Some(fits) = self.fits()
+        {
             let named = self.named(session, &format!("NOT {fits}"))?;
             return Err(self.misfit(&named));
         }
@@ -110,7 +113,8 @@ impl Flow<'_> {
             ),
             &[],
         )?;
-        let words = |row: Vec<Value>| self.key.describe(&row.into_iter().map(catalog::text).collect::<Vec<_>>());
+        let words =
+            |row: Vec<Value>| self.key.describe(&row.into_iter().map(catalog::text).collect::<Vec<_>>());
         let named: Vec<String> = found.rows.into_iter().map(words).collect();
         let what = format!("rows of {} are not what they should be in the new table", object(self.source));
         Ok(rows::error(codes::VERIFY, &what, &named).with_help(
@@ -123,7 +127,11 @@ impl Flow<'_> {
 /// The value as one of which a number can be made: not every type has such.
 fn hashable(data_type: &DataType, value: String) -> String {
     match data_type {
-        DataType::Json | DataType::Vector(_) | DataType::Array(_) | DataType::Native(_) | DataType::Untyped => {
+        DataType::Json
+        | DataType::Vector(_)
+        | DataType::Array(_)
+        | DataType::Native(_)
+        | DataType::Untyped => {
             format!("({value})::text")
         }
         _ => value,

@@ -26,11 +26,12 @@ pub(super) fn between(
                   columns AS (SELECT x.attname, x.attnum AS anum, y.attnum AS bnum, x.attacl AS aacl, y.attacl AS bacl, \
                           x.attstattarget AS atarget, y.attstattarget AS btarget, x.attstorage AS astorage, \
                           y.attstorage AS bstorage, x.attcompression AS acompression, y.attcompression AS bcompression, \
-                          x.attoptions AS aoptions, y.attoptions AS boptions, t.typstorage \
+                          x.attoptions AS aoptions, y.attoptions AS boptions, t.typstorage, u.typstorage AS own \
                       FROM a CROSS JOIN b JOIN pg_catalog.pg_attribute x ON x.attrelid = a.oid AND x.attnum > 0 \
                           AND NOT x.attisdropped \
                       JOIN pg_catalog.pg_attribute y ON y.attrelid = b.oid AND y.attname = x.attname \
-                      JOIN pg_catalog.pg_type t ON t.oid = y.atttypid) \
+                      JOIN pg_catalog.pg_type t ON t.oid = y.atttypid \
+                      JOIN pg_catalog.pg_type u ON u.oid = x.atttypid) \
              SELECT sql FROM ( \
              SELECT 1, pg_catalog.format('ALTER TABLE %s OWNER TO %I', {name}, pg_catalog.pg_get_userbyid(a.relowner)) \
                  FROM a CROSS JOIN b WHERE a.relowner <> b.relowner \
@@ -55,7 +56,7 @@ pub(super) fn between(
                  FROM columns c CROSS JOIN LATERAL (VALUES \
                      (CASE WHEN c.atarget IS DISTINCT FROM c.btarget \
                          THEN 'SET STATISTICS ' || coalesce(c.atarget, -1) END), \
-                     (CASE WHEN c.astorage <> c.bstorage AND c.typstorage <> 'p' THEN 'SET STORAGE ' || \
+                     (CASE WHEN c.astorage NOT IN (c.bstorage, c.own) AND c.typstorage <> 'p' THEN 'SET STORAGE ' || \
                          CASE c.astorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' \
                          ELSE 'EXTENDED' END END), \
                      (CASE WHEN c.acompression <> c.bcompression AND c.typstorage <> 'p' THEN 'SET COMPRESSION ' || \

@@ -89,7 +89,11 @@ pub(super) fn back_statements(rebuild: &Rebuild) -> Vec<String> {
     let mut all = move_away(&rebuild.after.name, &rebuild.shadow);
     all.extend(move_back(&rebuild.before.name, &rebuild.retained));
     all.extend(counted(rebuild).map(|(column, default)| {
-        alter_column(&rebuild.before.name, column, &format!("SET DEFAULT {}", POSTGRES.default_value(default)))
+        alter_column(
+            &rebuild.before.name,
+            column,
+            &format!("SET DEFAULT {}", POSTGRES.default_value(default)),
+        )
     }));
     all
 }

@@ -106,8 +106,10 @@ impl Flow<'_> {
     /// The entry of a table that was emptied at once.
     pub(super) fn emptied(&self, logs: &[&ObjectName]) -> String {
         let column = &changes::columns(&self.key)[0];
-        let each: Vec<String> =
-            logs.iter().map(|log| format!("EXISTS (SELECT 1 FROM {} WHERE {column} IS NULL)", object(log))).collect();
+        let each: Vec<String> = logs
+            .iter()
+            .map(|log| format!("EXISTS (SELECT 1 FROM {} WHERE {column} IS NULL)", object(log)))
+            .collect();
         each.join(" OR ")
     }
 
@@ -229,7 +231,8 @@ impl Flow<'_> {
 
     /// The error of rows that could not be put into the target: with those rows, where they can be found.
     pub(super) fn explained(&self, session: &mut Session, error: Error) -> Error {
-        let Some(state) = state(&error).filter(|state| state.starts_with("22") || state.starts_with("23")) else {
+        let Some(state) = state(&error).filter(|state| state.starts_with("22") || state.starts_with("23"))
+        else {
             return error;
         };
         let not_null = state == "23502";
@@ -239,12 +242,15 @@ impl Flow<'_> {
                 _ => error,
             };
         }
-        let Some((map, column)) = self.changed().and_then(|column| {
-            Some((self.mapping.iter().find(|map| map.column == column.name)?, column))
-        }) else {
+        let Some((map, column)) = self
+            .changed()
+            .and_then(|column| Some((self.mapping.iter().find(|map| map.column == column.name)?, column)))
+        else {
             return error;
         };
-        if not_null && let Ok(named) = examine::found(session, self.source, &format!("({}) IS NULL", map.from)) {
+        if not_null
+            && let Ok(named) = examine::found(session, self.source, &format!("({}) IS NULL", map.from))
+        {
             return if named.is_empty() { error } else { self.misfit(&named) };
         }
         let value = format!("({})::{}", map.from, postgres_type_name(&column.data_type));
@@ -281,10 +287,8 @@ impl Flow<'_> {
 
 fn count(session: &mut Session, logs: &[&ObjectName], limit: u64) -> Result<u64> {
     let each: Vec<String> = logs.iter().map(|log| format!("SELECT 1 FROM {}", object(log))).collect();
-    let sql = format!(
-        "SELECT pg_catalog.count(*) FROM ({} LIMIT {limit}) AS _pql_l",
-        each.join(" UNION ALL ")
-    );
+    let sql =
+        format!("SELECT pg_catalog.count(*) FROM ({} LIMIT {limit}) AS _pql_l", each.join(" UNION ALL "));
     Ok(session.batch_value(&sql)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 

@@ -1,8 +1,8 @@
 //! The new table: made like the old one, with a column of another type, and then given its keys, indexes and checks as
 //! the server itself says them.
 
-use pql_planner::{Change, Check, Rebuild};
 use pql_planner::text::{POSTGRES, postgres_literal, postgres_type_name};
+use pql_planner::{Change, Check, Rebuild};
 use pql_schema::{Column, Index, KeyPart, ObjectName};
 
 use super::super::super::blockers::literal;
@@ -98,7 +98,8 @@ fn examine(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
     let own = format!("{}{}", pql_planner::HIDDEN_PREFIX, tag(&rebuild.forward.log));
     let all = holds::of_one(session, &rebuild.before.name)?;
     let other = all.iter().find(|held| !held.hold.is_carried() && !held.name.starts_with(&own));
-    other.map_or(Ok(()), |held| Err(moved(rebuild, &format!("there is {} {}", held.hold.as_str(), held.name))))
+    other
+        .map_or(Ok(()), |held| Err(moved(rebuild, &format!("there is {} {}", held.hold.as_str(), held.name))))
 }
 
 /// What the names of a plan have in common.
@@ -110,9 +111,15 @@ fn tag(log: &ObjectName) -> &str {
 fn moved(rebuild: &Rebuild, what: &str) -> Error {
     Error::new(
         codes::DRIFTED,
-        format!("table {} was changed by others while a new one was made: {what}", object(&rebuild.before.name)),
+        format!(
+            "table {} was changed by others while a new one was made: {what}",
+            object(&rebuild.before.name)
+        ),
     )
-    .with_help("apply the migration again: it is then planned for the table as it is")
+    .with_help(
+        "undo that by hand and resume the migration, or cancel it and apply it again: it is then planned for the table \
+         as it is",
+    )
 }
 
 /// A key, index or check of the old table, for the new one.
@@ -170,15 +177,19 @@ pub(super) fn parts(session: &mut Session, rebuild: &Rebuild) -> Result<Vec<Part
         &[],
     )?;
     let part = |row: Vec<Value>| match row.as_slice() {
-        [Value::Text(name), Value::Boolean(is_index), Value::Boolean(is_unique), columns, Value::Text(sql)] => {
-            Some(Part {
-                name: name.clone(),
-                is_index: *is_index,
-                is_unique: *is_unique,
-                columns: catalog::text(columns.clone()),
-                sql: sql.clone(),
-            })
-        }
+        [
+            Value::Text(name),
+            Value::Boolean(is_index),
+            Value::Boolean(is_unique),
+            columns,
+            Value::Text(sql),
+        ] => Some(Part {
+            name: name.clone(),
+            is_index: *is_index,
+            is_unique: *is_unique,
+            columns: catalog::text(columns.clone()),
+            sql: sql.clone(),
+        }),
         _ => None,
     };
     Ok(found.rows.into_iter().filter_map(part).collect())
@@ -189,7 +200,9 @@ pub(super) fn planned(rebuild: &Rebuild) -> Vec<String> {
     let shadow = &rebuild.shadow;
     let all = rebuild.after.constraints.iter();
     let mut shown: Vec<String> = all
-        .map(|constraint| statements::change(shadow, &Change::AddConstraint { constraint: constraint.clone() }))
+        .map(|constraint| {
+            statements::change(shadow, &Change::AddConstraint { constraint: constraint.clone() })
+        })
         .collect();
     let moved = |index: &Index| Index { table: shadow.clone(), ..index.clone() };
     shown.extend(rebuild.indexes.iter().map(|index| POSTGRES.create_index(&moved(index))));

@@ -20,9 +20,9 @@ use pql_planner::{Action, Rebuild};
 use super::super::link::Session;
 use super::super::run::Run;
 use super::batches::{self, Work};
+use super::catalog;
 use super::rows::Key;
 use super::statements::object;
-use super::catalog;
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -64,7 +64,9 @@ fn way_back(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
         ..rebuild.clone()
     };
     let back = flow::back(&turned);
-    let fits = back.fits().map_or_else(String::new, |fits| format!("; EXPLAIN SELECT {fits} FROM {}", object(back.source)));
+    let fits = back
+        .fits()
+        .map_or_else(String::new, |fits| format!("; EXPLAIN SELECT {fits} FROM {}", object(back.source)));
     session.batch(&format!("EXPLAIN {}{fits}", back.copy("true"))).map_err(|error| {
         if error.is_retryable() {
             return error;
@@ -204,7 +206,11 @@ pub(super) fn forget_statements(rebuild: &Rebuild) -> Vec<String> {
 
 /// Fails with the rows that were written since and whose values do not fit the old table.
 pub(super) fn fits(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
-    if catalog::has_relation(session, &rebuild.retained)? { flow::back(rebuild).refuse(session) } else { Ok(()) }
+    if catalog::has_relation(session, &rebuild.retained)? {
+        flow::back(rebuild).refuse(session)
+    } else {
+        Ok(())
+    }
 }
 
 /// What an action runs, for showing.

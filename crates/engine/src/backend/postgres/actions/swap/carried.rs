@@ -153,7 +153,8 @@ pub(in super::super) fn counting(
         &[],
     )?;
     let Some(row) = found.rows.into_iter().next() else { return Ok(None) };
-    let [Value::Integer(oid), Value::Text(kind), Value::Text(sequence), Value::Text(options)] = row.as_slice()
+    let [Value::Integer(oid), Value::Text(kind), Value::Text(sequence), Value::Text(options)] =
+        row.as_slice()
     else {
         return Ok(None);
     };
