@@ -177,30 +177,38 @@ fn values_that_move_from_row_to_row_are_in_nobodys_way() {
 
 #[test]
 fn what_others_hang_on_the_table_meanwhile_stops_it() {
-    for (action, sql) in [
-        ("copy rows", "CREATE TABLE c (t int REFERENCES t (id))"),
-        ("verify rows", "ALTER TABLE t ADD COLUMN more int DEFAULT 3"),
-        ("verify rows", "CREATE INDEX t_more ON t (u, n)"),
+    for (action, sql, undo) in [
+        ("copy rows", "CREATE TABLE c (t int REFERENCES t (id))", "DROP TABLE c"),
+        ("verify rows", "ALTER TABLE t ADD COLUMN more int DEFAULT 3", "ALTER TABLE t DROP COLUMN more"),
+        ("verify rows", "CREATE INDEX t_more ON t (u, n)", "DROP INDEX t_more"),
         (
             "swap tables",
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
-          CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+             CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+            "DROP FUNCTION f CASCADE",
         ),
-        ("swap tables", "CREATE POLICY p ON t USING (true)"),
+        ("swap tables", "CREATE POLICY p ON t USING (true)", "DROP POLICY p ON t"),
     ] {
-        let database = Database::with(TABLE);
-        let (engine, id, outcome) = apply_beside(&database, action, sql);
-        let error = outcome.expect_err(sql);
-        assert_eq!(error.code(), codes::DRIFTED, "{sql}: {error}");
-        let mut engine = engine;
-        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Paused, "{sql}");
-        let error = engine.resume(id, &options(), &mut Silent).expect_err(sql);
-        assert_eq!(error.code(), codes::DRIFTED, "{sql}: {error}");
-        engine.cancel(id, &options(), &mut Silent).unwrap();
-        let expected = Database::with(TABLE);
-        expected.client().batch_execute(sql).unwrap();
-        assert_eq!(database.dump(), expected.dump(), "{sql}");
-        assert_nothing_left(&database);
+        for resume in [true, false] {
+            let database = Database::with(TABLE);
+            let before = database.dump();
+            let (mut engine, id, outcome) = apply_beside(&database, action, sql);
+            let error = outcome.expect_err(sql);
+            assert_eq!(error.code(), codes::DRIFTED, "{sql}: {error}");
+            assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Paused, "{sql}");
+            let error = engine.resume(id, &options(), &mut Silent).expect_err(sql);
+            assert_eq!(error.code(), codes::DRIFTED, "{sql}: {error}");
+            database.client().batch_execute(undo).unwrap();
+            if resume {
+                engine.resume(id, &options(), &mut Silent).unwrap_or_else(|error| panic!("{sql}: {error}"));
+                assert_eq!(one(&database, "SELECT pg_typeof(n) FROM t LIMIT 1"), "numeric", "{sql}");
+                back(&mut engine, id).unwrap();
+            } else {
+                engine.cancel(id, &options(), &mut Silent).unwrap();
+            }
+            assert_eq!(database.dump(), before, "{sql}");
+            assert_nothing_left(&database);
+        }
     }
     // What can go along goes along.
     let database = Database::with(TABLE);
@@ -218,6 +226,70 @@ fn what_others_hang_on_the_table_meanwhile_stops_it() {
     back(&mut engine, id).unwrap();
     for part in ["GRANT SELECT,INSERT ON TABLE public.t TO pg_monitor", "'said meanwhile'", "'said since'"] {
         assert!(database.dump().contains(part), "{part}");
+    }
+}
+
+/// The same on the way back: what hangs on the new table would go with it.
+#[test]
+fn what_others_hang_on_the_new_table_stops_the_way_back() {
+    let database = Database::with(TABLE);
+    let before = database.dump();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, CHANGE);
+    engine.apply(id, &options(), &mut Silent).unwrap();
+    let mut client = database.client();
+    for (sql, undo) in [
+        ("CREATE TABLE c (t int REFERENCES t (id))", "DROP TABLE c"),
+        ("CREATE MATERIALIZED VIEW m AS SELECT n FROM t", "DROP MATERIALIZED VIEW m"),
+        ("CREATE POLICY p ON t USING (true)", "DROP POLICY p ON t"),
+    ] {
+        client.batch_execute(sql).unwrap();
+        let error = back(&mut engine, id).expect_err(sql);
+        assert_eq!(error.code(), codes::UNSUPPORTED, "{sql}: {error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{sql}");
+        client.batch_execute(undo).unwrap();
+    }
+    client.batch_execute("CREATE VIEW v AS SELECT id FROM t").unwrap();
+    back(&mut engine, id).unwrap();
+    client.batch_execute("DROP VIEW v").unwrap();
+    assert_eq!(database.dump(), before);
+    assert_nothing_left(&database);
+}
+
+/// What keeps the old values true goes on when something is called otherwise.
+#[test]
+fn what_is_renamed_later_can_be_written() {
+    for indexes in ["", "CREATE INDEX t_o ON t (other); CREATE INDEX t_no ON t (n, other)"] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, n int, other text); CREATE INDEX t_n ON t (n); {indexes};
+             INSERT INTO t SELECT i, i, 'o' FROM generate_series(1, 100) i"
+        ));
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, CHANGE);
+        engine.apply(id, &options(), &mut Silent).unwrap();
+        let renamed =
+            generate(&mut engine, "RENAME COLUMN t.n TO m, RENAME COLUMN t.id TO key, RENAME TABLE t TO u");
+        engine.apply(renamed, &options(), &mut Silent).unwrap();
+        let mut client = database.client();
+        let write = "UPDATE u SET m = 7 WHERE key = 1; UPDATE u SET key = 1000 WHERE key = 2; DELETE FROM u WHERE key = 3; \
+                     INSERT INTO u (key, m) VALUES (2000, 5)";
+        client.batch_execute(write).unwrap_or_else(|error| panic!("{indexes}: {error}"));
+        back(&mut engine, renamed).unwrap();
+        back(&mut engine, id).unwrap();
+        let sum = 5050 + 6 - 3 + 5;
+        assert_eq!(
+            one(&database, "SELECT concat_ws(' ', sum(n), count(*), sum(id)) FROM t"),
+            format!("{sum} 100 {}", 5050 - 2 + 1000 - 3 + 2000)
+        );
+        assert_eq!(database.dump(), before);
+        // Given up under its new name.
+        engine.apply(id, &options(), &mut Silent).unwrap();
+        engine.apply(renamed, &options(), &mut Silent).unwrap();
+        engine
+            .purge(Some(id), None, &options(), &mut Silent)
+            .unwrap_or_else(|error| panic!("{indexes}: {error}"));
+        client.batch_execute("UPDATE u SET m = 8 WHERE key = 1; UPDATE u SET key = 1 WHERE key = 1").unwrap();
     }
 }
 

@@ -4,7 +4,9 @@
 //! that is copied gets none, and the indexes are then built at once. What hangs on the table goes along, or there is no
 //! new one: then the way by a new column (`swap_column`) stays.
 
-use pql_schema::{Column, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, Schema, Table};
+use pql_schema::{
+    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, Schema, Table,
+};
 
 use crate::estimate::metadata;
 use crate::exprs::{is_unstable, operand};
@@ -85,6 +87,13 @@ fn is_possible(ladder: &Ladder<'_>, table: &Table, column: &Column, key: &RowKey
     let kinds_are_known = table.constraints.iter().all(|constraint| {
         !matches!(constraint.kind, ConstraintKind::Native { .. } | ConstraintKind::ForeignKey(_))
     });
+    let is_referred_to = ladder
+        .schema
+        .tables
+        .values()
+        .flat_map(|other| &other.constraints)
+        .filter_map(Constraint::foreign_key)
+        .any(|key| ladder.schema.same(&key.table, &table.name));
     // A row is found again by its key, which has to be the same in both tables.
     let key_stays = matches!(key, RowKey::Columns(parts)
         if parts.iter().all(|part| part.column != column.name));
@@ -98,6 +107,7 @@ fn is_possible(ladder: &Ladder<'_>, table: &Table, column: &Column, key: &RowKey
         && held.iter().all(|held| held.hold.is_carried())
         && table.columns.iter().all(|column| !column.retained)
         && kinds_are_known
+        && !is_referred_to
         && key_stays
         && !counts
 }

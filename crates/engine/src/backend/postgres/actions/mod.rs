@@ -3,6 +3,7 @@
 //! - `statements`: definitions as statements, for running and for showing;
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
 //! - `indexes`, `batches`, `silence`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes more than a statement;
+//! - `followers`: what our triggers on a table call its columns;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod backfill;
@@ -11,6 +12,7 @@ mod capture;
 mod catalog;
 mod examine;
 mod fits;
+mod followers;
 mod identity;
 mod indexes;
 mod probe;
@@ -63,6 +65,13 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
             run.write_last(|session| {
                 views::none_over(session, table, column)?;
                 session.batch(&sql)
+            })
+        }
+        Action::RenameColumn { table, from, to } => {
+            let sql = statements::rename_column(table, from, to);
+            run.write_last(|session| {
+                session.batch(&sql)?;
+                followers::rename(session, table, from, to)
             })
         }
         Action::RebuildPrepare { rebuild } => rebuild::prepare(run, rebuilt(run.plan, *rebuild)?),

@@ -1,8 +1,9 @@
 //! The log of the rows of a table that change, by their keys.
 //!
 //! Only keys are noted: whoever drains the log reads each row as it is then, so the order of the entries does not matter.
-//! An entry commits with the change that it is about. A row whose key changes is noted under both keys; an entry without
-//! a key says that the table was emptied at once. Rows that are replicated in are noted like what the application writes.
+//! An entry commits with the change that it is about, and says whether its key may be gone by it: that is looked for apart.
+//! A row whose key changes is noted under both keys; an entry without a key says that the table was emptied at once.
+//! Rows that are replicated in are noted like what the application writes.
 
 use pql_planner::Capture;
 use pql_schema::ObjectName;
@@ -25,27 +26,30 @@ pub(in super::super) fn start(capture: &Capture, noting: Noting) -> Vec<String> 
     let (log, table) = (object(&capture.log), object(&capture.table));
     let columns: Vec<String> =
         key.names().iter().zip(columns(&key)).map(|(name, column)| format!("{name} AS {column}")).collect();
-    let mut all =
-        vec![format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", columns.join(", "))];
+    let mut all = vec![format!(
+        "CREATE TABLE {log} AS SELECT {}, false AS {GONE} FROM {table} WITH NO DATA",
+        columns.join(", ")
+    )];
     let conflict = match noting {
         Noting::Each => "",
         Noting::Once => {
-            all.push(format!("CREATE UNIQUE INDEX ON {log} ({})", self::columns(&key).join(", ")));
+            all.push(format!("CREATE UNIQUE INDEX ON {log} ({}, {GONE})", self::columns(&key).join(", ")));
             " ON CONFLICT DO NOTHING"
         }
     };
-    let note = |of: &str| format!("INSERT INTO {log} VALUES ({}){conflict};", key.list(of));
+    let note =
+        |of: &str, gone: &str| format!("INSERT INTO {log} VALUES ({}, {gone}){conflict};", key.list(of));
     let moved: Vec<String> =
         key.names().iter().map(|name| format!("OLD.{name} IS DISTINCT FROM NEW.{name}")).collect();
     all.push(format!(
         "CREATE FUNCTION {log}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
          SET search_path = pg_catalog, pg_temp AS $pql$ BEGIN \
-         IF TG_OP = 'UPDATE' THEN {old} IF {} THEN {new} END IF; \
+         IF TG_OP = 'UPDATE' THEN IF {} THEN {old} END IF; {new} \
          ELSIF TG_OP = 'INSERT' THEN {new} ELSIF TG_OP = 'DELETE' THEN {old} \
          ELSE INSERT INTO {log} DEFAULT VALUES; END IF; RETURN NULL; END $pql$",
         moved.join(" OR "),
-        old = note("OLD"),
-        new = note("NEW"),
+        old = note("OLD", "true"),
+        new = note("NEW", "false"),
     ));
     let [row, whole] = triggers(capture);
     all.push(format!(
@@ -56,18 +60,15 @@ pub(in super::super) fn start(capture: &Capture, noting: Noting) -> Vec<String> 
     all
 }
 
-/// The statements that end it and keep what was noted.
-pub(super) fn end(capture: &Capture) -> Vec<String> {
-    let table = object(&capture.table);
-    let mut all: Vec<String> =
-        triggers(capture).map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}")).into();
-    all.push(format!("DROP FUNCTION IF EXISTS {}()", object(&capture.log)));
-    all
+/// The statement that ends it and keeps what was noted. The triggers go with their function, whatever the table is
+/// called by now.
+pub(super) fn end(capture: &Capture) -> String {
+    format!("DROP FUNCTION IF EXISTS {}() CASCADE", object(&capture.log))
 }
 
 /// The statements that end it, with the log and what was remembered with it.
 pub(in super::super) fn stop(capture: &Capture) -> Vec<String> {
-    let mut all = end(capture);
+    let mut all = vec![end(capture)];
     all.extend([&capture.log, &memory(capture)].map(|name| format!("DROP TABLE IF EXISTS {}", object(name))));
     all
 }
@@ -77,7 +78,10 @@ pub(super) fn memory(capture: &Capture) -> ObjectName {
     capture.log.sibling(format!("{}_v", short(capture)))
 }
 
-/// The columns of a log.
+/// The column that says whether the key may be gone.
+pub(super) const GONE: &str = "_pql_gone";
+
+/// The columns of a log that are a key.
 pub(super) fn columns(key: &Key) -> Vec<String> {
     (0..key.names().len()).map(|at| format!("_pql_k{at}")).collect()
 }

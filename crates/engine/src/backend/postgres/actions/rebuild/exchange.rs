@@ -11,7 +11,7 @@ use super::super::super::link::Session;
 use super::super::statements::{alter_column, drop_own_schema, move_away, move_back, object};
 use super::super::views;
 use super::changes::{self, Noting};
-use super::flow::{self, Flow};
+use super::flow::{self, Flow, How};
 use super::{dress, form};
 use crate::error::codes;
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) fn forth(session: &mut Session, rebuild: &Rebuild, few: u64) -> Resul
     if flow.pending(session, few + 1)? > few {
         return Ok(Attempt::Behind);
     }
-    form::unchanged(session, rebuild)?;
+    form::unchanged(session, rebuild, &rebuild.shadow)?;
     complete(session, &flow)?;
     let down = views::take_all_down(session, table)?;
     let dressed = dress::between(session, table, &rebuild.shadow, table)?;
@@ -66,6 +66,7 @@ pub(super) fn back(session: &mut Session, rebuild: &Rebuild, few: u64) -> Result
     if flow.pending(session, few + 1)? > few {
         return Ok(Attempt::Behind);
     }
+    form::unchanged(session, rebuild, &rebuild.retained)?;
     complete(session, &flow)?;
     let mut down = views::take_all_down(session, table)?;
     down.recall(session, &changes::memory(&rebuild.reverse))?;
@@ -108,7 +109,7 @@ fn counted(rebuild: &Rebuild) -> impl Iterator<Item = (&str, &pql_schema::Expr)>
 
 /// Catches up for the last time, and proves that nothing is left.
 fn complete(session: &mut Session, flow: &Flow<'_>) -> Result<()> {
-    flow.catch_up(session)?;
+    flow.catch_up(session, How { examines: true, moves: true })?;
     if flow.pending(session, 1)? == 0 {
         return Ok(());
     }

@@ -15,7 +15,7 @@ use super::super::super::transaction::{Settings, transact};
 use super::super::rows::{self, Key, NAMED};
 use super::super::statements::{ident, object};
 use super::super::{backfill, catalog, examine};
-use super::changes;
+use super::changes::{self, GONE};
 use crate::backend::{Connection as _, Progress};
 use crate::error::codes;
 use crate::{Error, Result, Value};
@@ -24,6 +24,15 @@ use crate::{Error, Result, Value};
 const LOOKED_UP: u64 = 5_000;
 /// After so many rounds a log that does not get shorter is met under the lock.
 const ROUNDS: usize = 50;
+
+/// How the log is caught up with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    /// Values that have no place in the target are looked for: not before the comparison, which does that for all rows.
+    pub(super) examines: bool,
+    /// Rows may be in each other's way.
+    pub(super) moves: bool,
+}
 
 /// Where rows come from and where they go.
 pub(super) struct Flow<'a> {
@@ -78,17 +87,18 @@ impl Flow<'_> {
         )
     }
 
-    /// The keys that were logged, as a query.
-    fn logged(&self, logs: &[&ObjectName]) -> String {
+    /// The keys that were logged, as a query; those for which a column of the log is true, where one is named.
+    fn logged(&self, logs: &[&ObjectName], which: &str) -> String {
         let columns = changes::columns(&self.key).join(", ");
+        let which = if which.is_empty() { String::new() } else { format!(" WHERE {which}") };
         let each: Vec<String> =
-            logs.iter().map(|log| format!("SELECT DISTINCT {columns} FROM {}", object(log))).collect();
+            logs.iter().map(|log| format!("SELECT DISTINCT {columns} FROM {}{which}", object(log))).collect();
         each.join(" UNION ")
     }
 
     /// A condition of the rows of the source that were logged.
     pub(super) fn is_logged(&self, logs: &[&ObjectName]) -> String {
-        format!("({}) IN ({})", self.key.list(&ident(&self.source.name)), self.logged(logs))
+        format!("({}) IN ({})", self.key.list(&ident(&self.source.name)), self.logged(logs, ""))
     }
 
     /// A row's key is that of an entry.
@@ -113,25 +123,46 @@ impl Flow<'_> {
         each.join(" OR ")
     }
 
-    /// The statements that catch up.
-    pub(super) fn statements(&self, logs: &[&ObjectName]) -> Vec<String> {
-        let target = object(self.target);
+    /// The statements that catch up. By `moves`, every row that was logged goes before any of them comes: one may have
+    /// what another one had. Without, it is changed where it is, which is less work.
+    pub(super) fn statements(&self, logs: &[&ObjectName], moves: bool) -> Vec<String> {
+        let (source, target) = (object(self.source), object(self.target));
+        let kept = self.key.same("_pql_s", "_pql_t");
+        let absent = format!("NOT EXISTS (SELECT 1 FROM {source} AS _pql_s WHERE {kept})");
+        let (which, and_absent) = if moves {
+            (self.logged(logs, ""), String::new())
+        } else {
+            (self.logged(logs, GONE), format!(" AND {absent}"))
+        };
         let mut all = vec![
             format!(
-                "DELETE FROM {target} AS _pql_t USING ({}) AS _pql_l WHERE {}",
-                self.logged(logs),
+                "DELETE FROM {target} AS _pql_t USING ({which}) AS _pql_l WHERE {}{and_absent}",
                 self.same_key("_pql_t", "_pql_l")
             ),
-            format!(
-                "DELETE FROM {target} AS _pql_t WHERE ({}) AND NOT EXISTS (SELECT 1 FROM {} AS _pql_s WHERE {})",
-                self.emptied(logs),
-                object(self.source),
-                self.key.same("_pql_s", "_pql_t")
-            ),
-            self.copy(&self.is_logged(logs)),
+            format!("DELETE FROM {target} AS _pql_t WHERE ({}) AND {absent}", self.emptied(logs)),
         ];
+        let copy = self.copy(&self.is_logged(logs));
+        all.push(if moves { copy } else { format!("{copy} {}", self.or_change()) });
         all.extend(logs.iter().map(|log| format!("DELETE FROM {}", object(log))));
         all
+    }
+
+    /// What is done with a row that is there already.
+    fn or_change(&self) -> String {
+        let keys = self.key.names();
+        let columns: Vec<String> = self
+            .mapping
+            .iter()
+            .map(|map| ident(&map.column))
+            .filter(|column| !keys.contains(column))
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        let what = if columns.is_empty() {
+            "NOTHING".to_owned()
+        } else {
+            format!("UPDATE SET {}", columns.join(", "))
+        };
+        format!("ON CONFLICT ({}) DO {what}", keys.join(", "))
     }
 
     /// The logs that there are.
@@ -153,7 +184,7 @@ impl Flow<'_> {
 
     /// Catches up with all that the transaction's snapshot sees, or with all there is when nobody writes; gives the
     /// number of entries.
-    pub(super) fn catch_up(&self, session: &mut Session) -> Result<u64> {
+    pub(super) fn catch_up(&self, session: &mut Session, how: How) -> Result<u64> {
         let logs = self.open_logs(session)?;
         if logs.is_empty() {
             return Ok(0);
@@ -165,8 +196,10 @@ impl Flow<'_> {
         if pending < LOOKED_UP {
             session.batch("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")?;
         }
-        self.refuse_misfits(session, &logs)?;
-        let counts = session.batch_counts(&self.statements(&logs).join(";\n"))?;
+        if how.examines {
+            self.refuse_misfits(session, &logs)?;
+        }
+        let counts = session.batch_counts(&self.statements(&logs, how.moves).join(";\n"))?;
         Ok(counts.iter().rev().take(logs.len()).map(|(count, _)| count).sum())
     }
 
@@ -293,9 +326,9 @@ fn count(session: &mut Session, logs: &[&ObjectName], limit: u64) -> Result<u64>
 }
 
 /// Catches up until few entries are left.
-pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>, few: u64) -> Result<()> {
+pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>, few: u64, examines: bool) -> Result<()> {
     for _ in 0..ROUNDS {
-        if once(run, flow)? <= few {
+        if once(run, flow, examines)? <= few {
             break;
         }
     }
@@ -303,7 +336,7 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>, few: u64) -> Result<
 }
 
 /// Catches up with what is there now, in a transaction that journals nothing: what it has done is told by the log.
-pub(super) fn once(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
+pub(super) fn once(run: &mut Run<'_>, flow: &Flow<'_>, examines: bool) -> Result<u64> {
     let options = run.step.options();
     let settings = Settings::of(options, options.lock_timeout);
     let begin = format!(
@@ -311,11 +344,23 @@ pub(super) fn once(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
          LOCK TABLE {} IN ACCESS SHARE MODE",
         object(flow.source)
     );
-    let done = transact(run.session, &settings, |session| {
-        session.batch(&begin)?;
-        flow.catch_up(session)
-    });
+    let mut attempt = |moves: bool| {
+        transact(run.session, &settings, |session| {
+            session.batch(&begin)?;
+            flow.catch_up(session, How { examines, moves })
+        })
+    };
+    let mut done = attempt(false);
+    if done.as_ref().is_err_and(in_the_way) {
+        done = attempt(true);
+    }
     let done = done.map_err(|error| flow.explained(run.session, error))?;
     run.step.breathe(&Progress::default())?;
     Ok(done)
+}
+
+/// Two rows of the target would have what only one may have.
+fn in_the_way(error: &Error) -> bool {
+    // A key that is examined only at the end of a transaction says nothing of a row.
+    matches!(state(error), Some("23505" | "55000"))
 }

@@ -68,19 +68,19 @@ pub(super) fn storage(session: &mut Session, rebuild: &Rebuild) -> Result<Vec<St
     Ok(catalog::texts(found.rows).into_iter().map(alter).collect())
 }
 
-/// Writes down what the old table is, and what it is to be still when the new one takes its place.
-pub(super) fn remember(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
+/// Writes down what the table is, and is to be still when the other one takes its place.
+pub(super) fn remember(session: &mut Session, rebuild: &Rebuild, other: &ObjectName) -> Result<()> {
     examine(session, rebuild)?;
     let now = fingerprint(session, rebuild)?;
-    session.batch(&format!("COMMENT ON SCHEMA {} IS {}", schema_of(&rebuild.shadow), literal(&now)))
+    session.batch(&format!("COMMENT ON SCHEMA {} IS {}", schema_of(other), literal(&now)))
 }
 
-/// Fails when the table is no longer what the new one was made after, or something hangs on it that would be lost.
-pub(super) fn unchanged(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
+/// Fails when the table is no longer what it was then, or something hangs on it that would be lost.
+pub(super) fn unchanged(session: &mut Session, rebuild: &Rebuild, other: &ObjectName) -> Result<()> {
     examine(session, rebuild)?;
     let then = session.batch_value(&format!(
         "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = {}",
-        literal(rebuild.shadow.schema.as_deref().unwrap_or_default())
+        literal(other.schema.as_deref().unwrap_or_default())
     ))?;
     if then == Some(fingerprint(session, rebuild)?) {
         return Ok(());
@@ -94,7 +94,7 @@ fn fingerprint(session: &mut Session, rebuild: &Rebuild) -> Result<String> {
 }
 
 /// Fails when something hangs on the table that another one could not have. What hangs on it because of us is known.
-fn examine(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
+pub(super) fn examine(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
     let own = format!("{}{}", pql_planner::HIDDEN_PREFIX, tag(&rebuild.forward.log));
     let all = holds::of_one(session, &rebuild.before.name)?;
     let other = all.iter().find(|held| !held.hold.is_carried() && !held.name.starts_with(&own));
@@ -112,13 +112,12 @@ fn moved(rebuild: &Rebuild, what: &str) -> Error {
     Error::new(
         codes::DRIFTED,
         format!(
-            "table {} was changed by others while a new one was made: {what}",
+            "table {} was changed by others since another one is to take its place: {what}",
             object(&rebuild.before.name)
         ),
     )
     .with_help(
-        "undo that by hand and resume the migration, or cancel it and apply it again: it is then planned for the table \
-         as it is",
+        "undo that by hand and go on; a migration that is cancelled and applied again is planned for the table as it is",
     )
 }
 

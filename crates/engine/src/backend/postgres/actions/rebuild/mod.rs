@@ -33,8 +33,8 @@ use flow::Flow;
 
 /// How many rows are caught up with while everybody waits; twice as many each time that more have come.
 const FEW: u64 = 100;
-/// How often that is tried.
-const ATTEMPTS: u32 = 12;
+/// How often that is tried: the last time it takes some ten milliseconds.
+const ATTEMPTS: u32 = 4;
 
 /// Makes the new table, and begins to log.
 pub(super) fn prepare(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
@@ -48,7 +48,7 @@ pub(super) fn prepare(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         // What has no place in the new table at all is an error now.
         session.batch(&format!("EXPLAIN {possible}"))?;
         way_back(session, rebuild)?;
-        form::remember(session, rebuild)?;
+        form::remember(session, rebuild, &rebuild.shadow)?;
         // Last, since it waits for whoever writes, and keeps whoever wants to.
         session.batch(&log)
     });
@@ -103,14 +103,14 @@ pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     parts.sort_by_key(|part| !part.finds(&flow.key));
     for (at, part) in parts.iter().enumerate() {
         if at == 1 {
-            flow::until_few(run, &flow, FEW)?;
+            flow::until_few(run, &flow, FEW, false)?;
         }
         if run.read(|session| part.is_there(session, rebuild))? {
             continue;
         }
         if at > 0 && part.is_unique {
             // The copy saw the rows at different times; from then on it is as they are at one.
-            flow::once(run, &flow)?;
+            flow::once(run, &flow, false)?;
         }
         let built = run.write(|session| {
             session.batch(&part.sql)?;
@@ -126,10 +126,12 @@ pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         session.batch(&all.join(";\n"))?;
         Ok(((), Progress::default()))
     })?;
-    flow::until_few(run, &flow, FEW)?;
+    flow::until_few(run, &flow, FEW, false)?;
     while run.step.options().verify && !run.read(|session| flow.compare(session))? {
-        flow::once(run, &flow)?;
+        flow::once(run, &flow, false)?;
     }
+    // What was changed meanwhile is said before anybody has to wait.
+    run.read(|session| form::unchanged(session, rebuild, shadow))?;
     run.finish()
 }
 
@@ -150,9 +152,10 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         // What is drained must not be what the application waits for.
         let again = pql_planner::Capture { table: rebuild.after.name.clone(), ..rebuild.forward.clone() };
         let mut sql = changes::start(&again, Noting::Each);
-        sql.extend(changes::end(&rebuild.reverse));
+        sql.push(changes::end(&rebuild.reverse));
         let sql = sql.join("; ");
         run.write(|session| {
+            form::remember(session, rebuild, &rebuild.retained)?;
             session.batch(&sql)?;
             Ok(((), Progress::default()))
         })?;
@@ -168,7 +171,7 @@ fn meet(
 ) -> Result<()> {
     for attempt in 0..ATTEMPTS {
         let few = FEW << attempt;
-        flow::until_few(run, flow, FEW)?;
+        flow::until_few(run, flow, FEW, true)?;
         let mut behind = false;
         let outcome = run.write_last(|session| match exchange(session, few)? {
             Attempt::Done => Ok(()),
@@ -224,11 +227,11 @@ pub(super) fn shown(rebuild: &Rebuild, action: &Action) -> Vec<String> {
         Action::RebuildCopy { .. } => vec![upto(&forth)],
         Action::RebuildVerify { .. } => form::planned(rebuild),
         Action::RebuildSwap { .. } => {
-            let caught_up = forth.statements(&[&rebuild.forward.log]);
+            let caught_up = forth.statements(&[&rebuild.forward.log], true);
             [caught_up, exchange::forth_statements(rebuild)].concat()
         }
         Action::RebuildUnswap { .. } => {
-            let caught_up = back.statements(&[&rebuild.reverse.log]);
+            let caught_up = back.statements(&[&rebuild.reverse.log], true);
             [caught_up, exchange::back_statements(rebuild)].concat()
         }
         _ => exchange::abandon_statements(rebuild),
