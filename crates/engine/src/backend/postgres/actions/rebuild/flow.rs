@@ -22,8 +22,8 @@ use crate::{Error, Result, Value};
 
 /// Up to so many entries, each row is looked up; for more, the server chooses.
 const LOOKED_UP: u64 = 5_000;
-/// After so many rounds a log that does not get shorter is met under the lock.
-const ROUNDS: usize = 50;
+/// So many rounds in a row may find more than the best one did: then the log does not get shorter.
+const ROUNDS: usize = 8;
 
 /// How the log is caught up with.
 #[derive(Debug, Clone, Copy)]
@@ -327,10 +327,14 @@ fn count(session: &mut Session, logs: &[&ObjectName], limit: u64) -> Result<u64>
 
 /// Catches up until few entries are left.
 pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>, few: u64, examines: bool) -> Result<()> {
-    for _ in 0..ROUNDS {
-        if once(run, flow, examines)? <= few {
+    let (mut least, mut in_vain) = (u64::MAX, 0);
+    while in_vain < ROUNDS {
+        let found = once(run, flow, examines)?;
+        if found <= few {
             break;
         }
+        in_vain = if found < least { 0 } else { in_vain + 1 };
+        least = least.min(found);
     }
     Ok(())
 }

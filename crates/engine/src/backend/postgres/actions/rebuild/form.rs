@@ -48,7 +48,7 @@ fn changed(rebuild: &Rebuild) -> impl Iterator<Item = (&Column, &Column)> {
 }
 
 /// How the old table is stored, for the new one. That is left alone by whoever cleans up until it is in use: it would
-/// be in the way of its indexes.
+/// be in the way of its indexes. A little room in each page lets the rows that change meanwhile stay where they are.
 pub(super) fn storage(session: &mut Session, rebuild: &Rebuild) -> Result<Vec<String>> {
     let found = session.query(
         &format!(
@@ -58,7 +58,9 @@ pub(super) fn storage(session: &mut Session, rebuild: &Rebuild) -> Result<Vec<St
                  ('SET TABLESPACE ' || pg_catalog.quote_ident(p.spcname)), \
                  ('SET (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')'), \
                  ('SET (toast.' || pg_catalog.array_to_string(t.reloptions, ', toast.') || ')'), \
-                 ('SET (autovacuum_enabled = false)')) s(sql) \
+                 ('SET (autovacuum_enabled = false' || CASE \
+                     WHEN pg_catalog.array_to_string(c.reloptions, ',') ~ 'fillfactor' THEN ')' \
+                     ELSE ', fillfactor = 90)' END)) s(sql) \
              WHERE c.oid = {} AND s.sql IS NOT NULL",
             regclass(&rebuild.before.name)
         ),
