@@ -34,6 +34,8 @@ const BATCH: i64 = 10_000;
 
 struct Change {
     name: &'static str,
+    /// What the table has beside its key.
+    indexes: &'static str,
     plain: &'static str,
     /// Statements; one with `{range}` is repeated for each range of keys.
     recipe: &'static [&'static str],
@@ -43,6 +45,7 @@ struct Change {
 const CHANGES: &[Change] = &[
     Change {
         name: "add column computed from another",
+        indexes: "",
         plain: "ALTER TABLE items ADD COLUMN twice bigint; UPDATE items SET twice = n * 2",
         recipe: &[
             "ALTER TABLE items ADD COLUMN twice bigint",
@@ -52,6 +55,7 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "add column, random default",
+        indexes: "",
         plain: "ALTER TABLE items ADD COLUMN token uuid DEFAULT gen_random_uuid()",
         recipe: &[
             "ALTER TABLE items ADD COLUMN token uuid",
@@ -62,6 +66,7 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "NOT NULL",
+        indexes: "",
         plain: "ALTER TABLE items ALTER COLUMN label SET NOT NULL",
         recipe: &[
             "ALTER TABLE items ADD CONSTRAINT c CHECK (label IS NOT NULL) NOT VALID",
@@ -73,12 +78,28 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "index",
+        indexes: "",
         plain: "CREATE INDEX items_n ON items (n)",
         recipe: &["CREATE INDEX CONCURRENTLY items_n ON items (n)"],
         pql: "ADD INDEX items_n ON items (n)",
     },
     Change {
         name: "int to numeric",
+        indexes: "",
+        plain: "ALTER TABLE items ALTER COLUMN n TYPE numeric(12,2)",
+        recipe: &[
+            "ALTER TABLE items ADD COLUMN n2 numeric(12,2)",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n2 := NEW.n; RETURN NEW; END $$; \
+             CREATE TRIGGER t BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
+            "UPDATE items SET n2 = n WHERE {range} AND n2 IS NULL",
+            "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items ALTER n DROP NOT NULL; \
+             ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
+        ],
+        pql: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)",
+    },
+    Change {
+        name: "int to numeric, four indexes",
+        indexes: "CREATE INDEX a ON items (label); CREATE INDEX b ON items (other); CREATE INDEX c ON items (parent, id)",
         plain: "ALTER TABLE items ALTER COLUMN n TYPE numeric(12,2)",
         recipe: &[
             "ALTER TABLE items ADD COLUMN n2 numeric(12,2)",
@@ -92,6 +113,7 @@ const CHANGES: &[Change] = &[
     },
     Change {
         name: "foreign key",
+        indexes: "",
         plain: "ALTER TABLE items ADD CONSTRAINT f FOREIGN KEY (parent) REFERENCES parents (id)",
         recipe: &[
             "ALTER TABLE items ADD CONSTRAINT f FOREIGN KEY (parent) REFERENCES parents (id) NOT VALID",
@@ -177,6 +199,13 @@ fn template(rows: i64) -> Database {
     ))
 }
 
+/// The table as the change finds it.
+fn fresh(template: &Database, change: &Change) -> Database {
+    let database = template.copy();
+    database.client().batch_execute(change.indexes).unwrap();
+    database
+}
+
 /// Runs something beside the writers.
 fn beside(database: &Database, rows: i64, work: impl FnOnce()) -> (Duration, Seen) {
     let writers = Writers::start(database, rows);
@@ -235,17 +264,17 @@ fn main() {
         let shown =
             |(took, seen): (Duration, Seen)| format!("{:.2} s / {}", took.as_secs_f64(), ms(seen.longest));
         let plain = {
-            let database = template.copy();
+            let database = fresh(&template, change);
             let mut client = database.client();
             shown(beside(&database, rows, || client.batch_execute(change.plain).unwrap()))
         };
         let hand = {
-            let database = template.copy();
+            let database = fresh(&template, change);
             let mut client = database.client();
             shown(beside(&database, rows, || by_hand(&mut client, rows, change.recipe)))
         };
         let (pql, kept, back) = {
-            let database = template.copy();
+            let database = fresh(&template, change);
             let mut engine = database.engine();
             let id = generate(&mut engine, change.pql);
             let options = ApplyOptions::default();
@@ -267,12 +296,12 @@ fn main() {
 /// On a server where nobody else is at work: the plain statement, and PQL.
 fn quiet(template: &Database, change: &Change) -> String {
     let plain = {
-        let database = template.copy();
+        let database = fresh(template, change);
         let start = Instant::now();
         database.client().batch_execute(change.plain).unwrap();
         start.elapsed()
     };
-    let database = template.copy();
+    let database = fresh(template, change);
     let mut engine = database.engine();
     let id = generate(&mut engine, change.pql);
     let start = Instant::now();

@@ -155,7 +155,11 @@ fn planned(case: &Case, variant: Variant) -> Result<Plan, Vec<PlanError>> {
     };
     let flavour = if case.distributed.is_empty() { Flavour::Plain } else { Flavour::Citus };
     let version = version.to_owned();
-    let caps = Capabilities { dialect: case.dialect, version, flavour, ..capabilities(variant) };
+    let rates = match case.dialect {
+        Dialect::Sqlite => Rates::default(),
+        Dialect::Postgres => Rates::POSTGRES,
+    };
+    let caps = Capabilities { dialect: case.dialect, version, flavour, rates, ..capabilities(variant) };
     plan(&case.ops, &case.schema, &caps, &stats, &options(variant))
 }
 

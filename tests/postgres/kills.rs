@@ -17,6 +17,13 @@ const TABLE: &str = "CREATE TABLE t (id serial PRIMARY KEY, n int, other text DE
      INSERT INTO t (n) SELECT i FROM generate_series(1, 300) i; CREATE INDEX t_n ON t (n); \
      CREATE VIEW v AS SELECT id, n FROM t; ANALYZE";
 
+/// The same with so many indexes that a new table takes its place.
+const INDEXED: &str = "CREATE TABLE t (id serial PRIMARY KEY, n int, m int, other text DEFAULT 'x'); \
+     INSERT INTO t (n, m) SELECT i, i FROM generate_series(1, 300) i; CREATE INDEX t_n ON t (n); \
+     CREATE UNIQUE INDEX t_m ON t (m, n); CREATE INDEX t_o ON t (other); CREATE VIEW v AS SELECT id, n FROM t; ANALYZE";
+
+const REPLACE: &str = "CHANGE COLUMN t.n TYPE DECIMAL(12,2)";
+
 const CHANGE: &str = "CHANGE COLUMN t.n TYPE BIGINT, ADD COLUMN t.m INTEGER BACKFILL n::int + 1, ADD INDEX t_m ON t (m), \
      SET NOT NULL t.m, DROP COLUMN t.other, DROP INDEX t_n";
 
@@ -63,12 +70,21 @@ fn works() {
 
 #[test]
 fn a_runner_that_is_killed_is_followed_by_another() {
+    assert_is_followed(TABLE, CHANGE);
+}
+
+#[test]
+fn a_runner_that_makes_a_new_table_is_followed_by_another() {
+    assert_is_followed(INDEXED, REPLACE);
+}
+
+fn assert_is_followed(table: &str, change: &str) {
     let all = std::env::var("PQL_POSTGRES").is_ok_and(|value| value == "all");
-    let before = state(&Database::with(TABLE));
+    let before = state(&Database::with(table));
     let after = {
-        let database = Database::with(TABLE);
+        let database = Database::with(table);
         let mut engine = database.engine();
-        let id = generate(&mut engine, CHANGE);
+        let id = generate(&mut engine, change);
         engine.apply(id, &options(), &mut Silent).unwrap();
         // Names of what is kept are the migration's own.
         one(&database, VISIBLE)
@@ -76,9 +92,9 @@ fn a_runner_that_is_killed_is_followed_by_another() {
     for task in ["apply", "rollback"] {
         for at in (1..).step_by(if all { 1 } else { 11 }) {
             let side = if at % 2 == 0 { "before" } else { "after" };
-            let database = Database::with(TABLE);
+            let database = Database::with(table);
             let mut engine = database.engine();
-            let id = generate(&mut engine, CHANGE);
+            let id = generate(&mut engine, change);
             if task == "rollback" {
                 engine.apply(id, &options(), &mut Silent).unwrap();
             }

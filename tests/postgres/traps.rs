@@ -317,10 +317,18 @@ fn a_rollback_that_is_called_off_leaves_everything_applied() {
     }
 }
 
-/// To whom sees the database as it was before the rows were filled, the new column would be empty.
+/// To whom sees the database as it was before the rows were filled, the new column would be empty, or the new table.
 #[test]
 fn whoever_sees_the_past_is_waited_for() {
-    let database = Database::with(TABLE);
+    for indexes in [
+        "",
+        "CREATE INDEX a ON t (n); CREATE INDEX b ON t (other); CREATE INDEX c ON t (n, other); ANALYZE t",
+    ] {
+        seen_from_the_past(&Database::with(&format!("{TABLE} {indexes}")));
+    }
+}
+
+fn seen_from_the_past(database: &Database) {
     let mut reader = database.client();
     reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
     let mut idle = database.client();

@@ -240,11 +240,43 @@ fn migrate(
     (engine, id)
 }
 
+/// Of a table with so many indexes that a new one takes its place.
+const INDEXED: &str = "
+    CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL CONSTRAINT natural_n CHECK (n >= 0), label text, other int,
+      parent int);
+    INSERT INTO items SELECT i, i % 1000, 'l' || i, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 7 END, i % 100
+      FROM generate_series(1, 30000) i;
+    CREATE INDEX items_label ON items (label);
+    CREATE INDEX items_n ON items (n) WHERE n > 10;
+    CREATE INDEX items_other ON items (other, parent);
+    CREATE UNIQUE INDEX items_pair ON items (parent, id DESC);
+    CREATE VIEW low AS SELECT id, n FROM items WHERE n < 500;
+    ANALYZE";
+
+const REPLACING: &[Operation] = &[
+    Operation { statement: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)", n: "n", never: "n <> trunc(n)" },
+    Operation {
+        statement: "CHANGE COLUMN items.n TYPE BIGINT USING n + 5000 REVERT USING (n - 5000)::int",
+        n: "n - 5000",
+        never: "n < 5000",
+    },
+    Operation { statement: "CHANGE COLUMN items.label TYPE VARCHAR(40)", n: "n", never: "false" },
+];
+
 #[test]
 fn nothing_that_is_written_is_lost() {
-    let template = Database::with(SCHEMA);
+    assert_nothing_is_lost(SCHEMA, OPERATIONS, false);
+}
+
+#[test]
+fn nothing_that_is_written_is_lost_by_a_new_table() {
+    assert_nothing_is_lost(INDEXED, REPLACING, true);
+}
+
+fn assert_nothing_is_lost(schema: &str, operations: &[Operation], replaces: bool) {
+    let template = Database::with(schema);
     let only = std::env::var("PQL_CASE").unwrap_or_default();
-    for operation in OPERATIONS.iter().filter(|operation| operation.statement.contains(&only)) {
+    for operation in operations.iter().filter(|operation| operation.statement.contains(&only)) {
         let what = operation.statement;
         let database = template.copy();
         let mut client = database.client();
@@ -257,6 +289,9 @@ fn nothing_that_is_written_is_lost() {
         // Once the column is another one, the application that writes it has to be another one, too.
         let applying = (!refuses_null && !recoded).then(|| Writers::start(&database, models.clone()));
         let (mut engine, id) = migrate(&database, what, &options);
+        let kept = "SELECT count(*) FROM pg_class WHERE relname = 'items' AND relnamespace::regnamespace::text LIKE '\\_pql%'";
+        let kept: i64 = client.query_one(kept, &[]).unwrap().get(0);
+        assert_eq!(kept == 1, replaces, "{what}");
         let mut after = models;
         if let Some(writers) = applying {
             sleep(Duration::from_millis(150));

@@ -88,6 +88,13 @@ codes! {
     READERS_WAIT = "PQL0351", "readers wait, too",
         "The database is not in WAL mode: while a step writes, readers wait as well. PRAGMA journal_mode = WAL changes \
          that for good.";
+    NEW_TABLE = "PQL0352", "a new table takes the place of the old",
+        "Every row that is rewritten gets a new entry in every index of its table, so a table with several indexes is \
+         filled anew in less time than one of its columns is updated, and is not left twice its size. The new table \
+         follows what is written meanwhile and then takes the name, with all that hangs on it; the old one is kept, \
+         and kept true, until it is purged. It is chosen where it is expected to take at most half the time, and where \
+         nothing hangs on the table that a new one could not have: foreign keys, triggers, policies, publications and \
+         partitions keep the way by a new column.";
 }
 
 /// The code of an operation that the schema refuses.

@@ -28,9 +28,13 @@ impl Costs {
     }
 
     fn at(&self, rate: f64) -> f64 {
+        if rate > 0.0 { self.rows_at(1.0 / rate) } else { 0.0 }
+    }
+
+    fn rows_at(&self, millis: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let rows = self.size.rows as f64;
-        if rate > 0.0 { rows / rate } else { 0.0 }
+        rows * millis
     }
 
     /// Reading every row, in milliseconds.
@@ -48,6 +52,21 @@ impl Costs {
         METADATA_MILLIS + self.at(self.rates.update)
     }
 
+    /// Copying every row into a new table with so many indexes, and comparing it there, in milliseconds.
+    pub(crate) fn anew(&self, indexes: usize) -> f64 {
+        METADATA_MILLIS + self.rows_at(self.rates.anew(count(indexes)))
+    }
+
+    /// Rewriting every row where it is, in a table with so many indexes, and comparing it there, in milliseconds.
+    pub(crate) fn in_place(&self, indexes: usize) -> f64 {
+        METADATA_MILLIS + self.rows_at(self.rates.in_place(count(indexes)))
+    }
+
+    /// How many times as long as the first the second takes, for any number of rows.
+    pub(crate) fn gain_anew(&self, indexes: usize) -> f64 {
+        self.rates.in_place(count(indexes)) / self.rates.anew(count(indexes))
+    }
+
     /// Building one index in one statement.
     pub(crate) fn index(&self) -> f64 {
         METADATA_MILLIS + self.at(self.rates.index)
@@ -60,9 +79,7 @@ impl Costs {
 
     /// Copying every row into another table, with so many indexes.
     pub(crate) fn copy(&self, indexes: usize) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]
-        let indexes = indexes as f64;
-        METADATA_MILLIS + self.at(self.rates.copy) + indexes * self.at(self.rates.index)
+        METADATA_MILLIS + self.at(self.rates.copy) + count(indexes) * self.at(self.rates.index)
     }
 
     /// The disk space of the table.
@@ -92,8 +109,19 @@ impl Costs {
 
     /// Reading without a lock.
     pub(crate) fn unlocked(&self, millis: f64) -> Estimate {
-        Estimate { rows: self.size.rows, millis, lock_millis: 0.0, disk_bytes: 0 }
+        self.aside(millis, 0)
     }
+
+    /// Writing what nobody else uses.
+    pub(crate) fn aside(&self, millis: f64, disk_bytes: u64) -> Estimate {
+        Estimate { rows: self.size.rows, millis, lock_millis: 0.0, disk_bytes }
+    }
+}
+
+fn count(indexes: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of indexes")]
+    let indexes = indexes as f64;
+    indexes
 }
 
 /// A short transaction that touches no row.

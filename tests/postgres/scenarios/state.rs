@@ -45,7 +45,9 @@ pub(crate) fn of(client: &mut Client) -> String {
          WHERE n.nspname = 'public' AND f.nspname <> '_pql' AND NOT t.tgisinternal ORDER BY 1",
         "SELECT format('%s on %s.%s', description, objoid::regclass, objsubid > 0) FROM pg_description d \
          JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE d.classoid = 'pg_class'::regclass AND n.nspname = 'public' AND c.relname NOT LIKE '\\_pql\\_%' ORDER BY 1",
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0 \
+         WHERE d.classoid = 'pg_class'::regclass AND n.nspname = 'public' AND c.relname NOT LIKE '\\_pql\\_%' \
+           AND coalesce(a.attname, '') NOT LIKE '\\_pql\\_%' ORDER BY 1",
         "SELECT format('%s on %s', description, conname) FROM pg_description d \
          JOIN pg_constraint k ON k.oid = d.objoid JOIN pg_namespace n ON n.oid = k.connamespace \
          WHERE d.classoid = 'pg_constraint'::regclass AND n.nspname = 'public' ORDER BY 1",

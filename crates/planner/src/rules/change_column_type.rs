@@ -96,7 +96,11 @@ pub(super) fn postgres(
         return Ok(());
     }
     if using.is_some() || old.collation != new.collation || !keeps_stored(&old.data_type, &new.data_type) {
-        return super::swap_column::swap(ladder, &before, &old, &new, using.as_ref(), revert_using.as_ref());
+        let (using, revert_using) = (using.as_ref(), revert_using.as_ref());
+        if super::new_table::change_type(ladder, &before, &old, &new, using, revert_using)? {
+            return Ok(());
+        }
+        return super::swap_column::swap(ladder, &before, &old, &new, using, revert_using);
     }
     super::hindrances::of_change(ladder, &before, &old)?;
     let costs = ladder.costs(&before.name);

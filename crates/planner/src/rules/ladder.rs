@@ -30,6 +30,8 @@ pub(super) struct Ladder<'a> {
     sizes: BTreeMap<String, TableStatistics>,
     /// What hangs on the tables, under the names that they and it have now.
     held: BTreeMap<String, Vec<Held>>,
+    /// The tables that one operation is about.
+    pub(super) alone: Vec<ObjectName>,
     op: Option<usize>,
     /// Hazards that go to the operation's first step.
     pending: Vec<Hazard>,
@@ -65,6 +67,7 @@ impl<'a> Ladder<'a> {
             names: Names::new(&options.tag),
             sizes,
             held,
+            alone: Vec::new(),
             op: None,
             pending: Vec::new(),
             last: Vec::new(),
@@ -217,6 +220,11 @@ impl<'a> Ladder<'a> {
 
     pub(super) fn is_offline(&self) -> bool {
         self.options.strategy == MigrationStrategy::Offline
+    }
+
+    /// Whether no other operation of the migration is about the table.
+    pub(super) fn is_alone(&self, table: &ObjectName) -> bool {
+        self.alone.iter().any(|name| self.schema.same(name, table))
     }
 
     /// Whether the table has no rows, as far as is known.

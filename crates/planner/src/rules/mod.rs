@@ -3,7 +3,8 @@
 //!
 //! [`plan`] applies the operations to the model one by one. What the model refuses becomes an error; what it accepts
 //! is expanded by the operation's rule into steps. On SQLite a table that any operation has to rebuild is rebuilt
-//! once for all of them (see `fold`); on PostgreSQL `constrain` and `swap_column` hold what several ladders share.
+//! once for all of them (see `fold`); on PostgreSQL `constrain` and `swap_column` hold what several ladders share,
+//! and `new_table` is what a table with several indexes gets instead of a new column.
 //!
 //! Invariant: the model after the last operation is the database after the last step, hidden columns included; every
 //! `before` and `after` in the plan is taken from it.
@@ -28,6 +29,7 @@ mod execute;
 mod fold;
 mod hindrances;
 mod ladder;
+mod new_table;
 mod rebuild;
 mod rename_column;
 mod rename_constraint;
@@ -78,6 +80,7 @@ pub fn plan(
     let examined = fold::examine(ops, schema, caps, options.retain)?;
     let touches = touches(ops, schema);
     let mut ladder = Ladder::new(schema.clone(), caps, stats, options);
+    ladder.alone = new_table::alone(ops, schema);
     for piece in examined {
         let Some((at, op)) = piece.ops.first() else { continue };
         ladder.begin(*at, op);

@@ -94,15 +94,7 @@ fn describe(
     using: Option<&Expr>,
     revert_using: Option<&Expr>,
 ) -> ColumnSwap {
-    let name = postgres_ident(&old.name);
-    let (forward, fits) = match using {
-        Some(using) => (using.clone(), None),
-        None => convert(&name, &old.data_type, &new.data_type),
-    };
-    let backward = match revert_using {
-        Some(revert) => revert.clone(),
-        None => convert(&name, &new.data_type, &old.data_type).0,
-    };
+    let Conversion { forward, fits, backward, backward_meant } = conversion(old, new, using, revert_using);
     ColumnSwap {
         before: before.clone(),
         after: before.clone(),
@@ -116,7 +108,7 @@ fn describe(
         forward,
         fits,
         backward,
-        backward_meant: revert_using.is_some(),
+        backward_meant,
         constraints: Vec::new(),
         declared: Vec::new(),
         declared_back: Vec::new(),
@@ -271,6 +263,37 @@ fn restore(swap: &ColumnSwap, brief: bool) -> Vec<Action> {
         });
     }
     actions
+}
+
+/// How values go from one column to the other.
+pub(super) struct Conversion {
+    /// The new value, over the row before.
+    pub(super) forward: Expr,
+    /// What must hold of the row before, so that nothing is lost.
+    pub(super) fits: Option<Expr>,
+    /// The old value, over the row after.
+    pub(super) backward: Expr,
+    /// The author said it.
+    pub(super) backward_meant: bool,
+}
+
+/// As the author says, or by the types.
+pub(super) fn conversion(
+    old: &Column,
+    new: &Column,
+    using: Option<&Expr>,
+    revert_using: Option<&Expr>,
+) -> Conversion {
+    let name = postgres_ident(&old.name);
+    let (forward, fits) = match using {
+        Some(using) => (using.clone(), None),
+        None => convert(&name, &old.data_type, &new.data_type),
+    };
+    let backward = match revert_using {
+        Some(revert) => revert.clone(),
+        None => convert(&name, &new.data_type, &old.data_type).0,
+    };
+    Conversion { forward, fits, backward, backward_meant: revert_using.is_some() }
 }
 
 /// The value as one of another type, and what must hold so that nothing is lost. A value that is too long for its new

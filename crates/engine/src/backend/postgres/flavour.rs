@@ -43,7 +43,7 @@ pub(super) fn capabilities(session: &mut Session) -> Result<Capabilities> {
         definition_edit: false,
         snapshot_reads: true,
         vectors: vectors(&extensions, vector == "true"),
-        rates: Rates::default(),
+        rates: Rates::POSTGRES,
         flavour,
         lacks: lacks(flavour),
     })

@@ -16,13 +16,27 @@ pub(super) fn of(
     tables: &[ObjectName],
     capabilities: &Capabilities,
 ) -> Result<BTreeMap<String, Vec<Held>>> {
+    read(session, tables, capabilities.flavour == Flavour::Citus)
+}
+
+/// Of one table, which is on this server.
+pub(super) fn of_one(session: &mut Session, table: &ObjectName) -> Result<Vec<Held>> {
+    let mut all = read(session, std::slice::from_ref(table), false)?;
+    Ok(all.remove(&table.to_string()).unwrap_or_default())
+}
+
+fn read(
+    session: &mut Session,
+    tables: &[ObjectName],
+    distributed: bool,
+) -> Result<BTreeMap<String, Vec<Held>>> {
     let mut holds: BTreeMap<String, Vec<Held>> = BTreeMap::new();
     if tables.is_empty() {
         return Ok(holds);
     }
     let names: Vec<String> = tables.iter().map(|table| literal(&qualified(table))).collect();
-    let mut queries = vec![QUERIES.join(" UNION ALL ")];
-    if capabilities.flavour == Flavour::Citus {
+    let mut queries = vec![QUERIES.join(" UNION ALL "), BOUND.join(" UNION ALL ")];
+    if distributed {
         queries.push(CITUS.to_owned());
     }
     // The joins are written in the order in which they are to be made; to look for a better one takes longer than they do.
@@ -86,6 +100,7 @@ fn kind(word: &str) -> Option<Hold> {
         "extension" => Hold::Extension,
         "foreign" => Hold::Foreign,
         "other" => Hold::Other,
+        "bound" => Hold::Bound,
         _ => return None,
     })
 }
@@ -268,13 +283,64 @@ const QUERIES: [&str; 24] = [
      FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND (c.relkind = 'f' OR c.relpersistence = 'u')",
 ];
 
+/// What ties a table to being this very one: another could not take its place.
+const BOUND: [&str; 8] = [
+    "SELECT t.at, 'bound', 'rights that are missing', NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid \
+     WHERE NOT (pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') \
+                AND pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE') \
+                AND (pg_catalog.current_setting('is_superuser') = 'on' \
+                     OR pg_catalog.pg_get_userbyid(c.relowner) = current_user))",
+    "SELECT t.at, 'bound', 'foreign key ' || k.conname, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_constraint k ON k.contype = 'f' AND (k.conrelid = t.oid OR k.confrelid = t.oid)",
+    // What a migration keeps out of sight on it.
+    "SELECT t.at, 'bound', x.name, NULL, NULL \
+     FROM t CROSS JOIN LATERAL ( \
+         SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.oid AND NOT a.attisdropped \
+         UNION ALL SELECT g.tgname FROM pg_catalog.pg_trigger g WHERE g.tgrelid = t.oid \
+         UNION ALL SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conrelid = t.oid \
+         UNION ALL SELECT c.relname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+             WHERE i.indrelid = t.oid) x(name) \
+     WHERE x.name ~ '^(_|~)pql_'",
+    // Ways to be stored that the words of a definition do not say.
+    "SELECT t.at, 'bound', c.relname, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam \
+     WHERE c.reloftype <> 0 OR m.amname IS DISTINCT FROM 'heap' OR EXISTS (SELECT 1 FROM pg_catalog.pg_seclabel l \
+         WHERE l.classoid = 'pg_class'::regclass AND l.objoid = t.oid)",
+    "SELECT t.at, 'bound', 'index ' || c.relname, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+     WHERE NOT i.indisvalid OR c.reltablespace <> 0 \
+        OR c.reloptions IS NOT NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid) \
+        OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)",
+    // One over a view over it, too.
+    "SELECT t.at, 'bound', 'materialised view ' || c.relname, NULL, NULL \
+     FROM t CROSS JOIN LATERAL (WITH RECURSIVE v(oid) AS (SELECT t.oid UNION \
+         SELECT r.ev_class FROM v JOIN pg_catalog.pg_depend d ON d.refobjid = v.oid \
+             AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_rewrite'::regclass \
+         JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid) SELECT oid FROM v) v \
+     JOIN pg_catalog.pg_class c ON c.oid = v.oid AND c.relkind = 'm'",
+    // A publication of all tables, or of all in a schema, would send the rows of a new one a second time.
+    "SELECT t.at, 'bound', 'publication ' || p.pubname, NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     JOIN pg_catalog.pg_publication_tables p ON p.schemaname = n.nspname AND p.tablename = c.relname",
+    // Whatever else names it, or the type of its rows.
+    "SELECT DISTINCT t.at, 'bound', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), NULL, NULL \
+     FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_type y ON y.oid = c.reltype \
+     JOIN pg_catalog.pg_depend d ON d.deptype IN ('n', 'a') \
+          AND (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray) \
+               OR d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid NOT IN ( \
+                   'pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass, 'pg_attrdef'::regclass, \
+                   'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_statistic_ext'::regclass, \
+                   'pg_publication_rel'::regclass, 'pg_proc'::regclass))",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_query_has_a_known_kind() {
-        for query in QUERIES.iter().chain([&CITUS]) {
+        for query in QUERIES.iter().chain(&BOUND).chain([&CITUS]) {
             let words: Vec<&str> = query.split('\'').skip(1).step_by(2).collect();
             assert!(words.iter().any(|word| kind(word).is_some()), "{query}");
         }

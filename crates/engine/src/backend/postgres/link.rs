@@ -185,6 +185,15 @@ impl Session {
         Ok(all)
     }
 
+    /// The same, giving of each statement the number of its rows.
+    pub(super) fn batch_counts(&mut self, sql: &str) -> Result<Vec<u64>> {
+        let count = |message: SimpleQueryMessage| match message {
+            SimpleQueryMessage::CommandComplete(count) => Some(count),
+            _ => None,
+        };
+        Ok(self.simple(sql)?.into_iter().filter_map(count).collect())
+    }
+
     /// Ends a transaction without effect; when that fails there is none any more, since the connection is gone.
     pub(super) fn roll_back(&mut self) {
         self.ended();

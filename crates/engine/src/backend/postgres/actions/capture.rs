@@ -1,17 +1,18 @@
 //! A log of the rows to which the application gave NULL while a column is filled: those keep it.
 //!
 //! Any other value is seen in the row itself. A table whose rows have no key has no log: there a NULL that is written
-//! meanwhile counts as one that was never written.
+//! meanwhile counts as one that was never written. The log of whole rows that change is another one (`rebuild`).
 
 use pql_planner::Capture;
 
+use super::rebuild::{self, Noting};
 use super::rows::Key;
 use super::statements::{ident, object};
 
 /// The statements that start it, for one transaction.
 pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
     let key = Key::of(&capture.key);
-    let columns = capture.columns.clone().unwrap_or_default();
+    let Some(columns) = &capture.columns else { return rebuild::start_changes(capture, Noting::Once) };
     if key.is_place() || columns.is_empty() {
         return Vec::new();
     }
@@ -72,6 +73,9 @@ pub(super) fn start_statements(capture: &Capture) -> Vec<String> {
 
 /// The statements that end it, and drop the log; they do nothing when that was done before.
 pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
+    if capture.columns.is_none() {
+        return rebuild::stop_changes(capture);
+    }
     if Key::of(&capture.key).is_place() {
         return Vec::new();
     }

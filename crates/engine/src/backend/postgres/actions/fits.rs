@@ -7,7 +7,7 @@ use pql_planner::{Action, Change, Check, Plan};
 use pql_schema::{KeyPart, ObjectName};
 
 use super::super::link::Session;
-use super::{catalog, examine, swap};
+use super::{catalog, examine, rebuild, swap};
 use crate::Result;
 
 /// Fails with the rows that stand in the way.
@@ -36,6 +36,10 @@ pub(in super::super) fn fits(session: &mut Session, plan: &Plan, action: &Action
                 None => Ok(()),
             }
         }
+        Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
+            Some(planned) => rebuild::fits(session, planned),
+            None => Ok(()),
+        },
         Action::SwapBack { swap } => match plan.column_swaps.get(*swap) {
             Some(planned) => swap::fits(session, planned),
             None => Ok(()),

@@ -2,8 +2,9 @@
 //!
 //! - `statements`: definitions as statements, for running and for showing;
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
-//! - `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`: what takes more than
-//!   a statement;
+//! - `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes
+//!   more than a statement;
+//! - `followers`: what our triggers on a table call its columns;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod backfill;
@@ -12,12 +13,14 @@ mod capture;
 mod catalog;
 mod examine;
 mod fits;
+mod followers;
 mod identity;
 mod indexes;
 mod lanes;
 mod probe;
 mod purge;
 mod raw;
+mod rebuild;
 mod record;
 mod rows;
 mod silence;
@@ -26,7 +29,7 @@ mod statements;
 mod swap;
 mod views;
 
-use pql_planner::{Action, Change, ColumnSwap, Plan};
+use pql_planner::{Action, Change, ColumnSwap, Plan, Rebuild};
 use pql_schema::ObjectName;
 
 use super::run::Run;
@@ -66,6 +69,19 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
                 session.batch(&sql)
             })
         }
+        Action::RenameColumn { table, from, to } => {
+            let sql = statements::rename_column(table, from, to);
+            run.write_last(|session| {
+                session.batch(&sql)?;
+                followers::rename(session, table, from, to)
+            })
+        }
+        Action::RebuildPrepare { rebuild } => rebuild::prepare(run, rebuilt(run.plan, *rebuild)?),
+        Action::RebuildCopy { rebuild } => rebuild::copy(run, rebuilt(run.plan, *rebuild)?),
+        Action::RebuildVerify { rebuild } => rebuild::verify(run, rebuilt(run.plan, *rebuild)?),
+        Action::RebuildSwap { rebuild } => rebuild::swap(run, rebuilt(run.plan, *rebuild)?),
+        Action::RebuildUnswap { rebuild } => rebuild::unswap(run, rebuilt(run.plan, *rebuild)?),
+        Action::RebuildAbandon { rebuild } => rebuild::abandon(run, rebuilt(run.plan, *rebuild)?),
         Action::SwapPrepare { swap } => swap::prepare(run, planned(run.plan, *swap)?),
         Action::SwapFill { swap } => swap::fill(run, planned(run.plan, *swap)?),
         Action::SwapVerify { swap } => swap::verify(run, planned(run.plan, *swap)?),
@@ -92,6 +108,15 @@ fn planned(plan: &Plan, position: usize) -> Result<&ColumnSwap> {
         Error::new(
             codes::UNREADABLE,
             format!("the plan refers to column swap {position}, which it does not have"),
+        )
+    })
+}
+
+fn rebuilt(plan: &Plan, position: usize) -> Result<&Rebuild> {
+    plan.rebuilds.get(position).ok_or_else(|| {
+        Error::new(
+            codes::UNREADABLE,
+            format!("the plan refers to rebuild {position}, which it does not have"),
         )
     })
 }

@@ -45,6 +45,18 @@ pub(in super::super) fn probe(session: &mut Session, plan: &Plan, action: &Actio
         Action::Alter { table, changes } => return altered(session, table, changes),
         Action::StartCapture { capture } => relation(&capture.log)?,
         Action::StopCapture { capture } => !relation(&capture.log)?,
+        Action::RebuildPrepare { rebuild } => match plan.rebuilds.get(*rebuild) {
+            Some(planned) => relation(&planned.shadow)?,
+            None => return Ok(None),
+        },
+        Action::RebuildSwap { rebuild } => match plan.rebuilds.get(*rebuild) {
+            Some(planned) => relation(&planned.retained)?,
+            None => return Ok(None),
+        },
+        Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
+            Some(planned) => !relation(&planned.retained)?,
+            None => return Ok(None),
+        },
         Action::SwapPrepare { swap } => match plan.column_swaps.get(*swap) {
             Some(planned) => swap::is_prepared(session, planned)?,
             None => return Ok(None),

@@ -5,7 +5,7 @@ use pql_schema::ObjectName;
 
 use super::super::run::Run;
 use super::statements::{self, ident, object};
-use super::{catalog, indexes, swap, views};
+use super::{catalog, indexes, rebuild, swap, views};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -22,6 +22,10 @@ pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {
                 if let Some(record) = &fill.record {
                     drop_relation(run, record, "TABLE")?;
                 }
+            }
+            Action::RebuildSwap { rebuild: at } => {
+                let Some(planned) = plan.rebuilds.get(*at) else { continue };
+                write(run, &rebuild::forget_statements(planned).join("; "))?;
             }
             Action::SwapColumns { swap: at } | Action::SwapAtOnce { swap: at } => {
                 let Some(planned) = plan.column_swaps.get(*at) else { continue };

@@ -4,7 +4,7 @@ use pql_planner::text::{POSTGRES, postgres_ident, postgres_object, postgres_type
 use pql_planner::{Action, Capabilities, Change, Plan};
 use pql_schema::{Column, Constraint, ConstraintKind, Deferrable, Identity, ObjectName, Table};
 
-use super::{backfill, capture, examine, record, swap};
+use super::{backfill, capture, examine, rebuild, record, swap};
 
 /// A name, quoted.
 pub(super) fn ident(name: &str) -> String {
@@ -28,6 +28,14 @@ pub(in super::super) fn shown(_: &Capabilities, plan: &Plan, action: &Action) ->
         Action::Backfill(fill) => vec![backfill::shown(fill)],
         Action::RevertBackfill(fill) => vec![record::shown(fill)],
         Action::Execute { sql, .. } => vec![sql.clone()],
+        Action::RebuildPrepare { rebuild }
+        | Action::RebuildCopy { rebuild }
+        | Action::RebuildVerify { rebuild }
+        | Action::RebuildSwap { rebuild }
+        | Action::RebuildUnswap { rebuild }
+        | Action::RebuildAbandon { rebuild } => {
+            plan.rebuilds.get(*rebuild).map(|rebuild| rebuild::shown(rebuild, action)).unwrap_or_default()
+        }
         Action::SwapPrepare { swap }
         | Action::SwapFill { swap }
         | Action::SwapVerify { swap }
@@ -195,7 +203,8 @@ pub(super) fn move_away(name: &ObjectName, hidden: &ObjectName) -> Vec<String> {
     ]
 }
 
-fn move_back(name: &ObjectName, hidden: &ObjectName) -> Vec<String> {
+/// Moves it back, and removes that schema.
+pub(super) fn move_back(name: &ObjectName, hidden: &ObjectName) -> Vec<String> {
     let mut all = vec![format!("ALTER TABLE {} SET SCHEMA {}", object(hidden), schema_of(name))];
     all.extend(drop_own_schema(hidden));
     all

@@ -84,6 +84,12 @@ struct View {
     hidden: bool,
 }
 
+/// Takes down every view over the table, and those over these.
+pub(super) fn take_all_down(session: &mut Session, table: &ObjectName) -> Result<Down> {
+    let views = over(session, table, None)?;
+    down(session, &views, &object(table))
+}
+
 /// Takes down every view over one of the columns, and those over these. `swap`: the column stays, under another name.
 pub(super) fn take_down(
     session: &mut Session,
@@ -91,16 +97,18 @@ pub(super) fn take_down(
     columns: &[&str],
     swap: bool,
 ) -> Result<Down> {
-    let mut views = over(session, table, columns)?;
+    let mut views = over(session, table, Some(columns))?;
     // One that nobody sees goes on reading the column that it was made over.
     views.retain(|view| !(swap && view.materialized && view.hidden));
+    down(session, &views, &columns.join(", "))
+}
+
+fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
     let mut down = Down::default();
-    for view in &views {
+    for view in views {
         if view.materialized {
-            let error = Error::new(
-                codes::UNSUPPORTED,
-                format!("materialised view {} reads {}", view.name, columns.join(", ")),
-            );
+            let error =
+                Error::new(codes::UNSUPPORTED, format!("materialised view {} reads {read}", view.name));
             return Err(error.with_help(if view.hidden {
                 "a migration has dropped it and keeps it for its way back: MIGRATE PURGE that one first, or drop the \
                  view with retain = false"
@@ -119,7 +127,7 @@ pub(super) fn take_down(
 
 /// Fails when a view reads the column.
 pub(super) fn none_over(session: &mut Session, table: &ObjectName, column: &str) -> Result<()> {
-    let views = over(session, table, &[column])?;
+    let views = over(session, table, Some(&[column]))?;
     let Some(first) = views.first() else { return Ok(()) };
     Err(Error::new(
         codes::UNSUPPORTED,
@@ -128,21 +136,25 @@ pub(super) fn none_over(session: &mut Session, table: &ObjectName, column: &str)
     .with_help("drop that view first"))
 }
 
-/// The views over the columns and those over these, each after those it reads.
-fn over(session: &mut Session, table: &ObjectName, columns: &[&str]) -> Result<Vec<View>> {
-    if columns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
+/// The views over the columns, or over the table at all, and those over these, each after those it reads.
+fn over(session: &mut Session, table: &ObjectName, columns: Option<&[&str]>) -> Result<Vec<View>> {
+    let which = match columns {
+        None => String::new(),
+        Some([]) => return Ok(Vec::new()),
+        Some(columns) => {
+            let names: Vec<String> = columns.iter().map(|name| literal(name)).collect();
+            format!(" AND a.attname IN ({})", names.join(", "))
+        }
+    };
     let found = session.query(
         &format!(
             "WITH RECURSIVE v(oid, depth) AS ( \
                  SELECT r.ev_class, 1 FROM pg_catalog.pg_depend d \
                  JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid \
-                 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
                  WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-                   AND d.refobjid = {} AND a.attname IN ({}) AND r.ev_class <> d.refobjid \
+                   AND d.refobjid = {}{which} AND r.ev_class <> d.refobjid \
                  UNION \
                  SELECT r.ev_class, v.depth + 1 FROM v \
                  JOIN pg_catalog.pg_depend d ON d.refobjid = v.oid \
@@ -155,7 +167,6 @@ fn over(session: &mut Session, table: &ObjectName, columns: &[&str]) -> Result<V
              JOIN pg_catalog.pg_class c ON c.oid = x.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              ORDER BY x.depth, x.oid",
             catalog::regclass(table),
-            names.join(", "),
             pql_planner::HIDDEN_PREFIX
         ),
         &[],
@@ -215,7 +226,7 @@ fn definition(session: &mut Session, view: &View) -> Result<Taken> {
          WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = {oid} ORDER BY d.objsubid",
         name = escaped(name)
     ))?);
-    all.extend(column(&grants(name, *oid))?);
+    all.extend(column(&granted(name, *oid))?);
     all.extend(column(&format!(
         "SELECT pg_catalog.format('GRANT %s (%I) ON {} TO %s%s', g.privilege_type, a.attname, \
              CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) \
@@ -227,8 +238,13 @@ fn definition(session: &mut Session, view: &View) -> Result<Taken> {
     Ok(Taken { name: name.clone(), head: create, text: text.to_owned(), rest: all })
 }
 
+/// What was granted on a relation, as statements; `name` says what it is called, and its kind where that has to be said.
+pub(super) fn grants(session: &mut Session, name: &str, oid: i64) -> Result<Vec<String>> {
+    Ok(catalog::texts(session.query(&granted(name, oid), &[])?.rows))
+}
+
 /// What was granted on the view: all of it is said, since a new view has what its owner has by default.
-fn grants(name: &str, oid: i64) -> String {
+fn granted(name: &str, oid: i64) -> String {
     format!(
         "SELECT s FROM ( \
              SELECT 0 AS at, pg_catalog.format('REVOKE ALL ON {name} FROM %I', pg_catalog.pg_get_userbyid(c.relowner)) \

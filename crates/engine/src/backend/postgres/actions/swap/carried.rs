@@ -7,6 +7,7 @@ use super::super::super::blockers::literal;
 use super::super::super::link::Session;
 use super::super::catalog::{self, regclass};
 use super::super::statements::{alter_column, ident, object};
+use super::super::views;
 use crate::backend::Connection as _;
 use crate::{Result, Value};
 
@@ -31,11 +32,31 @@ struct Owned {
 
 /// An identity, with where it is.
 #[derive(Debug)]
-struct Counting {
+pub(in super::super) struct Counting {
     kind: Identity,
     sequence: String,
     options: String,
     last: String,
+    /// What hangs on the sequence itself, as statements.
+    rest: Vec<String>,
+}
+
+impl Counting {
+    /// The statements that give it to a column without one.
+    pub(in super::super) fn again(&self, table: &ObjectName, column: &str) -> Vec<String> {
+        let kind = match self.kind {
+            Identity::Always => "ALWAYS",
+            Identity::ByDefault => "BY DEFAULT",
+        };
+        let words =
+            format!("ADD GENERATED {kind} AS IDENTITY (SEQUENCE NAME {} {})", self.sequence, self.options);
+        let mut all = vec![
+            alter_column(table, column, &words),
+            format!("SELECT pg_catalog.setval({}, {})", literal(&self.sequence), self.last),
+        ];
+        all.extend(self.rest.iter().cloned());
+        all
+    }
 }
 
 /// Reads what hangs on a column.
@@ -101,10 +122,15 @@ pub(super) fn read(session: &mut Session, table: &ObjectName, column: &str) -> R
     })
 }
 
-fn counting(session: &mut Session, table: &ObjectName, column: &str) -> Result<Option<Counting>> {
+/// Reads a column's identity.
+pub(in super::super) fn counting(
+    session: &mut Session,
+    table: &ObjectName,
+    column: &str,
+) -> Result<Option<Counting>> {
     let found = session.query(
         &format!(
-            "SELECT a.attidentity::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \
+            "SELECT c.oid::int8, a.attidentity::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \
                  pg_catalog.format('START WITH %s INCREMENT BY %s %s %s CACHE %s %s', s.seqstart, s.seqincrement, \
                      CASE WHEN s.seqmin = CASE WHEN s.seqincrement > 0 THEN 1 ELSE -y.most - 1 END \
                          THEN 'NO MINVALUE' ELSE 'MINVALUE ' || s.seqmin END, \
@@ -127,12 +153,21 @@ fn counting(session: &mut Session, table: &ObjectName, column: &str) -> Result<O
         &[],
     )?;
     let Some(row) = found.rows.into_iter().next() else { return Ok(None) };
-    let [Value::Text(kind), Value::Text(sequence), Value::Text(options)] = row.as_slice() else {
+    let [Value::Integer(oid), Value::Text(kind), Value::Text(sequence), Value::Text(options)] =
+        row.as_slice()
+    else {
         return Ok(None);
     };
     let last = session
         .batch_value(&format!("SELECT pg_catalog.format('%s, %L', last_value, is_called) FROM {sequence}"))?;
+    let comment = session.batch_value(&format!(
+        "SELECT pg_catalog.quote_literal(pg_catalog.obj_description({oid}, 'pg_class'))"
+    ))?;
+    let mut rest: Vec<String> =
+        comment.map(|text| format!("COMMENT ON SEQUENCE {sequence} IS {text}")).into_iter().collect();
+    rest.extend(views::grants(session, &format!("SEQUENCE {sequence}"), *oid)?);
     Ok(Some(Counting {
+        rest,
         kind: if kind == "a" { Identity::Always } else { Identity::ByDefault },
         sequence: sequence.clone(),
         options: options.clone(),
@@ -164,16 +199,7 @@ impl Carried {
         if let Some(counting) = &self.identity {
             all.push(alter_column(table, former, "DROP IDENTITY"));
             all.push(alter_column(table, former, "DROP NOT NULL"));
-            let kind = match counting.kind {
-                Identity::Always => "ALWAYS",
-                Identity::ByDefault => "BY DEFAULT",
-            };
-            let words = format!(
-                "ADD GENERATED {kind} AS IDENTITY (SEQUENCE NAME {} {})",
-                counting.sequence, counting.options
-            );
-            all.push(alter_column(table, column, &words));
-            all.push(format!("SELECT pg_catalog.setval({}, {})", literal(&counting.sequence), counting.last));
+            all.extend(counting.again(table, column));
         }
         all
     }

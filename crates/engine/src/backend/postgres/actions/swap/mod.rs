@@ -8,7 +8,7 @@
 //! The hidden column is always written by a trigger of ours that cannot make the application's write fail: a value that
 //! cannot be computed is NULL there, and is found before anything depends on it.
 
-mod carried;
+pub(super) mod carried;
 mod exchange;
 mod forth;
 mod functions;
