@@ -320,11 +320,14 @@ fn a_rollback_that_is_called_off_leaves_everything_applied() {
 /// To whom sees the database as it was before the rows were filled, the new column would be empty, or the new table.
 #[test]
 fn whoever_sees_the_past_is_waited_for() {
-    for indexes in [
-        "",
-        "CREATE INDEX a ON t (n); CREATE INDEX b ON t (other); CREATE INDEX c ON t (n, other); ANALYZE t",
-    ] {
-        seen_from_the_past(&Database::with(&format!("{TABLE} {indexes}")));
+    let indexes =
+        "CREATE INDEX a ON t (n); CREATE INDEX b ON t (other); CREATE INDEX c ON t (n, other); ANALYZE t";
+    for (indexes, kept) in [("", "0"), (indexes, "1")] {
+        let database = Database::with(&format!("{TABLE} {indexes}"));
+        seen_from_the_past(&database);
+        let hidden = "SELECT count(*) FROM pg_class \
+                      WHERE relname = 't' AND relnamespace::regnamespace::text LIKE '\\_pql\\_%'";
+        assert_eq!(one(&database, hidden), kept);
     }
 }
 
