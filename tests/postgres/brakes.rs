@@ -36,16 +36,13 @@ fn a_late_standby_is_waited_for() {
         options.run.throttle = 0.95;
         let (mut said, mut rows, mut looks) = (String::new(), Vec::new(), 0);
         let mut observer = |progress: &RunProgress| {
-            match &progress.waiting {
-                Some(waiting) => {
-                    said.clone_from(waiting);
-                    rows.push(progress.rows);
-                    looks += 1;
-                    if looks == 5 {
-                        standby.batch_execute("SELECT pg_wal_replay_resume()").unwrap();
-                    }
+            if let Some(waiting) = &progress.waiting {
+                said.clone_from(waiting);
+                rows.push(progress.rows);
+                looks += 1;
+                if looks == 5 {
+                    standby.batch_execute("SELECT pg_wal_replay_resume()").unwrap();
                 }
-                None => {}
             }
             Signal::Go
         };

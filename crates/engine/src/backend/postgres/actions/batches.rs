@@ -1,5 +1,5 @@
-//! A table changed in batches: ranges of its key, one short transaction each, on two connections at a time where the
-//! table is large.
+//! A table changed in batches: ranges of its key, one short transaction each, on several connections at a time
+//! where the table is large.
 //!
 //! - A lane (see `lanes`) owns a part of the key's range and goes through it by itself; it has leave for one message
 //!   more than the coordinator has taken up. Its batches journal themselves, so that the journal always says where each
@@ -32,8 +32,10 @@ use crate::{Error, Result};
 
 /// How often is listened during a wait.
 pub(super) const GLANCE: Duration = Duration::from_millis(20);
-/// Tables with fewer rows are not worth a second connection.
-const WORTH_TWO: u64 = 20_000;
+/// How many lanes a table is worth, and from how many rows on. Beside applications that are always at work each lane gets
+/// as much of the processors as one of them: with two a fill takes longer than one whose batches make them wait.
+const LANES: u64 = 3;
+const WORTH_MORE: u64 = 20_000;
 /// How many messages a lane has leave for.
 const AHEAD: usize = 2;
 /// The rows that a batch has changed, in the WITH of its statement.
@@ -161,14 +163,14 @@ fn begin(session: &mut Session, work: &Work<'_>, total: u64) -> Result<Cursor> {
         let Some(end) = edge(session, work, "DESC", 0)? else {
             return Ok(Cursor { lanes: Vec::new(), last_look: false });
         };
-        let middle = if total >= WORTH_TWO { edge(session, work, "ASC", total / 2)? } else { None };
-        match middle.filter(|middle| *middle != end) {
-            Some(middle) => vec![
-                Lane { after: None, upto: Some(middle.clone()), done: false },
-                Lane { after: Some(middle), upto: Some(end), done: false },
-            ],
-            None => vec![Lane { after: None, upto: Some(end), done: false }],
+        let mut ends = Vec::new();
+        for count in (1..LANES).filter(|_| total >= WORTH_MORE) {
+            ends.extend(edge(session, work, "ASC", total * count / LANES)?);
         }
+        ends.push(end);
+        ends.dedup();
+        let starts = std::iter::once(None).chain(ends.iter().cloned().map(Some));
+        starts.zip(&ends).map(|(after, end)| Lane { after, upto: Some(end.clone()), done: false }).collect()
     };
     Ok(Cursor { lanes, last_look: false })
 }
