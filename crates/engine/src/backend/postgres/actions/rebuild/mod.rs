@@ -146,13 +146,13 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     if !catalog::has_relation(run.session, &rebuild.retained)? {
         return run.finish();
     }
+    fits(run.session, rebuild)?;
     let flow = flow::back(rebuild);
-    flow.refuse(run.session)?;
     if !catalog::has_relation(run.session, &rebuild.forward.log)? {
         // What is drained must not be what the application waits for.
         let again = pql_planner::Capture { table: rebuild.after.name.clone(), ..rebuild.forward.clone() };
         let mut sql = changes::start(&again, Noting::Each);
-        sql.push(changes::end(&rebuild.reverse));
+        sql.extend(changes::end(&rebuild.reverse));
         let sql = sql.join("; ");
         run.write(|session| {
             form::remember(session, rebuild, &rebuild.retained)?;
