@@ -283,6 +283,9 @@ fn what_is_renamed_later_can_be_written() {
             format!("{sum} 100 {}", 5050 - 2 + 1000 - 3 + 2000)
         );
         assert_eq!(database.dump(), before);
+        if indexes.is_empty() {
+            continue;
+        }
         // Given up under its new name.
         engine.apply(id, &options(), &mut Silent).unwrap();
         engine.apply(renamed, &options(), &mut Silent).unwrap();

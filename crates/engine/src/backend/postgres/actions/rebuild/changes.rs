@@ -60,22 +60,45 @@ pub(in super::super) fn start(capture: &Capture, noting: Noting) -> Vec<String> 
     all
 }
 
-/// The statement that ends it and keeps what was noted. The triggers go with their function, whatever the table is
+/// The statements by which whoever writes the table waits a millisecond for each statement, before it holds anything: who
+/// writes faster than can be followed would otherwise be followed for ever.
+pub(super) fn slow_down(log: &ObjectName, table: &ObjectName) -> [String; 2] {
+    let function = object(&slow(log));
+    [
+        format!(
+            "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS \
+             $pql$ BEGIN PERFORM pg_catalog.pg_sleep(0.001); RETURN NULL; END $pql$"
+        ),
+        format!(
+            "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT \
+             EXECUTE FUNCTION {function}()",
+            ident(&slow(log).name),
+            object(table)
+        ),
+    ]
+}
+
+fn slow(log: &ObjectName) -> ObjectName {
+    log.sibling(format!("{}_s", short(log)))
+}
+
+/// The statements that end it and keep what was noted. The triggers go with their functions, whatever the table is
 /// called by now.
-pub(super) fn end(capture: &Capture) -> String {
-    format!("DROP FUNCTION IF EXISTS {}() CASCADE", object(&capture.log))
+pub(super) fn end(capture: &Capture) -> [String; 2] {
+    [capture.log.clone(), slow(&capture.log)]
+        .map(|function| format!("DROP FUNCTION IF EXISTS {}() CASCADE", object(&function)))
 }
 
 /// The statements that end it, with the log and what was remembered with it.
 pub(in super::super) fn stop(capture: &Capture) -> Vec<String> {
-    let mut all = vec![end(capture)];
+    let mut all = Vec::from(end(capture));
     all.extend([&capture.log, &memory(capture)].map(|name| format!("DROP TABLE IF EXISTS {}", object(name))));
     all
 }
 
 /// What the views over the table said before it was replaced.
 pub(super) fn memory(capture: &Capture) -> ObjectName {
-    capture.log.sibling(format!("{}_v", short(capture)))
+    capture.log.sibling(format!("{}_v", short(&capture.log)))
 }
 
 /// The column that says whether the key may be gone.
@@ -88,10 +111,10 @@ pub(super) fn columns(key: &Key) -> Vec<String> {
 
 /// The triggers: for each row, and for all at once.
 fn triggers(capture: &Capture) -> [String; 2] {
-    ['c', 't'].map(|letter| ident(&format!("{}_{letter}", short(capture))))
+    ['c', 't'].map(|letter| ident(&format!("{}_{letter}", short(&capture.log))))
 }
 
 /// A name with room for two characters more, still told apart from others by what it begins with.
-fn short(capture: &Capture) -> &str {
-    pql_planner::text::postgres_cut(&capture.log.name, 2)
+fn short(log: &ObjectName) -> &str {
+    pql_planner::text::postgres_cut(&log.name, 2)
 }

@@ -22,8 +22,10 @@ use crate::{Error, Result, Value};
 
 /// Up to so many entries, each row is looked up; for more, the server chooses.
 const LOOKED_UP: u64 = 5_000;
-/// So many rounds in a row may find more than the best one did: then the log does not get shorter.
-const ROUNDS: usize = 8;
+/// After so many rounds in a row that find hardly less than the best one did, whoever writes is slowed down.
+const PATIENCE: usize = 2;
+/// After so many the log does not get shorter.
+const ROUNDS: usize = 10;
 
 /// How the log is caught up with.
 #[derive(Debug, Clone, Copy)]
@@ -333,9 +335,28 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>, few: u64, examines: 
         if found <= few {
             break;
         }
-        in_vain = if found < least { 0 } else { in_vain + 1 };
+        in_vain = if found < least - least / 4 { 0 } else { in_vain + 1 };
         least = least.min(found);
+        if in_vain == PATIENCE {
+            slow_down(run, flow)?;
+        }
     }
+    Ok(())
+}
+
+/// Lets whoever writes wait a little.
+fn slow_down(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
+    let Some(log) = flow.logs.last() else { return Ok(()) };
+    let sql = changes::slow_down(log, flow.source).join("; ");
+    run.write(|session| {
+        session.batch(&sql)?;
+        Ok(((), Progress::default()))
+    })?;
+    let table = object(flow.source);
+    run.step.note(&format!(
+        "{table} was written faster than another table could follow it: towards the end, each statement that wrote it \
+         was made to wait a millisecond"
+    ));
     Ok(())
 }
 

@@ -147,13 +147,13 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     if !catalog::has_relation(run.session, &rebuild.retained)? {
         return run.finish();
     }
+    fits(run.session, rebuild)?;
     let flow = flow::back(rebuild);
-    flow.refuse(run.session)?;
     if !catalog::has_relation(run.session, &rebuild.forward.log)? {
         // What is drained must not be what the application waits for.
         let again = pql_planner::Capture { table: rebuild.after.name.clone(), ..rebuild.forward.clone() };
         let mut sql = changes::start(&again, Noting::Each);
-        sql.push(changes::end(&rebuild.reverse));
+        sql.extend(changes::end(&rebuild.reverse));
         let sql = sql.join("; ");
         run.write(|session| {
             form::remember(session, rebuild, &rebuild.retained)?;
@@ -210,13 +210,18 @@ pub(super) fn forget_statements(rebuild: &Rebuild) -> Vec<String> {
     exchange::forget_statements(rebuild)
 }
 
-/// Fails with the rows that were written since and whose values do not fit the old table.
+/// Fails with what hangs on the table that the old one could not have, and with the rows that were written since and
+/// whose values do not fit it.
 pub(super) fn fits(session: &mut Session, rebuild: &Rebuild) -> Result<()> {
-    if catalog::has_relation(session, &rebuild.retained)? {
-        flow::back(rebuild).refuse(session)
-    } else {
-        Ok(())
+    if !catalog::has_relation(session, &rebuild.retained)? {
+        return Ok(());
     }
+    form::examine(session, rebuild).map_err(|error| match error.code() {
+        codes::DRIFTED => Error::new(codes::UNSUPPORTED, error.message().to_owned())
+            .with_help("take it away, roll back again, and make it again after"),
+        _ => error,
+    })?;
+    flow::back(rebuild).refuse(session)
 }
 
 /// What an action runs, for showing.
