@@ -88,9 +88,9 @@ impl Engine {
                 || (!cancelled && options.on_failure == OnFailure::Pause);
             if stays || barrier.is_some() {
                 let error = match (barrier, run.reason) {
-                    (_, Some(_)) => stuck(error, record.migration.id, &run),
+                    (_, Some(_)) => stuck(error, cause.as_ref(), record.migration.id, &run),
                     (Some(step), None) if !stays => barred(error, stored, step),
-                    (None, None) if spent => stuck(error, record.migration.id, &run),
+                    (None, None) if spent => stuck(error, None, record.migration.id, &run),
                     _ => error,
                 };
                 self.rest(lease, record, Some(Failure::from(&error)))?;
@@ -235,10 +235,15 @@ fn settle(error: Error, intent: Intent) -> Error {
     })
 }
 
-fn stuck(error: Error, id: MigrationId, run: &Run) -> Error {
-    Error::new(codes::STUCK, format!("the migration could neither be finished nor taken back: {error}"))
-        .with_help(format!("remove the cause; then {}", ways_on(id, Some(run))))
-        .with_source(error)
+/// The error of a run that cannot go either way, with what turned it round.
+fn stuck(error: Error, cause: Option<&Error>, id: MigrationId, run: &Run) -> Error {
+    let cause = cause.map_or_else(String::new, |cause| format!("{cause}; and then, "));
+    Error::new(
+        codes::STUCK,
+        format!("the migration could neither be finished nor taken back: {cause}{error}"),
+    )
+    .with_help(format!("remove the cause; then {}", ways_on(id, Some(run))))
+    .with_source(error)
 }
 
 fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {

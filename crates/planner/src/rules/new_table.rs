@@ -68,7 +68,7 @@ pub(super) fn change_type(
         ),
     );
     let after = ladder.table(&before.name)?;
-    let rebuild = describe(ladder, before.clone(), after, (old, new), &conversion, key);
+    let rebuild = describe(ladder, before.clone(), after, (old, new), &conversion, &key);
     steps(ladder, rebuild, (old, new), conversion.fits.as_ref());
     Ok(true)
 }
@@ -118,7 +118,7 @@ fn describe(
     after: Table,
     (old, new): (&Column, &Column),
     conversion: &Conversion,
-    key: RowKey,
+    key: &RowKey,
 ) -> Rebuild {
     let capture = |table: &Table, log: ObjectName| Capture {
         table: table.name.clone(),
