@@ -177,6 +177,10 @@ pub enum Entry {
     },
 }
 
+/// The cursor of SQL of the user's that ran outside a transaction and ended with an error: what it had done by then, if
+/// anything, is not known to the journal.
+pub(crate) const FAILED: &str = "failed";
+
 /// How far an action is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {

@@ -70,7 +70,10 @@ impl Engine {
                         // The migration is applied whatever becomes of this; the next run would try it again.
                         let _ = self.purge_one(lease, record.migration.id, options, observer);
                     }
-                    return cause.map_or(Ok(report), Err);
+                    return match cause {
+                        Some(cause) => Err(noted(cause, &report.notes)),
+                        None => Ok(report),
+                    };
                 }
                 Err(error) => error,
             };
@@ -233,6 +236,13 @@ fn settle(error: Error, intent: Intent) -> Error {
         Intent::Apply => "what the migration had done was taken back; the database is as it was before",
         Intent::Rollback => "the migration stays applied; nothing was lost",
     })
+}
+
+/// The same with what taking it back has left.
+fn noted(error: Error, notes: &[String]) -> Error {
+    let all: Vec<&str> = error.help().into_iter().chain(notes.iter().map(String::as_str)).collect();
+    let all = all.join("; ");
+    if notes.is_empty() { error } else { error.with_help(all) }
 }
 
 /// The error of a run that cannot go either way, with what turned it round.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use pql_planner::{Action, Change, Phase, Plan};
 use pql_schema::{Fingerprint, MigrationId, ObjectName};
 
-use crate::backend::{Backend, Connection, Progress, RunOptions, Step as _};
+use crate::backend::{Backend, Connection, FAILED, Progress, RunOptions, Step as _};
 use crate::journal::{Heading, Journal, State, StepRow, Totals};
 use crate::lease::Lease;
 use crate::{Error, Result, codes};
@@ -273,6 +273,15 @@ impl<'r> Runner<'r> {
     /// Takes one step back, from where that was left.
     fn take_back(&mut self, step: usize, rows: &[StepRow]) -> Result<()> {
         let planned = &self.plan.steps[step];
+        if planned.irreversible && find(rows, Unit { step, undo: None }).is_some_and(has_failed) {
+            self.meter.note(&format!(
+                "except for what step {} ({}) had done when it failed: it runs outside a transaction, so look what it \
+                 has left",
+                step + 1,
+                planned.action.verb()
+            ));
+            return self.forget(step);
+        }
         if planned.irreversible {
             return Err(Error::new(
                 codes::IRREVERSIBLE,
@@ -454,9 +463,14 @@ impl<'r> Runner<'r> {
 /// The first of the steps in effect that has no way back.
 pub(crate) fn barrier(rows: &[StepRow], plan: &Plan) -> Option<usize> {
     rows.iter()
-        .filter(|row| row.undo.is_none() && row.state != State::Started)
+        .filter(|row| row.undo.is_none() && row.state != State::Started && !has_failed(row))
         .map(|row| row.step)
         .find(|&step| plan.steps[step].irreversible)
+}
+
+/// SQL of the user's that ran outside a transaction, to an error.
+fn has_failed(row: &StepRow) -> bool {
+    row.state == State::Partial && row.cursor.as_deref() == Some(FAILED)
 }
 
 fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {

@@ -4,14 +4,22 @@ use pql_schema::tokens;
 use rusqlite::{Batch, Connection as Db};
 
 use super::metadata;
-use super::run::{Run, done, with_triggers};
+use super::run::{Run, done, roll_back, with_triggers};
+use crate::backend::{FAILED, Progress};
 use crate::error::codes;
 use crate::{Error, Result};
 
 /// Runs the statements of an EXECUTE.
 pub(super) fn execute(run: &mut Run<'_>, sql: &str, outside_transaction: bool) -> Result<()> {
     if outside_transaction {
-        with_triggers(run.db, || statements(run.db, sql, true))?;
+        let outcome = with_triggers(run.db, || statements(run.db, sql, true));
+        if outcome.is_err() {
+            roll_back(run.db);
+            let failed = Progress { cursor: Some(FAILED.to_owned()), ..Progress::default() };
+            // The error matters more than a note that cannot be made.
+            let _ = run.write(|_| Ok(((), failed)));
+        }
+        outcome?;
         return run.finish();
     }
     // Foreign keys can only be switched outside a transaction.

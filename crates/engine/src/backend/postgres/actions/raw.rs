@@ -4,6 +4,7 @@ use pql_schema::tokens;
 
 use super::super::run::Run;
 use super::indexes::{self, Work};
+use crate::backend::{FAILED, Progress};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -11,7 +12,13 @@ use crate::{Error, Result};
 pub(super) fn execute(run: &mut Run<'_>, sql: &str, outside: bool) -> Result<()> {
     if outside {
         let shown: String = sql.chars().take(60).collect();
-        indexes::beside(run, sql, Work::Own, &shown)?;
+        let outcome = indexes::beside(run, sql, Work::Own, &shown);
+        if outcome.as_ref().is_err_and(|error| error.code() != codes::CONNECTION) {
+            let failed = Progress { cursor: Some(FAILED.to_owned()), ..Progress::default() };
+            // The error matters more than a note that cannot be made.
+            let _ = run.write(|_| Ok(((), failed.clone())));
+        }
+        outcome?;
         return run.finish();
     }
     for word in first_words(sql) {
