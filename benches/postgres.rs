@@ -42,6 +42,16 @@ struct Change {
     pql: &'static str,
 }
 
+/// A column of whole numbers made one of decimals, by hand.
+const TO_NUMERIC: &[&str] = &[
+    "ALTER TABLE items ADD COLUMN n2 numeric(12,2)",
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n2 := NEW.n; RETURN NEW; END $$; \
+     CREATE TRIGGER t BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
+    "UPDATE items SET n2 = n WHERE {range} AND n2 IS NULL",
+    "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items ALTER n DROP NOT NULL; \
+     ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
+];
+
 const CHANGES: &[Change] = &[
     Change {
         name: "add column computed from another",
@@ -87,28 +97,14 @@ const CHANGES: &[Change] = &[
         name: "int to numeric",
         indexes: "",
         plain: "ALTER TABLE items ALTER COLUMN n TYPE numeric(12,2)",
-        recipe: &[
-            "ALTER TABLE items ADD COLUMN n2 numeric(12,2)",
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n2 := NEW.n; RETURN NEW; END $$; \
-             CREATE TRIGGER t BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
-            "UPDATE items SET n2 = n WHERE {range} AND n2 IS NULL",
-            "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items ALTER n DROP NOT NULL; \
-             ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
-        ],
+        recipe: TO_NUMERIC,
         pql: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)",
     },
     Change {
         name: "int to numeric, four indexes",
         indexes: "CREATE INDEX a ON items (label); CREATE INDEX b ON items (other); CREATE INDEX c ON items (parent, id)",
         plain: "ALTER TABLE items ALTER COLUMN n TYPE numeric(12,2)",
-        recipe: &[
-            "ALTER TABLE items ADD COLUMN n2 numeric(12,2)",
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n2 := NEW.n; RETURN NEW; END $$; \
-             CREATE TRIGGER t BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
-            "UPDATE items SET n2 = n WHERE {range} AND n2 IS NULL",
-            "BEGIN; DROP TRIGGER t ON items; ALTER TABLE items ALTER n DROP NOT NULL; \
-             ALTER TABLE items RENAME n TO n_old; ALTER TABLE items RENAME n2 TO n; COMMIT",
-        ],
+        recipe: TO_NUMERIC,
         pql: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)",
     },
     Change {

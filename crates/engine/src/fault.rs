@@ -309,6 +309,7 @@ impl Step for FaultyStep<'_> {
         self.at(number)?;
         Ok(ticket)
     }
+
     fn breathe(&mut self, progress: &Progress) -> Result<()> {
         self.after()?;
         self.inner.breathe(progress)

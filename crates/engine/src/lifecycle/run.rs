@@ -240,9 +240,12 @@ fn settle(error: Error, intent: Intent) -> Error {
 
 /// The same with what taking it back has left.
 fn noted(error: Error, notes: &[String]) -> Error {
+    if notes.is_empty() {
+        return error;
+    }
     let all: Vec<&str> = error.help().into_iter().chain(notes.iter().map(String::as_str)).collect();
     let all = all.join("; ");
-    if notes.is_empty() { error } else { error.with_help(all) }
+    error.with_help(all)
 }
 
 /// The error of a run that cannot go either way, with what turned it round.

@@ -94,17 +94,13 @@ impl Meter {
     /// Shows the state, unless it was shown a moment ago; gives the observer's last word.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(super) fn report(&mut self, observer: &mut dyn Observer) -> Signal {
-        if self.reported.is_some_and(|at| at.elapsed() < PERIOD) {
+        if self.was_just_shown() {
             return self.last;
         }
-        self.reported = Some(Instant::now());
-        self.view.elapsed = self.started.elapsed();
-        self.view.longest_lock = self.longest_lock;
         let done = self.view.rows.saturating_sub(self.step_base) as f64;
         let seconds = self.step_started.elapsed().as_secs_f64();
         self.view.rows_per_second = if seconds > 0.0 { done / seconds } else { 0.0 };
-        self.last = observer.progress(&self.view);
-        self.last
+        self.tell(self.longest_lock, observer)
     }
 
     /// Adds what a run beside this one has cost.
@@ -116,18 +112,25 @@ impl Meter {
 
     /// Shows how far one of several runs is that go on side by side.
     pub(super) fn show(&mut self, one: &RunProgress, observer: &mut dyn Observer) -> Signal {
-        let (step, action) = (self.view.step, self.view.action);
-        let waiting = self.view.waiting.take();
-        self.view = RunProgress { longest_lock: self.view.longest_lock, ..one.clone() };
-        if (step, action, &waiting) != (self.view.step, self.view.action, &self.view.waiting) {
+        let what = |view: &RunProgress| (view.step, view.action, view.waiting.clone());
+        if what(&self.view) != what(one) {
             self.reported = None;
         }
-        if self.reported.is_some_and(|at| at.elapsed() < PERIOD) {
+        self.view.clone_from(one);
+        if self.was_just_shown() {
             return self.last;
         }
+        self.tell(self.longest_lock.max(one.longest_lock), observer)
+    }
+
+    fn was_just_shown(&self) -> bool {
+        self.reported.is_some_and(|at| at.elapsed() < PERIOD)
+    }
+
+    fn tell(&mut self, longest_lock: Duration, observer: &mut dyn Observer) -> Signal {
         self.reported = Some(Instant::now());
         self.view.elapsed = self.started.elapsed();
-        self.view.longest_lock = self.longest_lock.max(one.longest_lock);
+        self.view.longest_lock = longest_lock;
         self.last = observer.progress(&self.view);
         self.last
     }

@@ -33,12 +33,21 @@ pub(super) struct StepRun<'r> {
 
 impl StepRun<'_> {
     fn write(&self, connection: &mut dyn Connection, progress: &Progress) -> Result<()> {
-        match self.unit {
-            None => Ok(()),
-            Some(unit) if progress.done && self.last_undo => {
-                self.journal.step_undone(connection, self.id, unit.step)
+        match self.entry(progress) {
+            Entry::Nothing => Ok(()),
+            Entry::Undone { step } => self.journal.step_undone(connection, self.id, step),
+            Entry::Progress { step, undo } => {
+                self.journal.step_progress(connection, self.id, (step, undo), progress)
             }
-            Some(unit) => self.journal.step_progress(connection, self.id, unit.key(), progress),
+        }
+    }
+
+    /// What the journal is to say of such progress.
+    fn entry(&self, progress: &Progress) -> Entry {
+        match self.unit {
+            None => Entry::Nothing,
+            Some(unit) if progress.done && self.last_undo => Entry::Undone { step: unit.step },
+            Some(unit) => Entry::Progress { step: unit.step, undo: unit.undo },
         }
     }
 }
@@ -59,12 +68,7 @@ impl Step for StepRun<'_> {
     fn ticket(&mut self, progress: &Progress) -> Result<Ticket> {
         self.done = progress.done;
         self.meter.advance(progress);
-        let entry = match self.unit {
-            None => Entry::Nothing,
-            Some(unit) if progress.done && self.last_undo => Entry::Undone { step: unit.step },
-            Some(unit) => Entry::Progress { step: unit.step, undo: unit.undo },
-        };
-        Ok(Ticket { fence: self.lease.fence(), migration: self.id, entry })
+        Ok(Ticket { fence: self.lease.fence(), migration: self.id, entry: self.entry(progress) })
     }
 
     fn breathe(&mut self, progress: &Progress) -> Result<()> {

@@ -42,6 +42,15 @@ pub(super) fn of(session: &mut Session, tables: &[ObjectName]) -> Result<Vec<Str
         .collect())
 }
 
+/// What is said of a session, as an expression over `pg_stat_activity a`, with its process's number.
+pub(super) fn described(pid: &str) -> String {
+    format!(
+        "pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', {pid}, a.usename, a.state, \
+             pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
+             pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80))"
+    )
+}
+
 /// Stops a vacuum that the server has begun by itself on one of the tables, as the server does for whoever has waited a
 /// second for it: until then everyone who came after us would wait, too. It leaves one alone that must not be put off.
 pub(super) fn send_vacuum_away(session: &mut Session, tables: &[ObjectName]) -> Result<()> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use pql_planner::{Action, Check};
 use pql_schema::{Index, KeyPart, ObjectName};
 
-use super::super::blockers::literal;
+use super::super::blockers::{described, literal};
 use super::super::errors::{moved, state};
 use super::super::link::Session;
 use super::super::run::Run;
@@ -208,14 +208,13 @@ fn waited_for(session: &mut Session, mark: &str) -> Option<(String, bool)> {
              SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = w.pid AND NOT l.granted \
                      AND l.locktype = 'relation' AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock')) AS blocks, \
                  CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
-                 ELSE pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', b.pid, a.usename, \
-                     a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
-                     pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) END AS said \
+                 ELSE {} END AS said \
              FROM pg_catalog.pg_stat_activity w \
              CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b(pid) \
              LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid \
              WHERE pg_catalog.starts_with(w.query, {}) AND w.state = 'active' \
              ORDER BY a.xact_start LIMIT {BLOCKERS}) x",
+        described("b.pid"),
         literal(mark)
     ), &[]);
     match found.ok()?.rows.into_iter().next()?.as_slice() {

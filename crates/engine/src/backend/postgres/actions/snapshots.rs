@@ -9,6 +9,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::blockers::{described, literal};
 use super::super::link::Session;
 use super::super::run::Run;
 use crate::backend::Connection as _;
@@ -81,24 +82,21 @@ pub(super) fn outlast(run: &mut Run<'_>) -> Result<()> {
 /// The transactions of others in this database that have a view of it now; of some, those that still have.
 fn viewers(session: &mut Session, among: Option<&[String]>) -> Result<Vec<Viewer>> {
     let among = among.map_or_else(String::new, |numbers| {
-        let each: Vec<String> =
-            numbers.iter().map(|number| super::super::blockers::literal(number)).collect();
+        let each: Vec<String> = numbers.iter().map(|number| literal(number)).collect();
         format!(" AND l.virtualtransaction IN ({}) AND a.backend_xmin IS NOT NULL", each.join(", "))
     });
     // What a session does is NULL to those who may not know. Whoever has no user is one of the server's own processes.
     let found = session.query(
         &format!(
             "SELECT l.virtualtransaction::text, \
-                    pg_catalog.format('process %s (%s, %s) has had its transaction open for %s s: %s', a.pid, a.usename, \
-                        a.state, pg_catalog.round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1), \
-                        pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)), \
-                    a.state IS NOT NULL \
+                    {}, a.state IS NOT NULL \
              FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
              WHERE l.locktype = 'virtualxid' AND l.granted AND l.mode = 'ExclusiveLock' \
                AND a.datname = pg_catalog.current_database() AND a.usesysid IS NOT NULL \
                AND a.pid <> pg_catalog.pg_backend_pid() AND (a.backend_xmin IS NOT NULL OR a.state IS NULL){among} \
                AND a.pid NOT IN (SELECT v.pid FROM pg_catalog.pg_stat_progress_vacuum v) \
-             ORDER BY a.xact_start"
+             ORDER BY a.xact_start",
+            described("a.pid")
         ),
         &[],
     )?;

@@ -33,10 +33,11 @@ pub(super) fn rows(
 ) -> Result<()> {
     let chunk = Chunk::create(run, rebuild, flow)?;
     let outcome = all(run, flow, chunk.as_ref(), walk, progress);
-    if chunk.is_some() {
-        run.db.execute_batch(&format!("DROP TABLE IF EXISTS temp.{CHUNK}"))?;
+    if chunk.is_none() {
+        return outcome;
     }
-    outcome
+    let dropped = run.db.execute_batch(&format!("DROP TABLE IF EXISTS temp.{CHUNK}"));
+    outcome.and_then(|()| Ok(dropped?))
 }
 
 fn all(
