@@ -54,7 +54,7 @@ pub(super) fn apply(
         && interpreter.engine()?.info(id)?.status == MigrationStatus::Generated
     {
         // It was never begun: nobody should find it and wonder.
-        interpreter.engine()?.cancel(id, &options, &mut &*line)?;
+        interpreter.engine_for(&options)?.cancel(id, &options, &mut &*line)?;
     }
     outcome
 }
@@ -146,14 +146,14 @@ pub(super) fn roll_back(
     }
     let id = recorded.info.migration_id;
     if entry.status() == FileStatus::Interrupted {
-        let report = interpreter.engine()?.take_back(id, &options, &mut &*line)?;
+        let report = interpreter.engine_for(&options)?.take_back(id, &options, &mut &*line)?;
         // What was interrupted may have been on its way back to where it is applied.
         if report.status != MigrationStatus::Applied {
             return Ok(report);
         }
     }
     let target = RollbackTarget::Migration(id);
-    let mut reports = interpreter.engine()?.rollback(target, &options, &mut &*line)?;
+    let mut reports = interpreter.engine_for(&options)?.rollback(target, &options, &mut &*line)?;
     reports
         .pop()
         .ok_or_else(|| Error::new(pql_engine::codes::NOT_APPLIED, format!("{} is not applied", entry.id)))

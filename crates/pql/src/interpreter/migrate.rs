@@ -209,7 +209,7 @@ impl Interpreter {
     pub(super) fn cancel(&mut self, cancel: &ast::Cancel, line: &Line) -> Result<Answer, Error> {
         let options = self.settings.apply_options();
         let id = self.migration(cancel.migration_id().as_ref())?;
-        let report = self.engine()?.cancel(id, &options, &mut &*line)?;
+        let report = self.engine_for(&options)?.cancel(id, &options, &mut &*line)?;
         Ok(Answer::Rows(answers::reports([&report])))
     }
 
