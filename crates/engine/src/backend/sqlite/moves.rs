@@ -88,6 +88,16 @@ pub(super) struct Copy<'a> {
     pub(super) key: &'a Key,
     /// Its stored columns without those of the key.
     pub(super) columns: &'a [String],
+    /// Where it is a table of keys only, that of the rows.
+    pub(super) tied: Option<Tied<'a>>,
+}
+
+/// The table whose rows' keys stand in some columns of a copy.
+pub(super) struct Tied<'a> {
+    pub(super) table: &'a str,
+    pub(super) key: &'a Key,
+    /// The copy's columns for it.
+    pub(super) columns: &'a [String],
 }
 
 /// The key of a row now, and when the log was started.
@@ -171,6 +181,18 @@ impl Copy<'_> {
     }
 
     fn remove(&self, key: &[Cell]) -> Result<()> {
+        if let Some(tied) = &self.tied {
+            let names: Vec<String> = tied.columns.iter().map(|name| ident(name)).collect();
+            let sql = format!(
+                "DELETE FROM main.{0} WHERE ({1}) IN (SELECT {2} FROM main.{3} WHERE {4})",
+                ident(tied.table),
+                tied.key.columns(""),
+                names.join(", "),
+                ident(self.table),
+                self.key.is_param("", 1)
+            );
+            self.db.prepare_cached(&sql)?.execute(params_from_iter(key))?;
+        }
         let sql = format!("DELETE FROM main.{} WHERE {}", ident(self.table), self.key.is_param("", 1));
         self.db.prepare_cached(&sql)?.execute(params_from_iter(key))?;
         Ok(())

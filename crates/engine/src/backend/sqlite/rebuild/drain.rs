@@ -39,8 +39,12 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
 
 /// Drains everything, inside a transaction in which nobody adds to the log.
 pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
-    flow.follow_moves(db, u64::MAX)?;
     let keys = flow.logged(db, None, u64::from(u32::MAX))?;
+    if !keys.is_empty() {
+        // The first of them may have come just now.
+        flow.pair_equal(db)?;
+    }
+    flow.follow_moves(db, u64::MAX)?;
     let mut bad = Rows::default();
     let kept = keys.iter().map(|key| flow.remove(db, key)).collect::<Result<Vec<_>>>()?;
     for (key, kept) in keys.iter().zip(&kept) {

@@ -268,14 +268,17 @@ impl Flow<'_> {
         if !self.has_moves(db)? {
             return Ok(());
         }
+        let log = self.log;
+        if let Tie::Pairs(pairs) = &self.tie {
+            return self.follow_in_pairs(db, pairs, limit);
+        }
         let (table, key, columns) = (self.target, &self.target_key, self.beside_key.as_slice());
-        moves::Copy { db, log: self.log, table, key, columns }.follow(limit)
+        moves::Copy { db, log, table, key, columns, tied: None }.follow(limit)
     }
 
     /// Whether any are to be followed.
     pub(super) fn has_moves(&self, db: &Db) -> Result<bool> {
-        let kept = !self.restore.is_empty() && !matches!(self.tie, Tie::Pairs(_));
-        Ok(kept && moves::any(db, self.log)?)
+        Ok(!self.restore.is_empty() && moves::any(db, self.log)?)
     }
 
     /// Removes the target's row of a key of the source; gives what it had that may come back.

@@ -8,6 +8,7 @@ use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
 use super::super::cell::{self, Cell};
 use super::super::keys::{Key, qualified};
+use super::super::moves::{self, Tied};
 use super::super::redefine::rowid_column;
 use super::super::{catalog, exprs};
 use super::flow::Flow;
@@ -45,8 +46,12 @@ impl Side {
         }
     }
 
+    fn column(self, at: usize) -> String {
+        format!("_pql_{}{at}", self.letter())
+    }
+
     pub(super) fn columns(self, of: &str, width: usize) -> Vec<String> {
-        (0..width).map(|at| qualified(of, &format!("_pql_{}{at}", self.letter()))).collect()
+        (0..width).map(|at| qualified(of, &self.column(at))).collect()
     }
 }
 
@@ -147,6 +152,16 @@ impl Flow<'_> {
             ident(self.target)
         ))?;
         Ok(())
+    }
+
+    /// Gives the pairs of about so many rows the keys that these have in the source by now.
+    pub(super) fn follow_in_pairs(&self, db: &Db, pairs: &str, limit: u64) -> Result<()> {
+        let (own, other) = (self.side(), self.side().other());
+        let named = |key: &Key, side: Side| key.of(|at| side.column(at));
+        let (key, partner) = (named(&self.source_key, own), named(&self.target_key, other));
+        let columns: Vec<String> = partner.names().map(str::to_owned).collect();
+        let tied = Some(Tied { table: self.target, key: &self.target_key, columns: &columns });
+        moves::Copy { db, log: self.log, table: pairs, key: &key, columns: &columns, tied }.follow(limit)
     }
 
     /// The values of the target's key, over the source's row.
