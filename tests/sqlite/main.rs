@@ -11,3 +11,4 @@ mod definitions;
 mod files;
 mod indexes;
 mod rebuilds;
+mod stragglers;

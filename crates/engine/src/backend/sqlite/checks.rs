@@ -92,8 +92,17 @@ impl Subject {
         if rows.is_empty() { Ok(()) } else { Err(self.error(check, &rows)) }
     }
 
-    fn error(&self, check: &Check, rows: &Rows) -> Error {
+    /// The error that names rows which do not fulfil a check.
+    pub(super) fn error(&self, check: &Check, rows: &Rows) -> Error {
         let (what, help) = match check {
+            Check::NotNull { column, fill: Some(value) } => (
+                format!(
+                    "{}.{} cannot be NOT NULL, because what fills it, {value}, is NULL in",
+                    ident(&self.table),
+                    ident(column)
+                ),
+                "change those rows, or give a value that is never NULL: coalesce(…, …)",
+            ),
             Check::NotNull { column, .. } => (
                 format!("{}.{} cannot be NOT NULL, because it is NULL in", ident(&self.table), ident(column)),
                 "give those rows a value; SET NOT NULL with BACKFILL does that by itself",

@@ -4,7 +4,7 @@
 //! - `run`, `pacing`: transactions that keep nobody waiting;
 //! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
 //! - `cell`, `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
-//! - `metadata`, `redefine`, `validate`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
+//! - `metadata`, `redefine`, `validate`, `stragglers`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
 //! Every transaction of an action journals itself as its last act, so a process that is killed leaves the database
@@ -45,6 +45,7 @@ mod render;
 mod report;
 mod retained;
 mod run;
+mod stragglers;
 mod texts;
 mod validate;
 mod vector;

@@ -3,13 +3,14 @@
 //! Rows are examined in snapshots while a capture logs which ones change; the transaction that declares examines those
 //! again, and nothing else. So it is short, and what it declares is true of every row.
 
+use pql_planner::text::ident;
 use pql_planner::{Capture, Check};
 use rusqlite::Connection as Db;
 
 use super::checks::{Among, Subject, parent_capture};
 use super::retained::Kind;
 use super::run::Run;
-use super::{capture, metadata, rates};
+use super::{capture, metadata, rates, stragglers};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -39,7 +40,7 @@ pub(super) fn declare(
         Some(_) => None,
         None if checks.is_empty() || !run.online() || fits_under_lock(run, table, checks)? => {
             return metadata::change(run, |db| {
-                fill(db, table, checks, None)?;
+                stragglers::rest(db, table, checks, None)?;
                 let subject = Subject::of(db, table)?;
                 checks.iter().try_for_each(|check| subject.examine(db, check, Among::All))?;
                 declare(db)
@@ -51,7 +52,7 @@ pub(super) fn declare(
     let log = &capture.log.name;
     examine_logged(run, table, checks, log)?;
     metadata::change(run, |db| {
-        fill(db, table, checks, Some(log))?;
+        stragglers::rest(db, table, checks, Some(log))?;
         let subject = Subject::of(db, table)?;
         for check in checks {
             subject.examine(db, check, Among::Logged(log))?;
@@ -100,7 +101,8 @@ fn watch_parents(run: &mut Run<'_>, log: &str, checks: &[Check], kind: Kind) -> 
 }
 
 fn examine_all(run: &mut Run<'_>, table: &str, checks: &[Check]) -> Result<()> {
-    for check in checks.iter().filter(|check| !is_filled(check)) {
+    stragglers::everywhere(run, table, checks)?;
+    for check in checks.iter().filter(|check| !stragglers::is_filled(check)) {
         run.read(|db| Subject::of(db, table)?.examine(db, check, Among::All))?;
         run.step.breathe(&Progress::default())?;
     }
@@ -114,12 +116,22 @@ fn examine_logged(run: &mut Run<'_>, table: &str, checks: &[Check], log: &str) -
         if capture::pending(run.db, log, FEW + 1)? <= FEW {
             return Ok(());
         }
+        stragglers::logged(run, table, checks, log)?;
         let aside = format!("{log}_seen");
-        let quoted = (pql_planner::text::ident(log), pql_planner::text::ident(&aside));
-        // What is logged so far is set aside; whatever changes from here on is logged again.
+        let quoted = (ident(log), ident(&aside));
+        // What is logged so far is set aside; whatever changes from here on is logged again. Rows that have become
+        // NULL in a column that is filled stay in the log, from which they are filled.
         run.write(|db| {
+            let subject = Subject::of(db, table)?;
+            let seen = format!(
+                "NOT EXISTS (SELECT 1 FROM main.{} WHERE {} AND ({}))",
+                ident(table),
+                subject.key.is_logged(&ident(table), &quoted.0),
+                stragglers::condition(table, checks)
+            );
             db.execute_batch(&format!(
-                "DROP TABLE IF EXISTS main.{1}; CREATE TABLE main.{1} AS SELECT * FROM main.{0}; DELETE FROM main.{0}",
+                "DROP TABLE IF EXISTS main.{1}; CREATE TABLE main.{1} AS SELECT * FROM main.{0} WHERE {seen}; \
+                 DELETE FROM main.{0} WHERE {seen}",
                 quoted.0, quoted.1
             ))?;
             Ok(((), Progress::default()))
@@ -127,7 +139,7 @@ fn examine_logged(run: &mut Run<'_>, table: &str, checks: &[Check], log: &str) -
         let outcome = run.read(|db| {
             let subject = Subject::of(db, table)?;
             (checks.iter())
-                .filter(|check| !is_filled(check))
+                .filter(|check| !stragglers::is_filled(check))
                 .try_for_each(|check| subject.examine(db, check, Among::Logged(&aside)))
         });
         run.write(|db| {
@@ -137,36 +149,6 @@ fn examine_logged(run: &mut Run<'_>, table: &str, checks: &[Check], log: &str) -
         outcome?;
     }
     Ok(())
-}
-
-/// Rows that are NULL although they must not be, and for which a value was given, get it.
-fn fill(db: &Db, table: &str, checks: &[Check], log: Option<&str>) -> Result<()> {
-    use pql_planner::text::ident;
-    for check in checks {
-        let Check::NotNull { column, fill: Some(value) } = check else { continue };
-        let logged = match log {
-            Some(log) => {
-                let subject = Subject::of(db, table)?;
-                format!(
-                    " AND EXISTS (SELECT 1 FROM main.{} AS _pql_l WHERE {})",
-                    ident(log),
-                    subject.key.is_logged(&ident(table), "_pql_l")
-                )
-            }
-            None => String::new(),
-        };
-        let condition = format!("{} IS NULL{logged}", ident(column));
-        capture::note(db, table, log, &format!("{} IS NULL", ident(column)), &[])?;
-        db.execute(
-            &format!("UPDATE main.{} SET {} = ({value}) WHERE {condition}", ident(table), ident(column)),
-            [],
-        )?;
-    }
-    Ok(())
-}
-
-fn is_filled(check: &Check) -> bool {
-    matches!(check, Check::NotNull { fill: Some(_), .. })
 }
 
 /// Whether examining all rows under the lock is predicted to be short.
