@@ -150,10 +150,19 @@ fn rows_that_stand_in_the_way_are_named_and_nothing_is_lost() {
         ),
         ("ADD COLUMN orders.n INTEGER NOT NULL BACKFILL abs(-9223372036854775807 - id)", "1"),
         ("ADD UNIQUE INDEX only ON users (length(name))", "id = 1; id = 2"),
+        ("ADD COLUMN users.z TEXT NOT NULL BACKFILL email", "id = 2"),
+        ("SET NOT NULL users.email BACKFILL nullif(name, 'Bob')", "id = 2"),
     ];
-    for (operations, key) in failures {
+    // As on a small table, and by the ways of a large one.
+    let mut large = ApplyOptions::default();
+    large.run.max_stall = Duration::ZERO;
+    let both = [ApplyOptions::default(), large];
+    for (operations, key, options) in failures
+        .iter()
+        .flat_map(|(operations, key)| both.iter().map(move |options| (*operations, *key, options)))
+    {
         let id = world.generate(operations);
-        let error = world.try_apply(id).unwrap_err();
+        let error = world.engine.apply(id, options, &mut Silent).unwrap_err();
         assert!(error.message().contains(key), "{operations}: {error}");
         assert_eq!(world.state(), before, "{operations}");
         let info = world.engine.info(id).unwrap();
@@ -161,7 +170,7 @@ fn rows_that_stand_in_the_way_are_named_and_nothing_is_lost() {
     }
     // With the obstacle gone the same migration can be applied.
     let failed = world.engine.status().unwrap()[0].migration_id;
-    world.db().execute_batch("UPDATE users SET email = 'b@x' WHERE id = 2").unwrap();
+    world.db().execute_batch("UPDATE users SET name = 'Bo', email = 'b@x' WHERE id = 2").unwrap();
     assert_eq!(world.try_apply(failed).unwrap(), MigrationStatus::Applied);
 }
 

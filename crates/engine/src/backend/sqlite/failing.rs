@@ -8,15 +8,31 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::{self, Cell};
 use super::checks::Subject;
 use super::keys::Range;
-use super::{errors, model};
+use super::{duplicates, errors, model};
 use crate::error::codes;
 use crate::{Error, Result};
 
 /// Names the row, by key and by what the expression reads of it, when that is what the error of an action is about.
 pub(super) fn explain(db: &Db, plan: &Plan, action: &Action, error: Error) -> Error {
-    if error.code() != codes::DATABASE {
-        return error;
+    let error = match indexed_by(plan, action) {
+        // Outside the lock: only one of the rows is known, so all are compared.
+        Some(index) => duplicates::explain(db, index, error),
+        None => error,
+    };
+    if error.code() == codes::DATABASE { computing(db, plan, action, error) } else { error }
+}
+
+/// The index that the action builds beside its table.
+fn indexed_by<'p>(plan: &'p Plan, action: &Action) -> Option<&'p Index> {
+    match action {
+        Action::IndexFill { build } | Action::IndexVerify { build } | Action::IndexPublish { build } => {
+            plan.index_builds.get(*build).map(|build| &build.index)
+        }
+        _ => None,
     }
+}
+
+fn computing(db: &Db, plan: &Plan, action: &Action, error: Error) -> Error {
     let Some(Computed { table, exprs }) = computed(plan, action) else { return error };
     // What cannot be found out leaves the database's own words.
     match row(db, table, &exprs) {
@@ -93,8 +109,8 @@ fn computed<'a>(plan: &'a Plan, action: &'a Action) -> Option<Computed<'a>> {
     };
     match action {
         Action::CreateIndex { index } => indexed(index),
-        Action::IndexFill { build } | Action::IndexVerify { build } | Action::IndexPublish { build } => {
-            indexed(&plan.index_builds.get(*build)?.index)
+        Action::IndexFill { .. } | Action::IndexVerify { .. } | Action::IndexPublish { .. } => {
+            indexed(indexed_by(plan, action)?)
         }
         Action::RebuildCopy { rebuild }
         | Action::RebuildVerify { rebuild }

@@ -378,14 +378,14 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Two rows have the same unique key.
+    /// Two rows have the same unique key; which, is found out when the lock is let go.
     pub(super) fn duplicate(&self, row: &[Cell]) -> Error {
         let values: Vec<String> = (self.layout.columns.iter().zip(row))
             .filter(|(column, _)| column.key)
-            .map(|(column, value)| format!("{} = {}", column.name, value.literal()))
+            .map(|(column, value)| format!("{} = {}", column.shown(), value.literal()))
             .collect();
         Error::new(
-            codes::ROWS,
+            codes::CONSTRAINT,
             format!(
                 "{} cannot be unique, because more than one row has {}",
                 ident(&self.names.index),

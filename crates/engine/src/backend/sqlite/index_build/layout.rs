@@ -106,6 +106,14 @@ fn columns(scratch: &Db, index: &Index, table: &Table, key: &RowKey) -> Result<V
 }
 
 impl Column {
+    /// As it is written in the index.
+    pub(super) fn shown(&self) -> String {
+        match &self.value {
+            Value::Column(name) => ident(name),
+            Value::Expr(expr) => expr.to_string(),
+        }
+    }
+
     /// Its value is not a column of the table.
     pub(super) fn is_expression(&self) -> bool {
         matches!(self.value, Value::Expr(_))
