@@ -61,6 +61,22 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "index t_n_key is the replica identity",
         "REPLICA IDENTITY",
     ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, \"at-last\" int, name text, new_name text); \
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.\"at-last\" := 1; RETURN NEW; END'; \
+         CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "DROP COLUMN t.\"at-last\"",
+        "trigger stamp runs f(), which reads it",
+        "EXECUTE 'DROP TRIGGER stamp ON t'",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, n int, name text); \
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF Old . Name <> new.id THEN RETURN NULL; END IF; RETURN NEW; END'; \
+         CREATE TRIGGER stamp AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "RENAME COLUMN t.name TO title",
+        "trigger stamp runs f(), which reads it",
+        "EXECUTE 'DROP TRIGGER stamp ON t'",
+    ),
 ];
 
 #[test]
@@ -71,6 +87,26 @@ fn what_stands_in_the_way_is_named_before_anything_is_done() {
         assert_eq!(error.code(), "PQL0308", "{statement}: {error}");
         assert!(error.message().contains(message), "{statement}: {error}");
         assert!(error.help().unwrap().contains(help), "{statement}: {:?}", error.help());
+    }
+}
+
+#[test]
+fn a_column_whose_trigger_goes_before_or_names_others_can_be_renamed() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int, name text, new_name text);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.new_name := OLD.n; RETURN NEW; END';
+         CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();
+         INSERT INTO t VALUES (1, 2, 'a', 'b')",
+    );
+    for statement in [
+        "RENAME COLUMN t.name TO title",
+        "EXECUTE 'DROP TRIGGER stamp ON t' REVERT 'CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()', \
+         RENAME COLUMN t.n TO m",
+    ] {
+        let mut engine = database.engine();
+        let id = generate(&mut engine, statement);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        database.client().batch_execute("UPDATE t SET id = id").unwrap();
     }
 }
 

@@ -212,6 +212,8 @@ pub enum Hold {
     ForeignKey,
     /// A trigger; those for events or of constraints as well.
     Trigger,
+    /// The named trigger runs, for each row, the function that is its definition, which reads these columns.
+    TriggerFunction,
     /// The owner, when it is not the role that PQL is connected as.
     Owner,
     /// Its rows live on workers (Citus): distributed by the named column, or a reference table.
@@ -259,7 +261,7 @@ impl Hold {
             Self::IdentityIndex | Self::ReplicaIdentity => "replica identity",
             Self::Sequence => "sequence",
             Self::ForeignKey => "foreign key",
-            Self::Trigger => "trigger",
+            Self::Trigger | Self::TriggerFunction => "trigger",
             Self::Owner => "owner",
             Self::Distributed => "distribution",
             Self::Extension => "extension",

@@ -5,6 +5,7 @@ use pql_schema::{Column, ConstraintKind, MigrationOp, ObjectName, Schema};
 use crate::{Action, Capabilities, Check, Phase, PlanError, Severity, codes};
 
 use super::declare::redefine;
+use super::hindrances;
 use super::ladder::Ladder;
 
 /// A column that cannot be hidden, or is not to be kept, goes with a rebuild.
@@ -83,6 +84,7 @@ pub(super) fn postgres(
 ) -> Result<(), PlanError> {
     let before = ladder.table(table)?;
     let at = before.columns.iter().position(|known| known.name == column);
+    hindrances::of_name(ladder, &before, column, "dropped")?;
     ladder.apply(op)?;
     let Some(at) = at else { return Ok(()) };
     let known = before.columns[at].clone();

@@ -116,6 +116,28 @@ pub(super) fn of_change(ladder: &Ladder<'_>, table: &Table, column: &Column) -> 
     Ok(())
 }
 
+/// What goes on naming a column that is to have another name, or none, so that the application's writes would fail.
+pub(super) fn of_name(
+    ladder: &Ladder<'_>,
+    table: &Table,
+    column: &str,
+    verb: &'static str,
+) -> Result<(), PlanError> {
+    let there = |name: &str| ladder.schema.triggers_of(&table.name).any(|trigger| trigger.name.name == name);
+    let reads = |held: &&Held| {
+        held.hold == Hold::TriggerFunction
+            && held.columns.iter().any(|named| named == column)
+            && there(&held.name)
+    };
+    let Some(held) = ladder.held(&table.name).iter().find(reads) else { return Ok(()) };
+    let function = held.definition.as_deref().unwrap_or_default();
+    let message = format!(
+        "{}.{column} cannot be {verb}: trigger {} runs {function}, which reads it, so that writes to the table would fail",
+        table.name, held.name
+    );
+    Err(PlanError::new(codes::IN_USE, message, drop_trigger(table, &table.name.sibling(&held.name))))
+}
+
 /// What the server would refuse when a column is to accept NULL.
 pub(super) fn of_null(ladder: &Ladder<'_>, table: &Table, column: &str) -> Result<(), PlanError> {
     let identity =

@@ -4,6 +4,7 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::{Action, Phase, PlanError, Severity, codes};
 
+use super::hindrances;
 use super::ladder::Ladder;
 
 /// The plain statement, which touches no row.
@@ -16,6 +17,7 @@ pub(super) fn plain(
 ) -> Result<(), PlanError> {
     let before = ladder.table(table)?;
     let from = before.column(from, ladder.schema.names).map_or(from, |column| &column.name);
+    hindrances::of_name(ladder, &before, from, "renamed")?;
     ladder.apply(op)?;
     ladder.warn(
         codes::RENAMES,

@@ -95,6 +95,7 @@ fn kind(word: &str) -> Option<Hold> {
         "sequence" => Hold::Sequence,
         "foreign key" => Hold::ForeignKey,
         "trigger" => Hold::Trigger,
+        "trigger function" => Hold::TriggerFunction,
         "owner" => Hold::Owner,
         "distributed" => Hold::Distributed,
         "extension" => Hold::Extension,
@@ -151,7 +152,7 @@ pub(super) fn attached(session: &mut Session, table: &ObjectName) -> Result<Vec<
     Ok(rows.filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect())
 }
 
-const QUERIES: [&str; 24] = [
+const QUERIES: [&str; 25] = [
     "SELECT t.at, 'constraint comment', k.conname::text, NULL, d.description \
      FROM t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid \
      JOIN pg_catalog.pg_description d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid",
@@ -275,6 +276,17 @@ const QUERIES: [&str; 24] = [
            WHEN 'R' THEN ' (replica)' WHEN 'A' THEN ' (always)' ELSE '' END \
          FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
     ),
+    // The server does not know what a body says; the words tell which fields of the row it reads.
+    "SELECT t.at, 'trigger function', g.tgname, x.names, p.oid::regprocedure::text \
+     FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_' \
+          AND g.tgtype & 1 = 1 \
+     JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
+     JOIN pg_catalog.pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal') \
+     CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(a.attname, E'\\n' ORDER BY a.attnum) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
+              AND p.prosrc ~* ('\\m(new|old)\\s*\\.\\s*\"?' \
+                  || pg_catalog.regexp_replace(a.attname, '(\\W)', '\\\\\\1', 'g') || '(?!\\w)')) x(names) \
+     WHERE x.names IS NOT NULL",
     "SELECT t.at, 'owner', c.relowner::regrole::text, NULL, \
             CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN 'member' END \
      FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relowner::regrole::text <> pg_catalog.quote_ident(current_user)",
