@@ -49,7 +49,7 @@ impl<'f> Script<'f> {
         schema: &mut Schema,
         dialect: Dialect,
     ) -> Result<Vec<MigrationOp>, Error> {
-        self.operations_back(schema, dialect, true)
+        self.operations_back(schema, dialect, true, &[])
     }
 
     /// Whether there is nothing in it but comments.
@@ -58,12 +58,13 @@ impl<'f> Script<'f> {
     }
 
     /// The same for a way back. What names things that `schema` does not know is taken as SQL when there may be such
-    /// things: the way there made them by SQL of its own.
+    /// things: the way there made them by SQL of its own. What `gone` drops is dropped without being said.
     pub(super) fn operations_back(
         &self,
         schema: &mut Schema,
         dialect: Dialect,
         all_known: bool,
+        gone: &[MigrationOp],
     ) -> Result<Vec<MigrationOp>, Error> {
         let mut ops = Vec::new();
         let mut findings = Vec::new();
@@ -72,6 +73,13 @@ impl<'f> Script<'f> {
                 Ok(of_statement) => ops.extend(of_statement),
                 Err(of_statement) if all_known => findings.extend(of_statement),
                 Err(_) => {
+                    let mut without = schema.clone();
+                    gone.iter().for_each(|drop| drop_if_there(&mut without, drop));
+                    if let Ok(of_statement) = one(&statement, &mut without, dialect) {
+                        *schema = without;
+                        ops.extend(of_statement);
+                        continue;
+                    }
                     let text = statement.syntax().text().to_string();
                     let sql = text.trim().trim_end_matches(';').to_owned();
                     ops.push(MigrationOp::Execute { sql, revert: None, outside_transaction: false });
@@ -90,6 +98,14 @@ impl<'f> Script<'f> {
         let mut places = Places::new(&self.file.text);
         let errors = findings.into_iter().map(|finding| of_diagnostic(&finding, &mut places));
         Error::of_several(errors).map(|error| error.in_text(&self.file.name(), &self.file.text))
+    }
+}
+
+/// Applies the drop of what may have gone before.
+pub(super) fn drop_if_there(schema: &mut Schema, drop: &MigrationOp) {
+    let mut after = schema.clone();
+    if after.apply(drop).is_ok() {
+        *schema = after;
     }
 }
 

@@ -4,12 +4,12 @@
 //! taken from the down file, and is run exactly where the file has it. So a down file is the up file backwards: between
 //! the same definitions stands the SQL that takes back what stands between them there, or nothing, where nothing has to
 //! be done. A down file whose SQL has no such place is refused before anything runs; so is one whose definitions lead
-//! elsewhere.
+//! elsewhere. Triggers that the up file makes are SQL that goes by itself, unless the down file drops them.
 
 use pql_planner::Dialect;
 use pql_schema::{MigrationOp, Schema};
 
-use super::script::Script;
+use super::script::{Script, drop_if_there};
 use crate::codes;
 use crate::error::Error;
 
@@ -38,7 +38,10 @@ pub(super) fn attach(
     }
     let all_known = !up.iter().any(is_sql);
     let mut back = after.clone();
-    let down_ops = down.operations_back(&mut back, dialect, all_known)?;
+    let mut gone: Vec<MigrationOp> = up.iter().filter_map(own_way_back).collect();
+    let down_ops = down.operations_back(&mut back, dialect, all_known, &gone)?;
+    gone.retain(|drop| !down_ops.iter().any(|op| drops_the_same(op, drop, &after)));
+    gone.iter().for_each(|drop| drop_if_there(&mut back, drop));
     let refused = |why: &str| {
         Err(Error::new(codes::NO_WAY_BACK, format!("`{}` is not the up file backwards: {why}", down.name())).with_help(
             "write the opposite of each statement in the opposite order; definitions may be left out altogether, \
@@ -56,11 +59,14 @@ pub(super) fn attach(
     }
     let (mut there, back) = (runs(up), runs(down_ops));
     if back.len() == 1 {
-        return match there.iter().filter(|run| !run.sql.is_empty()).count() {
+        let asks = |run: &Run| run.sql.iter().any(|op| !goes_by_itself(op, &gone));
+        return match there.iter().filter(|run| asks(run)).count() {
             0 | 1 => {
-                let at = there.iter().position(|run| !run.sql.is_empty()).unwrap_or(there.len() - 1);
+                let at = there.iter().position(asks).unwrap_or(there.len() - 1);
                 let [only] = back.try_into().expect("there is one");
-                take(&mut there[at], only.sql);
+                for (place, run) in there.iter_mut().enumerate() {
+                    take(run, if place == at { only.sql.clone() } else { Vec::new() }, &gone);
+                }
                 Ok(flat(there))
             }
             _ => refused("it has no definitions that would say where its SQL belongs"),
@@ -73,6 +79,7 @@ pub(super) fn attach(
     for run in &there {
         let mut next = schemas.last().expect("there is one").clone();
         let _ = next.apply_all(&run.definitions);
+        run.sql.iter().for_each(|op| drop(next.apply(op)));
         schemas.push(next);
     }
     // The schema in front of the last definitions comes first on the way back.
@@ -88,9 +95,31 @@ pub(super) fn attach(
                 "its SQL stands where the up file has none, and would take back what was never done",
             );
         }
-        take(&mut there[place], run.sql);
+        run.sql.iter().for_each(|op| drop_if_there(&mut now, op));
+        let made_here = there[place].sql.iter().filter_map(own_way_back);
+        made_here.filter(|drop| gone.contains(drop)).for_each(|drop| drop_if_there(&mut now, &drop));
+        take(&mut there[place], run.sql, &gone);
     }
     Ok(flat(there))
+}
+
+/// The statement that takes SQL back by itself.
+fn own_way_back(op: &MigrationOp) -> Option<MigrationOp> {
+    let MigrationOp::Execute { revert: Some(revert), .. } = op else { return None };
+    Some(MigrationOp::Execute { sql: revert.clone(), revert: None, outside_transaction: false })
+}
+
+fn goes_by_itself(op: &MigrationOp, gone: &[MigrationOp]) -> bool {
+    own_way_back(op).is_some_and(|drop| gone.contains(&drop))
+}
+
+/// Whether SQL of a down file drops what `known` drops, in whatever words.
+fn drops_the_same(op: &MigrationOp, known: &MigrationOp, after: &Schema) -> bool {
+    let mut without = after.clone();
+    drop_if_there(&mut without, known);
+    let mut dropped = after.clone();
+    drop_if_there(&mut dropped, op);
+    is_sql(op) && dropped.triggers.len() < after.triggers.len() && dropped.triggers == without.triggers
 }
 
 fn is_sql(op: &MigrationOp) -> bool {
@@ -116,24 +145,37 @@ fn flat(runs: Vec<Run>) -> Vec<MigrationOp> {
 }
 
 /// Gives SQL its way back: as one statement, which happens and is taken back as a whole.
-fn take(run: &mut Run, way_back: Vec<MigrationOp>) {
+fn take(run: &mut Run, way_back: Vec<MigrationOp>, gone: &[MigrationOp]) {
+    for op in &mut run.sql {
+        if !goes_by_itself(op, gone)
+            && let MigrationOp::Execute { revert, .. } = op
+        {
+            *revert = None;
+        }
+    }
     let way_back: Vec<String> = way_back.into_iter().filter_map(text).collect();
     if way_back.is_empty() {
         answer(&mut run.sql);
         return;
     }
-    let revert = Some(way_back.join(";\n"));
     let outside = |op: &MigrationOp| matches!(op, MigrationOp::Execute { outside_transaction: true, .. });
     if run.sql.iter().any(outside) {
         // These cannot be part of a whole; what is taken back is taken back with the last.
-        let count = run.sql.len();
-        for (at, op) in run.sql.iter_mut().enumerate() {
-            if let MigrationOp::Execute { revert: own, .. } = op {
-                *own = if at + 1 == count { revert.clone() } else { Some(NOTHING.to_owned()) };
+        let mut whole = Some(way_back.join(";\n"));
+        for op in run.sql.iter_mut().rev() {
+            if let MigrationOp::Execute { revert: own @ None, .. } = op {
+                *own = whole.take().or_else(|| Some(NOTHING.to_owned()));
             }
         }
         return;
     }
+    // What came last goes first.
+    let last = run.sql.iter().rposition(|op| own_way_back(op).is_none());
+    let (before, after) = run.sql.split_at(last.map_or(0, |last| last + 1));
+    let own = |ops: &[MigrationOp]| -> Vec<String> {
+        ops.iter().rev().filter_map(own_way_back).filter_map(text).collect()
+    };
+    let revert = Some([own(after), way_back, own(before)].concat().join(";\n"));
     let sql: Vec<String> = std::mem::take(&mut run.sql).into_iter().filter_map(text).collect();
     let sql = if sql.is_empty() { NOTHING.to_owned() } else { sql.join(";\n") };
     run.sql = vec![MigrationOp::Execute { sql, revert, outside_transaction: false }];
@@ -230,6 +272,44 @@ mod tests {
         assert_eq!(
             attached(&up, &format!("{back};")).unwrap(),
             found(&[(&format!("{trigger};\nINSERT INTO old VALUES (1)"), back)])
+        );
+    }
+
+    #[test]
+    fn a_trigger_goes_by_itself_at_its_place() {
+        let trigger = "CREATE TRIGGER g AFTER INSERT ON p BEGIN INSERT INTO log VALUES ('a'); END";
+        let up = format!("CREATE TABLE log (m TEXT); {trigger}; INSERT INTO p VALUES (3, 'c');");
+        let both = format!("{trigger};\nINSERT INTO p VALUES (3, 'c')");
+        let expected = found(&[(&both, "DELETE FROM p WHERE id = 3;\nDROP TRIGGER g")]);
+        for down in [
+            "DELETE FROM p WHERE id = 3;",
+            "DELETE FROM p WHERE id = 3; DROP TRIGGER g; DROP TABLE log;",
+            "DELETE FROM p WHERE id = 3; DROP TABLE log;",
+        ] {
+            assert_eq!(attached(&up, down).as_ref(), Ok(&expected), "{down}");
+        }
+        let made_after = format!("CREATE TABLE log (m TEXT); INSERT INTO p VALUES (3, 'c'); {trigger};");
+        let there = format!("INSERT INTO p VALUES (3, 'c');\n{trigger}");
+        let back = "DROP TRIGGER g;\nDELETE FROM p WHERE id = 3";
+        assert_eq!(
+            attached(&made_after, "DELETE FROM p;"),
+            Ok(found(&[(&there, "DROP TRIGGER g;\nDELETE FROM p")]))
+        );
+        assert_eq!(attached(&made_after, &format!("{back}; DROP TABLE log;")), Ok(found(&[(&there, back)])));
+        // Of several, one is dropped by the down file.
+        let apart = format!("{trigger}; ALTER TABLE p ADD COLUMN c TEXT; UPDATE p SET c = 'x';")
+            .replace("log VALUES", "old VALUES");
+        let first = trigger.replace("log", "old");
+        let ways =
+            |of_first: &str, of_last: &str| found(&[(&first, of_first), ("UPDATE p SET c = 'x'", of_last)]);
+        assert_eq!(
+            attached(&apart, "UPDATE p SET c = NULL;"),
+            Ok(ways("DROP TRIGGER g", "UPDATE p SET c = NULL"))
+        );
+        assert_eq!(attached(&apart, "ALTER TABLE p DROP COLUMN c;"), Ok(ways("DROP TRIGGER g", NOTHING)));
+        assert_eq!(
+            attached(&apart, "UPDATE p SET c = NULL; ALTER TABLE p DROP COLUMN c; DROP TRIGGER IF EXISTS g;"),
+            Ok(ways("DROP TRIGGER IF EXISTS g", "UPDATE p SET c = NULL"))
         );
     }
 
