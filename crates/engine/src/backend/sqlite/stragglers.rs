@@ -49,7 +49,7 @@ pub(super) fn everywhere(run: &mut Run<'_>, table: &str, checks: &[Check]) -> Re
         for _ in 0..PASSES {
             let keys = run.read(|db| one.keys(db, &Subject::of(db, table)?, None))?;
             let all = keys.len() < AT_ONCE;
-            one.fill(run, table, keys, None)?;
+            one.fill(run, table, &keys, None)?;
             run.step.breathe(&Progress::default())?;
             if all {
                 break;
@@ -67,7 +67,7 @@ pub(super) fn logged(run: &mut Run<'_>, table: &str, checks: &[Check], log: &str
             if keys.is_empty() {
                 break;
             }
-            one.fill(run, table, keys, Some(log))?;
+            one.fill(run, table, &keys, Some(log))?;
         }
     }
     Ok(())
@@ -121,8 +121,8 @@ impl Stragglers<'_> {
         cell::rows(db, &sql, &[], subject.key.len())
     }
 
-    fn fill(&self, run: &mut Run<'_>, table: &str, keys: Vec<Vec<Cell>>, log: Option<&str>) -> Result<()> {
-        let mut left = keys.as_slice();
+    fn fill(&self, run: &mut Run<'_>, table: &str, keys: &[Vec<Cell>], log: Option<&str>) -> Result<()> {
+        let mut left = keys;
         while !left.is_empty() {
             let most = usize::try_from(run.batch()).unwrap_or(usize::MAX).min(left.len());
             let enough = run.enough();
