@@ -227,13 +227,15 @@ fn an_index_is_given_up_when_others_do_not_end() {
     options.run.lock_timeout = Duration::from_millis(100);
     options.run.retry_for = Duration::from_secs(1);
     let mut holder = database.client();
-    // One that has written the table, one that has only a snapshot, which the build waits for at its end.
+    // One that has written the table, one that has only a snapshot, which the build waits for at its end, and one that
+    // has read the table and keeps a snapshot, so that what is left of the index cannot be dropped either.
     for hold in [
         "BEGIN; UPDATE t SET n = n WHERE id = 1",
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'elsewhere'",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t",
     ] {
         holder.batch_execute(hold).unwrap();
-        let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
+        let id = generate(&mut engine, "ADD UNIQUE INDEX t_n ON t (n)");
         let (mut said, start) = (String::new(), Instant::now());
         let mut observer = |progress: &RunProgress| {
             if let Some(waiting) = &progress.waiting {
@@ -242,14 +244,24 @@ fn an_index_is_given_up_when_others_do_not_end() {
             Signal::Go
         };
         let error = engine.apply(id, &options, &mut observer).expect_err(hold);
-        assert_eq!(error.code(), codes::LOCKED, "{error}");
+        let stuck = !hold.contains("elsewhere");
+        assert_eq!(error.code(), if stuck { codes::STUCK } else { codes::LOCKED }, "{error}");
         let last = hold.rsplit("; ").next().unwrap();
         assert!(error.message().contains("process") && error.message().contains(last), "{error}");
         assert!(said.contains(last), "{said}");
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         holder.batch_execute("ROLLBACK").unwrap();
         let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
-        assert_eq!(one(&database, invalid) == "0", hold.contains("elsewhere"), "{:?}", error.help());
+        assert_eq!(one(&database, invalid) != "0", stuck, "{:?}", error.help());
+        if stuck {
+            // Who looks sees that it is not over, and how it ends.
+            assert!(engine.info(id).unwrap().status != MigrationStatus::Failed);
+            assert!(error.help().unwrap().contains("MIGRATE RESUME"), "{:?}", error.help());
+            engine.resume(id, &options, &mut Silent).unwrap();
+        }
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed);
+        database.client().batch_execute("INSERT INTO t VALUES (0, 1); DELETE FROM t WHERE id = 0").unwrap();
+        assert_eq!(database.dump(), before);
         let id = generate(&mut engine, "ADD INDEX t_n ON t (n)");
         engine.apply(id, &options, &mut Silent).unwrap();
         engine.rollback(RollbackTarget::Migration(id), &options, &mut Silent).unwrap();

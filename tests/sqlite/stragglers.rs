@@ -50,22 +50,22 @@ impl Case {
         }
     }
 
-    fn checks(&self, value: &str) -> Vec<Check> {
-        vec![Check::NotNull { column: "c".to_owned(), fill: Some(Expr::statement(value)) }]
-    }
-
     fn validate(&self, value: &str) -> Action {
-        Action::Validate { table: "t".into(), checks: self.checks(value), captured: Some(self.capture()) }
+        Action::Validate { table: "t".into(), checks: checks(value), captured: Some(self.capture()) }
     }
 
     fn declare(&self, value: &str) -> Action {
         Action::Redefine {
             before: table(self.before),
             after: table(self.after),
-            checks: self.checks(value),
+            checks: checks(value),
             captured: Some(self.capture()),
         }
     }
+}
+
+fn checks(value: &str) -> Vec<Check> {
+    vec![Check::NotNull { column: "c".to_owned(), fill: Some(Expr::statement(value)) }]
 }
 
 fn nulls(place: &Place) -> i64 {

@@ -74,7 +74,9 @@ impl<'f> Script<'f> {
                 Err(of_statement) if all_known => findings.extend(of_statement),
                 Err(_) => {
                     let mut without = schema.clone();
-                    gone.iter().for_each(|drop| drop_if_there(&mut without, drop));
+                    for drop in gone {
+                        drop_if_there(&mut without, drop);
+                    }
                     if let Ok(of_statement) = one(&statement, &mut without, dialect) {
                         *schema = without;
                         ops.extend(of_statement);

@@ -41,7 +41,9 @@ pub(super) fn attach(
     let mut gone: Vec<MigrationOp> = up.iter().filter_map(own_way_back).collect();
     let down_ops = down.operations_back(&mut back, dialect, all_known, &gone)?;
     gone.retain(|drop| !down_ops.iter().any(|op| drops_the_same(op, drop, &after)));
-    gone.iter().for_each(|drop| drop_if_there(&mut back, drop));
+    for drop in &gone {
+        drop_if_there(&mut back, drop);
+    }
     let refused = |why: &str| {
         Err(Error::new(codes::NO_WAY_BACK, format!("`{}` is not the up file backwards: {why}", down.name())).with_help(
             "write the opposite of each statement in the opposite order; definitions may be left out altogether, \
@@ -79,7 +81,9 @@ pub(super) fn attach(
     for run in &there {
         let mut next = schemas.last().expect("there is one").clone();
         let _ = next.apply_all(&run.definitions);
-        run.sql.iter().for_each(|op| drop(next.apply(op)));
+        for op in &run.sql {
+            let _ = next.apply(op);
+        }
         schemas.push(next);
     }
     // The schema in front of the last definitions comes first on the way back.
@@ -95,9 +99,10 @@ pub(super) fn attach(
                 "its SQL stands where the up file has none, and would take back what was never done",
             );
         }
-        run.sql.iter().for_each(|op| drop_if_there(&mut now, op));
-        let made_here = there[place].sql.iter().filter_map(own_way_back);
-        made_here.filter(|drop| gone.contains(drop)).for_each(|drop| drop_if_there(&mut now, &drop));
+        let made_here = there[place].sql.iter().filter_map(own_way_back).filter(|drop| gone.contains(drop));
+        for op in run.sql.iter().cloned().chain(made_here) {
+            drop_if_there(&mut now, &op);
+        }
         take(&mut there[place], run.sql, &gone);
     }
     Ok(flat(there))

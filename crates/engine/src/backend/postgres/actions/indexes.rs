@@ -53,7 +53,11 @@ pub(super) fn create_concurrently(run: &mut Run<'_>, index: &Index) -> Result<()
     run.write(|_| Ok(((), progress.clone())))?;
     let sql = statements::of(&Action::CreateIndexConcurrently { index: index.clone() }).join("; ");
     if let Err(error) = beside(run, &sql, Work::Build, &object(&index.name)) {
-        let error = after_failure(run, &index.name, error);
+        // What it left would cost every write and serve nobody. Whoever kept the build waiting would keep this waiting
+        // as well; then it is dropped with the way back, or before the next attempt.
+        if error.code() != codes::LOCKED {
+            let _ = drop_it(run, &index.name);
+        }
         return Err(explained(run.session, index, error));
     }
     match found(run.session, &index.name)? {
@@ -87,20 +91,6 @@ pub(super) enum Work {
 pub(super) fn drop_it(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
     let sql = statements::of(&Action::DropIndexConcurrently { index: index.clone() }).join("; ");
     beside(run, &sql, Work::Drop, &object(index))
-}
-
-/// Drops what an attempt left, and says in its error when that could not be done.
-fn after_failure(run: &mut Run<'_>, index: &ObjectName, error: Error) -> Error {
-    // An index that was left half built would cost every write and serve nobody.
-    let _ = drop_it(run, index);
-    if error.code() == codes::LOCKED && matches!(found(run.session, index), Ok(Some(_))) {
-        return error.with_help(format!(
-            "end the session that is named; the index stays behind, without effect on queries, until DROP INDEX {} or \
-             the next attempt",
-            object(index)
-        ));
-    }
-    error
 }
 
 /// Runs a statement that may take long on a connection of its own, and says meanwhile what it waits for. A word to stop

@@ -30,7 +30,11 @@ pub(in super::super) fn probe(session: &mut Session, plan: &Plan, action: &Actio
         }
         Action::HideColumn { before, hidden, .. } => catalog::has_column(session, &before.name, hidden)?,
         Action::UnhideColumn { before, hidden, .. } => !catalog::has_column(session, &before.name, hidden)?,
+        // One that is not valid was left by an attempt: it costs every write, and a unique one refuses some.
         Action::CreateIndex { index } | Action::CreateIndexConcurrently { index } => {
+            if indexes::exists(session, &index.name)? && !indexes::is_valid(session, &index.name)? {
+                return Ok(None);
+            }
             indexes::is_valid(session, &index.name)?
         }
         Action::DropIndex { index } | Action::DropIndexConcurrently { index } => {
