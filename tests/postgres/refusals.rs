@@ -77,6 +77,46 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "trigger stamp runs f(), which reads it",
         "EXECUTE 'DROP TRIGGER stamp ON t'",
     ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, x int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; \
+         CREATE POLICY mine ON t WITH CHECK (x > 0)",
+        "DROP COLUMN t.x",
+        "there is policy mine",
+        "EXECUTE 'DROP POLICY mine ON t'",
+    ),
+    (
+        "CREATE DOMAIN plain AS varchar(7) CHECK (VALUE IS NOT NULL); CREATE DOMAIN more AS plain; \
+         CREATE TABLE t (id int PRIMARY KEY, x more)",
+        "DROP COLUMN t.x",
+        "its domain more takes no NULL",
+        "CHANGE COLUMN t.x TYPE character varying(7)",
+    ),
+    (
+        "CREATE DOMAIN present AS text NOT NULL; CREATE TABLE t (id int PRIMARY KEY, x present)",
+        "CHANGE COLUMN t.x TYPE BIGINT",
+        "its domain present takes no NULL",
+        "CHANGE COLUMN t.x TYPE text",
+    ),
+    (
+        "CREATE TABLE t (id int, x int) PARTITION BY HASH (x)",
+        "DROP COLUMN t.x",
+        "partitioned by HASH (x)",
+        "partitioned otherwise",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, x int); CREATE TABLE log (x int); \
+         CREATE RULE keep AS ON INSERT TO t DO ALSO INSERT INTO log VALUES (NEW.x)",
+        "DROP COLUMN t.x",
+        "there is rule keep",
+        "EXECUTE 'DROP RULE keep ON t'",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, x int); \
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT max(x) FROM t; END",
+        "DROP COLUMN t.x",
+        "there is function f()",
+        "EXECUTE 'DROP FUNCTION f()'",
+    ),
 ];
 
 #[test]
@@ -91,23 +131,27 @@ fn what_stands_in_the_way_is_named_before_anything_is_done() {
 }
 
 #[test]
-fn a_column_whose_trigger_goes_before_or_names_others_can_be_renamed() {
+fn what_the_help_says_makes_room_for_the_change() {
     let database = Database::with(
         "CREATE TABLE t (id int PRIMARY KEY, n int, name text, new_name text);
          CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.new_name := OLD.n; RETURN NEW; END';
          CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();
-         INSERT INTO t VALUES (1, 2, 'a', 'b')",
+         CREATE DOMAIN present AS text NOT NULL; ALTER TABLE t ADD COLUMN p present DEFAULT 'x';
+         ALTER TABLE t ALTER COLUMN p DROP DEFAULT; INSERT INTO t VALUES (1, 2, 'a', 'b', 'c')",
     );
     for statement in [
         "RENAME COLUMN t.name TO title",
         "EXECUTE 'DROP TRIGGER stamp ON t' REVERT 'CREATE TRIGGER stamp BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()', \
          RENAME COLUMN t.n TO m",
+        "CHANGE COLUMN t.p TYPE TEXT",
+        "DROP COLUMN t.p",
     ] {
         let mut engine = database.engine();
         let id = generate(&mut engine, statement);
         engine.apply(id, &careful(), &mut Silent).unwrap();
         database.client().batch_execute("UPDATE t SET id = id").unwrap();
     }
+    database.client().batch_execute("INSERT INTO t (id) VALUES (2)").unwrap();
 }
 
 /// What the help says can be done.

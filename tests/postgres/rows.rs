@@ -401,3 +401,33 @@ fn what_hangs_on_an_index_goes_with_its_column() {
         assert!(dump.contains(said), "{said} is not in\n{dump}");
     }
 }
+
+/// The old column is still in its place: a value that is given by place alone is the application's.
+#[test]
+fn an_insert_without_names_writes_what_it_says() {
+    for (definition, operation) in [
+        ("a int, b text", "CHANGE COLUMN t.a TYPE TEXT"),
+        ("a int DEFAULT 7, b text", "CHANGE COLUMN t.a TYPE TEXT"),
+        ("a int NOT NULL, b text", "CHANGE COLUMN t.a TYPE DECIMAL(12,2)"),
+        ("a json, b text", "CHANGE COLUMN t.a TYPE JSONB"),
+    ] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, {definition}); INSERT INTO t VALUES (1, '10', 'x')"
+        ));
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, operation);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let mut client = database.client();
+        client
+            .batch_execute("INSERT INTO t VALUES (5, '55', 'm'); INSERT INTO t (id, a) VALUES (6, '66')")
+            .unwrap();
+        // What is dumped with the hidden column comes back as it was.
+        client.batch_execute("CREATE TABLE kept AS SELECT * FROM t; TRUNCATE t; INSERT INTO t SELECT * FROM kept; DROP TABLE kept").unwrap();
+        let rows = "SELECT string_agg(concat_ws(' ', id, a::text::float8, b), ', ' ORDER BY id) FROM t";
+        assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66", "{operation}");
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+        assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66", "{operation}");
+        assert_eq!(database.dump(), before, "{operation}");
+    }
+}

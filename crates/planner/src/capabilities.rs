@@ -212,6 +212,8 @@ pub enum Hold {
     ForeignKey,
     /// A trigger; those for events or of constraints as well.
     Trigger,
+    /// The type of a column is the named domain, which takes no NULL; its definition is the type beneath it.
+    Domain,
     /// The named trigger runs, for each row, the function that is its definition, which reads these columns.
     TriggerFunction,
     /// The owner, when it is not the role that PQL is connected as.
@@ -261,6 +263,7 @@ impl Hold {
             Self::IdentityIndex | Self::ReplicaIdentity => "replica identity",
             Self::Sequence => "sequence",
             Self::ForeignKey => "foreign key",
+            Self::Domain => "domain",
             Self::Trigger | Self::TriggerFunction => "trigger",
             Self::Owner => "owner",
             Self::Distributed => "distribution",

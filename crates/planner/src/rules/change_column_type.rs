@@ -5,8 +5,8 @@ use pql_schema::{
 };
 
 use crate::conversion::within_affinity;
-use crate::text::{Affinity, postgres_literal, sqlite_meaning};
-use crate::{Action, Capabilities, Change, Check, Phase, PlanError, Severity, codes};
+use crate::text::{Affinity, postgres_literal, postgres_type, sqlite_meaning};
+use crate::{Action, Capabilities, Change, Check, Hold, Phase, PlanError, Severity, codes};
 
 use super::constrain::validation;
 use super::declare::Demands;
@@ -95,7 +95,14 @@ pub(super) fn postgres(
     if old == new && using.is_none() {
         return Ok(());
     }
-    if using.is_some() || old.collation != new.collation || !keeps_stored(&old.data_type, &new.data_type) {
+    // A domain's values are those of the type beneath it.
+    let beneath = ladder.held(&before.name).iter().any(|held| {
+        held.hold == Hold::Domain
+            && held.columns.contains(&old.name)
+            && held.definition.as_deref().map(postgres_type).is_some_and(|beneath| beneath == new.data_type)
+    });
+    let keeps = beneath || keeps_stored(&old.data_type, &new.data_type);
+    if using.is_some() || old.collation != new.collation || !keeps {
         let (using, revert_using) = (using.as_ref(), revert_using.as_ref());
         if super::new_table::change_type(ladder, &before, &old, &new, using, revert_using)? {
             return Ok(());

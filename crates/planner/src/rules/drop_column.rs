@@ -84,7 +84,9 @@ pub(super) fn postgres(
 ) -> Result<(), PlanError> {
     let before = ladder.table(table)?;
     let at = before.columns.iter().position(|known| known.name == column);
-    hindrances::of_name(ladder, &before, column, "dropped")?;
+    if let Some(at) = at {
+        hindrances::of_drop(ladder, &before, &before.columns[at])?;
+    }
     ladder.apply(op)?;
     let Some(at) = at else { return Ok(()) };
     let known = before.columns[at].clone();

@@ -1,6 +1,6 @@
 //! PostgreSQL: what stands against another type of a column, with what to do about it.
 
-use pql_schema::{Column, Constraint, ConstraintKind, ObjectRef, Table};
+use pql_schema::{Column, Constraint, ConstraintKind, Expr, ObjectRef, Table};
 
 use crate::{Held, Hold, PlanError, codes};
 
@@ -37,6 +37,7 @@ pub(super) fn of_swap(
             | Hold::Publication
             | Hold::ExtendedStatistics
             | Hold::Function
+            | Hold::Domain
             | Hold::ForeignKey => named,
             _ => false,
         };
@@ -116,6 +117,35 @@ pub(super) fn of_change(ladder: &Ladder<'_>, table: &Table, column: &Column) -> 
     Ok(())
 }
 
+/// What would go on working with a column that is out of sight, against the application or against its definition.
+pub(super) fn of_drop(ladder: &Ladder<'_>, table: &Table, column: &Column) -> Result<(), PlanError> {
+    of_name(ladder, table, &column.name, "dropped")?;
+    let fills_itself = column.default.is_some() || column.identity.is_some() || column.generated.is_some();
+    for held in ladder.held(&table.name) {
+        let named = held.columns.contains(&column.name);
+        let stops = match held.hold {
+            Hold::Policy | Hold::Publication | Hold::Function | Hold::ForeignKey | Hold::Partitioned => named,
+            Hold::Domain => named && !fills_itself,
+            Hold::Rule => {
+                held.definition.as_deref().is_some_and(|text| Expr::statement(text).mentions(&column.name))
+            }
+            Hold::Distributed => held.name == column.name,
+            _ => false,
+        };
+        if stops {
+            let message = format!("{}.{} cannot be dropped: {}", table.name, column.name, there_is(held));
+            let help = match held.hold {
+                Hold::Partitioned => {
+                    "make a table that is partitioned otherwise, and move the rows".to_owned()
+                }
+                _ => help_for(held, table, column),
+            };
+            return Err(PlanError::new(codes::IN_USE, message, help));
+        }
+    }
+    Ok(())
+}
+
 /// What goes on naming a column that is to have another name, or none, so that the application's writes would fail.
 pub(super) fn of_name(
     ladder: &Ladder<'_>,
@@ -164,6 +194,7 @@ fn there_is(held: &Held) -> String {
         Hold::Child => format!("{} inherits from the table", held.name),
         Hold::Foreign => "the rows of a foreign table are elsewhere".to_owned(),
         Hold::Distributed => "the table is distributed by it".to_owned(),
+        Hold::Domain => format!("its domain {} takes no NULL, which new rows would have there", held.name),
         kind => format!("there is {} {}", kind.as_str(), held.name),
     }
 }
@@ -181,6 +212,13 @@ fn help_for(held: &Held, table: &Table, column: &Column) -> String {
             return "drop it by EXECUTE in a migration of its own before, and make it again after".to_owned();
         }
         Hold::Distributed => return "undistribute the table first".to_owned(),
+        Hold::Domain => {
+            return format!(
+                "CHANGE COLUMN {of}.{} TYPE {} in a migration of its own before",
+                column.name,
+                held.definition.as_deref().unwrap_or_default()
+            );
+        }
         Hold::Foreign => return "change it where the rows are, then here by EXECUTE".to_owned(),
         _ => return by_hand(table, column, "which keeps everybody else from the table meanwhile"),
     };

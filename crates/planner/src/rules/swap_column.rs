@@ -6,7 +6,7 @@ use pql_schema::{
 
 use crate::estimate::metadata;
 use crate::exprs::{columns_in, is_unstable};
-use crate::text::{postgres_ident, postgres_literal, postgres_type_name};
+use crate::text::{postgres_comparable, postgres_ident, postgres_literal, postgres_type_name};
 use crate::{
     Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError, Severity, codes,
 };
@@ -315,7 +315,9 @@ fn convert(value: &str, from: &DataType, to: &DataType) -> (Expr, Option<Expr>) 
             (Expr::new(cast), None)
         }
         _ => {
-            let fits = or_null(format!("({cast})::{} = {value}", postgres_type_name(from)));
+            let back = format!("({cast})::{}", postgres_type_name(from));
+            let equal = [back.as_str(), value].map(|value| postgres_comparable(from, value)).join(" = ");
+            let fits = or_null(equal);
             (Expr::new(cast), fits)
         }
     }

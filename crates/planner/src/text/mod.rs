@@ -20,8 +20,8 @@ mod types;
 
 pub use ddl::{PQL, PQL_FOLDED, Style, object, pql};
 pub use postgres::{
-    POSTGRES, POSTGRES_LONGEST, postgres_cut, postgres_expr, postgres_ident, postgres_literal,
-    postgres_object, postgres_type, postgres_type_name,
+    POSTGRES, POSTGRES_LONGEST, postgres_comparable, postgres_cut, postgres_expr, postgres_ident,
+    postgres_literal, postgres_object, postgres_type, postgres_type_name,
 };
 pub(crate) use postgres_normal::cut as postgres_invented;
 pub use postgres_normal::normalise_postgres;

@@ -87,6 +87,18 @@ pub fn postgres_type(formatted: &str) -> DataType {
     }
 }
 
+/// The value in a form that can be compared for equality: not every type can. Two texts of one JSON document are equal.
+pub fn postgres_comparable(data_type: &DataType, value: &str) -> String {
+    let DataType::Native(name) = data_type else { return value.to_owned() };
+    match name.trim_matches('"').to_uppercase().as_str() {
+        "JSON" => format!("({value})::jsonb"),
+        "XML" | "POINT" | "BOX" | "PATH" | "POLYGON" | "LINE" | "LSEG" | "CIRCLE" => {
+            format!("({value})::text")
+        }
+        _ => value.to_owned(),
+    }
+}
+
 /// The neutral type as `format_type` spells it, in capitals.
 fn formatted_name(data_type: &DataType) -> String {
     match data_type {

@@ -96,6 +96,7 @@ fn kind(word: &str) -> Option<Hold> {
         "foreign key" => Hold::ForeignKey,
         "trigger" => Hold::Trigger,
         "trigger function" => Hold::TriggerFunction,
+        "domain" => Hold::Domain,
         "owner" => Hold::Owner,
         "distributed" => Hold::Distributed,
         "extension" => Hold::Extension,
@@ -152,7 +153,7 @@ pub(super) fn attached(session: &mut Session, table: &ObjectName) -> Result<Vec<
     Ok(rows.filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))).collect())
 }
 
-const QUERIES: [&str; 25] = [
+const QUERIES: [&str; 26] = [
     "SELECT t.at, 'constraint comment', k.conname::text, NULL, d.description \
      FROM t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid \
      JOIN pg_catalog.pg_description d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid",
@@ -276,6 +277,18 @@ const QUERIES: [&str; 25] = [
            WHEN 'R' THEN ' (replica)' WHEN 'A' THEN ' (always)' ELSE '' END \
          FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_'"
     ),
+    "SELECT t.at, 'domain', a.atttypid::regtype::text, a.attname, x.beneath \
+     FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
+     JOIN pg_catalog.pg_type y ON y.oid = a.atttypid AND y.typtype = 'd' \
+     CROSS JOIN LATERAL (WITH RECURSIVE d(oid, base, typmod, strict) AS ( \
+             SELECT y.oid, y.typbasetype, y.typtypmod, y.typnotnull \
+             UNION ALL SELECT n.oid, n.typbasetype, n.typtypmod, n.typnotnull \
+                 FROM d JOIN pg_catalog.pg_type n ON n.oid = d.base AND n.typtype = 'd') \
+         SELECT pg_catalog.bool_or(d.strict OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k \
+                 WHERE k.contypid = d.oid AND pg_catalog.pg_get_constraintdef(k.oid) ~* 'is\\s+not\\s+null')), \
+             pg_catalog.max(pg_catalog.format_type(d.base, d.typmod)) FILTER (WHERE b.typtype <> 'd') \
+         FROM d JOIN pg_catalog.pg_type b ON b.oid = d.base) x(strict, beneath) \
+     WHERE x.strict",
     // The server does not know what a body says; the words tell which fields of the row it reads.
     "SELECT t.at, 'trigger function', g.tgname, x.names, p.oid::regprocedure::text \
      FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgname !~ '^(_|~)pql_' \

@@ -1,6 +1,6 @@
 //! The new column: its fill and its comparison with the old one.
 
-use pql_planner::text::{POSTGRES, postgres_type_name};
+use pql_planner::text::{POSTGRES, postgres_comparable, postgres_type_name};
 use pql_planner::{Backfill, Change, Check, ColumnSwap};
 use pql_schema::{Column, Expr, Table};
 
@@ -130,8 +130,8 @@ fn differs(swap: &ColumnSwap) -> String {
     let kind = &swap.new.data_type;
     format!(
         "{} IS DISTINCT FROM {}",
-        functions::comparable(kind, &ident(&swap.shadow)),
-        functions::comparable(kind, &format!("({})::{}", swap.forward, postgres_type_name(kind)))
+        postgres_comparable(kind, &ident(&swap.shadow)),
+        postgres_comparable(kind, &format!("({})::{}", swap.forward, postgres_type_name(kind)))
     )
 }
 

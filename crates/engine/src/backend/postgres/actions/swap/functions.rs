@@ -4,8 +4,8 @@
 //! their names, and theirs come after every name in ASCII.
 
 use pql_planner::ColumnSwap;
-use pql_planner::text::postgres_type_name;
-use pql_schema::{DataType, Expr, ObjectName, tokens};
+use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
+use pql_schema::{Expr, ObjectName, tokens};
 
 use super::super::super::link::Session;
 use super::super::catalog;
@@ -98,6 +98,16 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
             comparable(&swap.new.data_type, &format!("NEW.{column}"))
         )
     };
+    // The old column has no default: who gives it a value without knowing it said INSERT without naming columns. That of
+    // a row which is loaded with all its columns is what the new one gives.
+    let positional = format!(
+        "IF TG_OP = 'INSERT' AND NEW.{retained} IS NOT NULL THEN \
+         BEGIN given := {} IS DISTINCT FROM {}; EXCEPTION WHEN OTHERS THEN given := true; END; \
+         IF given THEN NEW.{column} := {}; END IF; END IF; ",
+        comparable(&swap.old.data_type, &format!("{value}::{}", postgres_type_name(&swap.old.data_type))),
+        comparable(&swap.old.data_type, &format!("NEW.{retained}")),
+        typed(swap, &again),
+    );
     let mut all = Vec::new();
     if !key.is_place() {
         all.push(format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", key.list("")));
@@ -105,8 +115,8 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
     }
     all.push(format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
-         BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
+         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; given boolean; BEGIN \
+         {positional}BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
          {fits}{note}RETURN NEW; END $pql$"
     ));
     all.extend(create_triggers(swap, &swap.retained, &function, &conditions));
@@ -233,18 +243,6 @@ fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> S
 /// The value as one of the new type.
 fn typed(swap: &ColumnSwap, value: &str) -> String {
     format!("{value}::{}", postgres_type_name(&swap.new.data_type))
-}
-
-/// The value in a form that can be compared: not every type can.
-pub(super) fn comparable(data_type: &DataType, value: &str) -> String {
-    let plain = match data_type {
-        DataType::Native(name) => {
-            !["JSON", "XML", "POINT", "BOX", "PATH", "POLYGON", "LINE", "LSEG", "CIRCLE"]
-                .contains(&name.as_str())
-        }
-        _ => true,
-    };
-    if plain { value.to_owned() } else { format!("({value})::text") }
 }
 
 /// Where the expression calls something, it is found as it was when the column was checked.
