@@ -192,6 +192,31 @@ fn a_rollback_that_does_not_fit_leaves_the_migration_applied() {
     assert_eq!(world.engine.version().unwrap(), 0);
 }
 
+/// Out of sight a table refers to nothing.
+#[test]
+fn a_dropped_table_does_not_come_back_with_rows_that_refer_to_nothing() {
+    let mut world = World::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, t_id INTEGER REFERENCES t, up INTEGER REFERENCES c (id));
+         INSERT INTO c VALUES (1, 1, 2), (2, 2, NULL);",
+    );
+    let start = world.state();
+    let id = world.apply("DROP TABLE c");
+    world.db().execute_batch("PRAGMA foreign_keys = ON; DELETE FROM t WHERE id = 1").unwrap();
+    let applied = world.state();
+    let error = world.roll_back(RollbackTarget::Migration(id)).unwrap_err();
+    assert!(error.message().contains("id = 1") && error.message().contains("t_id is 1"), "{error}");
+    assert_eq!(world.state(), applied);
+    assert_eq!(world.engine.info(id).unwrap().status, MigrationStatus::Applied);
+    world.db().execute_batch("INSERT INTO t VALUES (1)").unwrap();
+    world.roll_back(RollbackTarget::Migration(id)).unwrap();
+    assert_eq!(world.state(), start);
+    // Both go, and come back one after the other.
+    let id = world.apply("DROP TABLE c, DROP TABLE t");
+    world.roll_back(RollbackTarget::Migration(id)).unwrap();
+    assert_eq!(world.state(), start);
+}
+
 #[test]
 fn on_failure_pause_is_resumed_when_the_obstacle_is_gone() {
     let mut world = World::new(USERS);

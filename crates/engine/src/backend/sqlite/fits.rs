@@ -19,6 +19,11 @@ use crate::{Error, Result};
 pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
     match action {
         Action::Redefine { before, checks, captured: None, .. } => examine(db, plan, before, checks),
+        Action::Validate { table, checks, captured: None }
+            if checks.iter().all(|check| matches!(check, Check::References { .. })) =>
+        {
+            examine(db, plan, &Table::new(table.clone()), checks)
+        }
         Action::UnhideColumn { before, after, .. } => examine(db, plan, before, &new_demands(before, after)),
         Action::UnhideIndex { index, .. } => unique(db, plan, index),
         Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
