@@ -1,7 +1,7 @@
 //! Actions that change definitions and touch no row: one short transaction each.
 
 use pql_planner::text::{SQLITE, ident};
-use pql_schema::{Column, ConstraintKind, Index, ObjectName, Table, View};
+use pql_schema::{Column, ConstraintKind, Index, NameRule, ObjectName, Schema, Table, View};
 use rusqlite::Connection as Db;
 
 use super::catalog::{self, Entry};
@@ -300,13 +300,22 @@ pub(super) fn hide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Result<
 
 /// Gives a hidden index its name and its text back.
 pub(super) fn unhide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Result<()> {
+    let sql = index_text(db, index)?;
     match catalog::find(db, "index", &hidden.name)? {
-        Some(entry) => {
-            let sql = SQLITE.create_index(index);
-            edit::write(db, &[Entry { name: index.name.name.clone(), sql: Some(sql), ..entry }])
-        }
-        None => Ok(db.execute_batch(&SQLITE.create_index(index))?),
+        Some(entry) => edit::write(db, &[Entry { name: index.name.name.clone(), sql: Some(sql), ..entry }]),
+        None => Ok(db.execute_batch(&sql)?),
     }
+}
+
+/// The statement that makes an index, in its author's words where it has been there before.
+pub(super) fn index_text(db: &Db, index: &Index) -> Result<String> {
+    let mut known = Schema::new(NameRule::AsciiInsensitive);
+    if let Ok(table) = model::table_of(db, &index.table.name) {
+        known.tables.insert(table.name.clone(), table);
+    }
+    let means = |sql: &str| model::index(sql, &known).is_ok_and(|known| known == *index);
+    let before = retained::text(db, "index", &index.name.name, means)?;
+    Ok(before.map_or_else(|| SQLITE.create_index(index), |(sql, _)| sql))
 }
 
 pub(super) fn rename_index(db: &Db, from: &ObjectName, to: &ObjectName) -> Result<()> {

@@ -299,7 +299,7 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
             redefine::redefine(run, before, after, checks, captured.as_ref())
         }
         Action::CreateIndex { index } => metadata::change(run, |db| {
-            db.execute_batch(&pql_planner::text::SQLITE.create_index(index))
+            db.execute_batch(&metadata::index_text(db, index)?)
                 .map_err(|error| duplicates::explain(db, index, error.into()))
         }),
         Action::DropIndex { index } => index_build::drop_index(run, &index.name, true),
