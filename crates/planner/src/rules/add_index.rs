@@ -44,9 +44,7 @@ pub(super) fn how(ladder: &mut Ladder<'_>, index: &Index) -> Result<How, PlanErr
     }
     let unstable =
         index.parts.iter().map(|part| &part.expr).chain(&index.predicate).any(crate::exprs::is_unstable);
-    let reason = if table.options.without_rowid {
-        "the table is WITHOUT ROWID"
-    } else if !ladder.caps.definition_edit {
+    let reason = if !ladder.caps.definition_edit {
         "this database does not allow its stored definitions to be edited"
     } else if unstable {
         "its key gives another value each time"
