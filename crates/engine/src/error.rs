@@ -46,6 +46,12 @@ impl Error {
         self
     }
 
+    /// Calls something in the message by another name.
+    pub(crate) fn renaming(mut self, from: &str, to: &str) -> Self {
+        self.0.message = self.0.message.replace(from, to);
+        self
+    }
+
     /// Marks it as one that may go away by trying again (a lock, a lost connection).
     pub fn retryable(mut self) -> Self {
         self.0.retryable = true;

@@ -96,12 +96,16 @@ impl Engine {
                     (None, None) if spent => stuck(error, None, record.migration.id, &run),
                     _ => error,
                 };
-                self.rest(lease, record, Some(Failure::from(&error)))?;
-                return Err(error);
+                return Err(match self.rest(lease, record, Some(Failure::from(&error))) {
+                    Ok(()) => error,
+                    Err(lost) => unrecorded(error, lost, record.migration.id, &run),
+                });
             }
             let reason = if cancelled { Reason::Cancelled } else { Reason::Failed };
             record.failure = (!cancelled).then(|| Failure::from(&error));
-            self.turn(lease, record, reason)?;
+            if let Err(lost) = self.turn(lease, record, reason) {
+                return Err(unrecorded(error, lost, record.migration.id, &run));
+            }
             cause = Some(settle(error, run.intent));
         }
     }
@@ -257,6 +261,18 @@ fn stuck(error: Error, cause: Option<&Error>, id: MigrationId, run: &Run) -> Err
     )
     .with_help(format!("remove the cause; then {}", ways_on(id, Some(run))))
     .with_source(error)
+}
+
+/// The error of a run that stays where it is, because not even that could be written down: the disk is full, or somebody
+/// has the lock.
+fn unrecorded(error: Error, lost: Error, id: MigrationId, run: &Run) -> Error {
+    if lost.code() == codes::LEASE_LOST {
+        return lost;
+    }
+    let ways =
+        format!("the migration stays where it stopped, and nothing is lost: {}", ways_on(id, Some(run)));
+    let help = error.help().map_or_else(|| ways.clone(), |help| format!("{help}; {ways}"));
+    error.with_help(help)
 }
 
 fn barred(error: Error, stored: &StoredPlan, step: usize) -> Error {

@@ -118,7 +118,12 @@ impl Backend for Postgres {
     }
 
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
-        actions::execute(&mut self.run(plan, step), action)
+        let outcome = actions::execute(&mut self.run(plan, step), action);
+        // A column that is going to take another one's place has that one's name for people.
+        outcome.map_err(|error| {
+            let swaps = plan.column_swaps.iter();
+            swaps.fold(error, |error, swap| error.renaming(&swap.shadow, &swap.old.name))
+        })
     }
 
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
