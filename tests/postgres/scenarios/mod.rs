@@ -11,7 +11,7 @@ mod case;
 mod drive;
 mod faults;
 mod run;
-mod state;
+pub(crate) mod state;
 #[path = "../../engine/support/variant.rs"]
 mod variant;
 

@@ -229,6 +229,8 @@ impl<'r> Runner<'r> {
             && undoing.all(|row| row.state == State::Started && !outside(row));
         if of(last).count() > 1
             && !undone
+            // The steps that rely on it have been taken back, and with them what they would find as it was left.
+            && reach(self.plan, last) == last
             && (untouched || self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true))
         {
             // What stopped the way back would stop it again; nothing of the step was lost.
