@@ -3,6 +3,7 @@
 use pql_engine::Engine;
 
 use crate::lifecycle::World;
+use crate::support::variant::Variant;
 
 #[path = "../later/mod.rs"]
 mod cases;
@@ -40,5 +41,5 @@ impl cases::Place for World {
 
 #[test]
 fn what_is_kept_is_found_under_its_later_name() {
-    cases::all::<World>(pql_planner::Dialect::Sqlite, &[cases::Variant::Online, cases::Variant::NoStall]);
+    cases::all::<World>(pql_planner::Dialect::Sqlite, &[Variant::Online, Variant::NoStall]);
 }

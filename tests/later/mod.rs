@@ -22,11 +22,7 @@ use pql_planner::lower::{self, Context};
 use pql_schema::{MigrationId, MigrationStatus};
 use pql_syntax::ast::Statement;
 
-#[path = "../engine/support/variant.rs"]
-#[allow(dead_code, reason = "not every variant is of use here")]
-mod variant;
-
-pub(crate) use variant::Variant;
+use super::Variant;
 
 /// A database of a scenario.
 pub(crate) trait Place {

@@ -4,6 +4,7 @@ use pql_engine::Engine;
 use pql_planner::Dialect;
 
 use crate::scenarios::state;
+use crate::scenarios::variant::Variant;
 use crate::support::Database;
 
 #[path = "../later/mod.rs"]
@@ -42,6 +43,6 @@ impl cases::Place for Database {
 #[test]
 fn what_is_kept_is_found_under_its_later_name() {
     let all = std::env::var("PQL_POSTGRES").is_ok_and(|value| value == "all");
-    let variants = [cases::Variant::NoStall, cases::Variant::Online];
+    let variants = [Variant::NoStall, Variant::Online];
     cases::all::<Database>(Dialect::Postgres, if all { &variants } else { &variants[..1] });
 }

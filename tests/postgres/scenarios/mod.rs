@@ -13,7 +13,7 @@ mod faults;
 mod run;
 pub(crate) mod state;
 #[path = "../../engine/support/variant.rs"]
-mod variant;
+pub(crate) mod variant;
 
 use std::fmt::Write as _;
 use std::fs;
