@@ -40,7 +40,7 @@ pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {
             _ => {}
         }
         for action in &step.undo {
-            if let Action::RetireTable { hidden, .. } = action {
+            if let Action::RetireTable { hidden, .. } | Action::HideTable { hidden, .. } = action {
                 drop_relation(run, hidden, "TABLE")?;
             }
         }

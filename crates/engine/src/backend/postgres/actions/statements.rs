@@ -69,13 +69,15 @@ pub(super) fn of(action: &Action) -> Vec<String> {
             vec![format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(table), ident(column))]
         }
         Action::HideColumn { before, after, column, hidden } => {
-            let mut all = vec![rename_column(&before.name, column, hidden)];
+            let mut all = Vec::new();
             let not_null = |table: &Table, name: &str| {
                 table.columns.iter().any(|column| column.name == name && column.not_null)
             };
             if not_null(before, column) && !not_null(after, hidden) {
-                all.push(alter_column(&before.name, hidden, "DROP NOT NULL"));
+                all.push(alter_column(&before.name, column, "DROP NOT NULL"));
             }
+            // Last, since it is what tells that it was done.
+            all.push(rename_column(&before.name, column, hidden));
             all
         }
         Action::UnhideColumn { after, column, hidden, .. } => {
