@@ -197,7 +197,11 @@ impl Backend for Fake {
         if let Action::CreateTable { table } = action {
             // In a transaction of its own; the journal's comes after it.
             self.connection.execute(&format!("CREATE TABLE {} (x)", table.name), &[])?;
-            return self.piece("DROP TABLE IF EXISTS _pql_kept", step, &Progress { done: true, ..Progress::default() });
+            return self.piece(
+                "DROP TABLE IF EXISTS _pql_kept",
+                step,
+                &Progress { done: true, ..Progress::default() },
+            );
         }
         let Action::Execute { sql, .. } = action else {
             return Err(Error::new("PQL0000", "the fake backend executes plain SQL only"));
