@@ -11,6 +11,7 @@
 //! - an error at any transaction is taken back, and a run that is paused at any transaction can be resumed.
 
 mod failures;
+mod later;
 mod lifecycle;
 mod random;
 mod support;

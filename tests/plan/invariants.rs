@@ -59,9 +59,15 @@ fn phases_never_go_back(what: &str, plan: &Plan) {
     }
 }
 
-/// Work that only helps, or that goes away with something else, needs no undo of its own.
+/// Work that only helps, or that goes away with something else, needs no undo of its own; nor does a statement that is a
+/// step apart from the one before it, which has the undo of both.
 fn changes_can_be_taken_back(what: &str, plan: &Plan) {
-    for step in &plan.steps {
+    for (at, step) in plan.steps.iter().enumerate() {
+        let apart = plan.steps[..at]
+            .iter()
+            .rev()
+            .take_while(|before| before.op == step.op && matches!(before.action, Action::Alter { .. }))
+            .any(|before| !before.undo.is_empty());
         let helps = matches!(
             step.action,
             Action::Validate { .. }
@@ -75,6 +81,8 @@ fn changes_can_be_taken_back(what: &str, plan: &Plan) {
                 | Action::SwapFill { .. }
                 | Action::SwapVerify { .. }
         );
+        let helps =
+            helps || apart && matches!(&step.action, Action::Alter { changes, .. } if changes.len() == 1);
         assert!(helps || step.irreversible || !step.undo.is_empty(), "{what}: {:?}", step.action);
         assert!(!step.irreversible || step.undo.is_empty(), "{what}: {:?}", step.action);
     }

@@ -4,7 +4,7 @@
 //! A case is a file `cases/<case>.pql` (or `err/<case>.pql`): the schema, a line `-- statement`, the statement. It is
 //! planned for small and for large tables, online and offline; the snapshot beside it shows the plans that differ. Lines
 //! `-- small: t …` before the statement name tables that stay small in every variant; `-- distributed: t column`, one
-//! that Citus has distributed. A new case is a new file. The
+//! that Citus has distributed; `-- flavour: cockroach` and `yugabyte` are planned for what these lack. A new case is a new file. The
 //! cases of `postgres` are PostgreSQL's, all others SQLite's.
 
 mod invariants;
@@ -31,6 +31,8 @@ struct Case {
     dialect: Dialect,
     /// Tables whose rows Citus has on several nodes, with the column that says where.
     distributed: Vec<(String, String)>,
+    /// The relative of PostgreSQL that it is planned for.
+    flavour: Flavour,
 }
 
 /// How it is planned.
@@ -108,6 +110,13 @@ fn case(path: &Path) -> Case {
             .filter_map(|line| line.strip_prefix("-- distributed: ")?.split_once(' '))
             .map(|(table, column)| (table.to_owned(), column.to_owned()))
             .collect(),
+        flavour: match head.lines().find_map(|line| line.strip_prefix("-- flavour: ")) {
+            Some("cockroach") => Flavour::Cockroach,
+            Some("yugabyte") => Flavour::Yugabyte,
+            Some(other) => panic!("{}: {other} is no flavour", path.display()),
+            None if head.contains("-- distributed: ") => Flavour::Citus,
+            None => Flavour::Plain,
+        },
     }
 }
 
@@ -153,13 +162,14 @@ fn planned(case: &Case, variant: Variant) -> Result<Plan, Vec<PlanError>> {
         Dialect::Sqlite => "3.50.0",
         Dialect::Postgres => "PostgreSQL 15.4",
     };
-    let flavour = if case.distributed.is_empty() { Flavour::Plain } else { Flavour::Citus };
+    let (flavour, lacks) = (case.flavour, Lacks::of(case.flavour));
     let version = version.to_owned();
     let rates = match case.dialect {
         Dialect::Sqlite => Rates::default(),
         Dialect::Postgres => Rates::POSTGRES,
     };
-    let caps = Capabilities { dialect: case.dialect, version, flavour, rates, ..capabilities(variant) };
+    let caps =
+        Capabilities { dialect: case.dialect, version, flavour, rates, lacks, ..capabilities(variant) };
     plan(&case.ops, &case.schema, &caps, &stats, &options(variant))
 }
 

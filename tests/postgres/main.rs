@@ -10,6 +10,7 @@ mod brakes;
 mod connections;
 mod journal;
 mod kills;
+mod later;
 mod new_tables;
 mod refusals;
 mod round_trips;

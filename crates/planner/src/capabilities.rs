@@ -80,7 +80,8 @@ impl Flavour {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lacks {
-    /// Definitions cannot be changed in one transaction with other work: a step is probed, not journalled with it.
+    /// Definitions cannot be changed in one transaction with other work: each statement that changes one is a step of
+    /// its own, begun in the journal before, and looked for in the database when a run goes on.
     pub transactional_ddl: bool,
     /// Triggers cannot be had on any table.
     pub triggers: bool,
@@ -89,6 +90,15 @@ pub struct Lacks {
 }
 
 impl Lacks {
+    /// What a flavour does without.
+    pub fn of(flavour: Flavour) -> Self {
+        match flavour {
+            Flavour::Plain | Flavour::Citus => Self::default(),
+            Flavour::Cockroach => Self { transactional_ddl: true, triggers: true, table_locks: true },
+            Flavour::Yugabyte => Self { transactional_ddl: true, triggers: false, table_locks: true },
+        }
+    }
+
     /// Whether nothing is missing.
     pub fn is_none(&self) -> bool {
         *self == Self::default()

@@ -245,6 +245,9 @@ fn change(change: &Change) -> String {
         Change::SetDefault { column, .. } => format!("default of {}", ident(column)),
         Change::DropDefault { column } => format!("no default of {}", ident(column)),
         Change::SetType { column, to, .. } => format!("{} is {to}", ident(column)),
+        Change::SetIdentity { column, from: Some(_), to: Some(_) } => {
+            format!("{} counts otherwise", ident(column))
+        }
         Change::SetIdentity { column, to: Some(_), .. } => format!("{} counts by itself", ident(column)),
         Change::SetIdentity { column, to: None, .. } => format!("{} no longer counts", ident(column)),
         Change::AddConstraint { constraint } | Change::AttachConstraint { constraint, .. } => {

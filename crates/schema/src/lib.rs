@@ -22,6 +22,7 @@ mod diff;
 mod expr;
 mod exprs;
 mod fingerprint;
+mod identity;
 mod index;
 mod inverse;
 mod json;
@@ -39,7 +40,7 @@ mod table;
 pub use apply::ApplyError;
 #[cfg(feature = "testing")]
 pub use arbitrary::{random_pair, random_schema};
-pub use column::{Column, Conflict, Generated, Identity};
+pub use column::{Column, Conflict, Generated};
 pub use constraint::{
     Action, Constraint, ConstraintKind, Deferrable, ForeignKey, KeyPart, PrimaryKey, Unique,
 };
@@ -47,6 +48,7 @@ pub use data_type::DataType;
 pub use diff::{Answers, Diff, DiffError, Question, Rename, diff};
 pub use expr::{Expr, Token, TokenKind, can_be_column, tokens};
 pub use fingerprint::Fingerprint;
+pub use identity::{Counting, Identity, IdentityKind};
 pub use index::{Index, IndexPart, NullsOrder, SortOrder};
 pub use json::SchemaJsonError;
 pub use migration::{Migration, MigrationId, MigrationStatus, MigrationStrategy};

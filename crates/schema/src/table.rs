@@ -33,6 +33,9 @@ pub struct TableOptions {
     /// SQLite's WITHOUT ROWID.
     #[serde(default, skip_serializing_if = "is_false")]
     pub without_rowid: bool,
+    /// PostgreSQL's UNLOGGED: the server's log knows nothing of its rows, which are gone after a crash.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlogged: bool,
     /// Whatever else follows the column list, as the database's own text (`PARTITION BY …`, `WITH (…)`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,

@@ -83,7 +83,8 @@ pub(crate) fn classify(head: &[&str], first: u8) -> Form {
 
 fn create(head: &[&str]) -> Form {
     let is = |n: usize, other: &str| head.get(n).is_some_and(|word| word.eq_ignore_ascii_case(other));
-    if is(1, "TABLE") || is(1, "COLLECTION") {
+    let kind = if is(1, "UNLOGGED") { 2 } else { 1 };
+    if is(kind, "TABLE") || is(kind, "COLLECTION") {
         let unmanaged = Some(SyntaxKind::unmanaged_create_table);
         return Form::Ours { rule: SyntaxKind::one_create_table, unmanaged };
     }

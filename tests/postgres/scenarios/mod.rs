@@ -11,9 +11,9 @@ mod case;
 mod drive;
 mod faults;
 mod run;
-mod state;
+pub(crate) mod state;
 #[path = "../../engine/support/variant.rs"]
-mod variant;
+pub(crate) mod variant;
 
 use std::fmt::Write as _;
 use std::fs;

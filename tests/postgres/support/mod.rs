@@ -250,6 +250,12 @@ impl Database {
         copy
     }
 
+    /// Removes it, for those who make very many.
+    pub(crate) fn remove(self) {
+        let mut client = server().connect(server().port, "postgres").unwrap();
+        client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).unwrap();
+    }
+
     /// Its address, straight to the server.
     pub(crate) fn url(&self) -> String {
         self.url_at(server().port)

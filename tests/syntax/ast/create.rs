@@ -32,6 +32,7 @@ pub(super) fn body(out: &mut Out, body: Option<TableBody>) {
 
 pub(super) fn option(out: &mut Out, option: &TableOption) {
     match option {
+        TableOption::Unlogged(_) => out.flag("unlogged", true),
         TableOption::WithoutRowid(_) => out.flag("without rowid", true),
         TableOption::Strict(_) => out.flag("strict", true),
         TableOption::WithoutOids(_) => out.flag("without oids", true),

@@ -90,6 +90,13 @@ fn from(value: rusqlite::types::ValueRef<'_>) -> Value {
 }
 
 impl Fake {
+    /// One that changes each definition in a transaction of its own.
+    pub(super) fn apart(path: &std::path::Path) -> Self {
+        let mut fake = Self::open(path);
+        fake.capabilities.lacks.transactional_ddl = true;
+        fake
+    }
+
     pub(super) fn open(path: &std::path::Path) -> Self {
         let connection = connect(path);
         Self {
@@ -176,8 +183,9 @@ impl Backend for Fake {
         }
     }
 
-    fn probe(&mut self, _: &Plan, _: &Action) -> Result<Option<bool>> {
-        Ok(None)
+    fn probe(&mut self, _: &Plan, action: &Action) -> Result<Option<bool>> {
+        let Action::CreateTable { table } = action else { return Ok(None) };
+        Ok(Some(self.introspect()?.table(&table.name).is_some()))
     }
 
     fn fits(&mut self, _: &Plan, _: &Action) -> Result<()> {
@@ -186,6 +194,15 @@ impl Backend for Fake {
 
     /// `Execute` runs its text in one transaction, or, with `…` between them, in one for each part.
     fn execute(&mut self, _: &Plan, action: &Action, step: &mut dyn Step) -> Result<()> {
+        if let Action::CreateTable { table } = action {
+            // In a transaction of its own; the journal's comes after it.
+            self.connection.execute(&format!("CREATE TABLE {} (x)", table.name), &[])?;
+            return self.piece(
+                "DROP TABLE IF EXISTS _pql_kept",
+                step,
+                &Progress { done: true, ..Progress::default() },
+            );
+        }
         let Action::Execute { sql, .. } = action else {
             return Err(Error::new("PQL0000", "the fake backend executes plain SQL only"));
         };

@@ -669,3 +669,38 @@ fn deltas_lead_from_schema_to_schema() {
     delta.apply(&mut schema);
     assert_eq!(schema.tables.keys().collect::<Vec<&ObjectName>>(), to.tables.keys().collect::<Vec<_>>());
 }
+
+/// Where the journal's transaction cannot be that of the definition, what was done before it is found in the database.
+#[test]
+fn a_definition_that_the_journal_does_not_know_of_is_found() {
+    for resume in [true, false] {
+        let file = File::new();
+        let create = |name: &str| Step {
+            action: Action::CreateTable { table: Table::new(name) },
+            ..step("", &[&format!("DROP TABLE {name}")])
+        };
+        let plan = Plan { steps: vec![create("a"), create("b")], ..plan() };
+        let at = |fault| {
+            let mut fake = Fake::apart(&file.0);
+            fake.fault = fault;
+            Engine::with_backend(Box::new(fake), Some("tester".to_owned()))
+        };
+        let mut engine = at(Some(Fault::KillBefore(2)));
+        let id = begin(&mut engine, plan, Retain::Forever);
+        self::resume(&mut engine, id).unwrap_err();
+        drop(engine);
+        let mut engine = at(None);
+        let report = if resume {
+            self::resume(&mut engine, id).unwrap()
+        } else {
+            engine.cancel(id, &ApplyOptions::default(), &mut Silent).unwrap()
+        };
+        let left: Vec<String> = engine.schema().unwrap().tables.keys().map(ToString::to_string).collect();
+        let expected = if resume {
+            (MigrationStatus::Applied, vec!["a".to_owned(), "b".to_owned()])
+        } else {
+            (MigrationStatus::Cancelled, Vec::new())
+        };
+        assert_eq!((report.status, left), expected, "{report:?}");
+    }
+}

@@ -229,6 +229,8 @@ impl<'r> Runner<'r> {
             && undoing.all(|row| row.state == State::Started && !outside(row));
         if of(last).count() > 1
             && !undone
+            // The steps that rely on it have been taken back, and with them what they would find as it was left.
+            && reach(self.plan, last) == last
             && (untouched || self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true))
         {
             // What stopped the way back would stop it again; nothing of the step was lost.
@@ -249,13 +251,14 @@ impl<'r> Runner<'r> {
 
     fn backward(&mut self) -> Result<()> {
         let rows = self.rows()?;
+        let apart = self.backend.capabilities().lacks.transactional_ddl;
         for step in (0..self.plan.steps.len()).rev() {
             let unit = Unit { step, undo: None };
             let Some(row) = find(&rows, unit) else { continue };
             let untouched = match row.state {
                 State::Done => false,
                 // Outside a transaction the journal cannot tell; the database may.
-                State::Started if !unit.action(self.plan).is_outside_transaction() => true,
+                State::Started if !apart && !unit.action(self.plan).is_outside_transaction() => true,
                 State::Started | State::Partial => {
                     self.backend.probe(self.plan, unit.action(self.plan))? == Some(false)
                 }
@@ -319,7 +322,16 @@ impl<'r> Runner<'r> {
         let action = unit.action(self.plan);
         let phase = self.plan.steps[unit.step].phase.as_str();
         self.meter.enter(unit.step, unit.undo.is_some(), phase, action.verb(), row.map_or(0, |row| row.rows));
-        let noted = row.is_some() || !action.is_momentary();
+        let apart = self.backend.capabilities().lacks.transactional_ddl;
+        if apart
+            && action.is_momentary()
+            && row.is_some_and(|row| row.state == State::Started)
+            && self.backend.probe(self.plan, action)? == Some(true)
+        {
+            // It was done; what ended the run came before the journal knew.
+            return self.finish(unit, last_undo);
+        }
+        let noted = row.is_some() || apart || !action.is_momentary();
         if noted {
             self.begin(unit, row)?;
         }

@@ -1,8 +1,8 @@
 //! Columns: type, and the constraints that are written with them.
 
 use pql_schema::{
-    Column, Conflict, Constraint, ConstraintKind, DataType, Expr, Generated, Identity, KeyPart, ObjectName,
-    PrimaryKey, SortOrder, TableOptions, Unique,
+    Column, Conflict, Constraint, ConstraintKind, Counting, DataType, Expr, Generated, Identity,
+    IdentityKind, KeyPart, ObjectName, PrimaryKey, SortOrder, TableOptions, Unique,
 };
 use pql_syntax::Diagnostic;
 use pql_syntax::ast::{self, AstNode as _, ColumnConstraint};
@@ -210,14 +210,21 @@ impl Lowering<'_> {
                 "an INTEGER PRIMARY KEY counts by itself; with AUTOINCREMENT it never gives a number out twice",
             );
         }
-        if identity.options().is_some() {
-            return self.unsupported(
-                identity.span(),
-                "PQL does not carry the options of an identity column's sequence",
-                "leave them out and set them with ALTER SEQUENCE afterwards",
-            );
-        }
-        Some(if identity.is_always() { Identity::Always } else { Identity::ByDefault })
+        let counting = match identity.options() {
+            None => Counting::PLAIN,
+            Some(options) => match super::counting::read(&options.text()) {
+                Ok(counting) => counting,
+                Err(words) => {
+                    return self.unsupported(
+                        options.span(),
+                        format!("`{words}` says nothing of how an identity column counts"),
+                        "its options are START WITH, INCREMENT BY, MINVALUE, MAXVALUE, CACHE and CYCLE",
+                    );
+                }
+            },
+        };
+        let kind = if identity.is_always() { IdentityKind::Always } else { IdentityKind::ByDefault };
+        Some(Identity { kind, counting })
     }
 
     /// The collation's name; SQLite's own ones in capitals, as its manual writes them.

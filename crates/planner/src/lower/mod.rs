@@ -10,6 +10,7 @@ mod alter;
 pub mod codes;
 mod column;
 mod constraint;
+mod counting;
 mod expr;
 mod findings;
 mod index;

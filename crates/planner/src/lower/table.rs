@@ -71,6 +71,7 @@ impl Lowering<'_> {
             match option {
                 TableOption::Strict(_) if self.is_sqlite() => found.strict = true,
                 TableOption::WithoutRowid(_) if self.is_sqlite() => found.without_rowid = true,
+                TableOption::Unlogged(_) if !self.is_sqlite() => found.unlogged = true,
                 // A relic that says nothing.
                 TableOption::WithoutOids(_) => {}
                 option if self.is_sqlite() => {

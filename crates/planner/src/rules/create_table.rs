@@ -12,7 +12,8 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &Table) -
     create(ladder, op, table, hidden)
 }
 
-/// The same; out of sight is a schema of its own.
+/// The same; out of sight is a schema of its own. Where a table cannot be locked, nobody can know that it stays empty
+/// until it is dropped, so it is kept in any case.
 pub(super) fn postgres(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &Table) -> Result<(), PlanError> {
     let hidden = ladder.names.apart("new", &table.name);
     create(ladder, op, table, hidden)
@@ -26,7 +27,12 @@ fn create(
 ) -> Result<(), PlanError> {
     ladder.apply(op)?;
     let table = ladder.table(&table.name)?;
-    let undo = Action::RetireTable { table: table.name.clone(), hidden };
+    let name = table.name.clone();
+    let undo = if ladder.caps.lacks.table_locks {
+        Action::HideTable { table: name, hidden }
+    } else {
+        Action::RetireTable { table: name, hidden }
+    };
     ladder.short(Phase::Expand, Action::CreateTable { table }, vec![undo]);
     Ok(())
 }

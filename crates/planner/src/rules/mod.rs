@@ -36,6 +36,7 @@ mod rename_constraint;
 mod rename_index;
 mod rename_table;
 mod row_key;
+mod separate;
 mod set_column_options;
 mod set_default;
 mod set_not_null;
@@ -92,7 +93,10 @@ pub fn plan(
         done.map_err(|error| vec![error.or_at(*at)])?;
     }
     let base = schema.fingerprint_of(&touches);
-    let parts = ladder.finish();
+    let mut parts = ladder.finish();
+    if caps.lacks.transactional_ddl {
+        parts.steps = separate::separate(parts.steps);
+    }
     Ok(Plan {
         format: FORMAT,
         strategy: options.strategy,

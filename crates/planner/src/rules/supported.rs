@@ -2,7 +2,7 @@
 
 use pql_schema::{
     Action, Column, Constraint, ConstraintKind, DataType, Deferrable, Index, MigrationOp, NullsOrder,
-    SortOrder, Table,
+    SortOrder, Table, TableOptions,
 };
 
 use crate::{Capabilities, Dialect, PlanError, codes};
@@ -20,9 +20,9 @@ fn sqlite(op: &MigrationOp, table: Option<&Table>, caps: &Capabilities) -> Resul
         MigrationOp::CreateTable { table } => {
             table.columns.iter().try_for_each(|column| examine_column(column, table, caps))?;
             table.constraints.iter().try_for_each(examine_constraint)?;
-            examine_native(table.options.native.as_deref())
+            examine_options(&table.options)
         }
-        MigrationOp::SetTableOptions { options, .. } => examine_native(options.native.as_deref()),
+        MigrationOp::SetTableOptions { options, .. } => examine_options(options),
         MigrationOp::AddColumn { column, constraints, table: name, .. } => {
             let mut after = table.cloned().unwrap_or_else(|| Table::new(name.clone()));
             after.constraints.extend_from_slice(constraints);
@@ -46,8 +46,14 @@ pub(super) fn unsupported(message: &str, help: &str) -> PlanError {
     PlanError::new(codes::UNSUPPORTED, message, help)
 }
 
-fn examine_native(options: Option<&str>) -> Result<(), PlanError> {
-    match options {
+fn examine_options(options: &TableOptions) -> Result<(), PlanError> {
+    if options.unlogged {
+        return Err(unsupported(
+            "SQLite has no UNLOGGED tables",
+            "leave it out; its table options are STRICT and WITHOUT ROWID",
+        ));
+    }
+    match &options.native {
         Some(options) => Err(unsupported(
             &format!("SQLite has no table option {options}"),
             "its table options are STRICT and WITHOUT ROWID",

@@ -21,6 +21,19 @@ pub(super) fn examine(op: &MigrationOp, table: Option<&Table>, caps: &Capabiliti
         }
         MigrationOp::SetTableOptions { options, .. } => {
             examine_options(options)?;
+            if let Some(table) = table.filter(|table| table.options.unlogged != options.unlogged) {
+                let (to, back) =
+                    if options.unlogged { ("UNLOGGED", "LOGGED") } else { ("LOGGED", "UNLOGGED") };
+                let name = &table.name;
+                return Err(unsupported(
+                    &format!(
+                        "{name} cannot become {to} by an operation: the server writes all of it anew, and nobody else can use it meanwhile"
+                    ),
+                    &format!(
+                        "use EXECUTE 'ALTER TABLE {name} SET {to}' REVERT 'ALTER TABLE {name} SET {back}'"
+                    ),
+                ));
+            }
             if table.is_some_and(|table| table.options != *options) {
                 return Err(unsupported(
                     "options of a table that is there cannot be changed by an operation",

@@ -18,7 +18,7 @@ mod sqlite_normal;
 mod statement;
 mod types;
 
-pub use ddl::{PQL, PQL_FOLDED, Style, object, pql};
+pub use ddl::{PQL, PQL_FOLDED, Style, identity_words, object, pql};
 pub use postgres::{
     POSTGRES, POSTGRES_LONGEST, postgres_comparable, postgres_cut, postgres_expr, postgres_ident,
     postgres_literal, postgres_object, postgres_type, postgres_type_name,

@@ -43,7 +43,7 @@ pub(crate) fn normalise_postgres_table(table: &mut Table, known: Option<&Table>)
     for column in &mut table.columns {
         // A key's columns, and those that count by themselves, take no NULL.
         if counted.contains(&column.name) && column.identity.is_none() && column.default.is_none() {
-            column.identity = Some(Identity::ByDefault);
+            column.identity = Some(Identity::BY_DEFAULT);
         }
         column.not_null |= keyed.contains(&column.name) || column.identity.is_some();
         normalise_column(column);
@@ -56,6 +56,9 @@ fn normalise_column(column: &mut Column) {
     // DEFAULT NULL leaves no trace.
     column.default = column.default.take().filter(|default| !default.as_str().eq_ignore_ascii_case("null"));
     column.collation = column.collation.take().filter(|collation| collation != "default");
+    if let Some(identity) = &mut column.identity {
+        identity.counting = identity.counting.unsaid(&column.data_type);
+    }
 }
 
 fn normalise_type(data_type: &mut DataType) {
@@ -137,7 +140,7 @@ mod tests {
         let mut known = table.clone();
         known.constraints[1].name = Some("positive".to_owned());
         normalise_postgres_table(&mut table, Some(&known));
-        assert_eq!(table.columns[0].identity, Some(Identity::ByDefault));
+        assert_eq!(table.columns[0].identity, Some(Identity::BY_DEFAULT));
         assert!(table.columns[0].not_null && table.columns[1].default.is_none());
         assert_eq!(table.columns[1].data_type, DataType::Decimal(Some(5), Some(0)));
         let names: Vec<_> = table.constraints.iter().filter_map(|c| c.name.as_deref()).collect();

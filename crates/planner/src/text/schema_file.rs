@@ -133,7 +133,7 @@ mod tests {
         let mut cards = Table::new("cards");
         cards.columns.push(Column::new("owner", DataType::Integer));
         cards.columns.push(Column::new("number", DataType::Text));
-        cards.options = TableOptions { strict: true, without_rowid: true, native: None };
+        cards.options = TableOptions { strict: true, without_rowid: true, ..TableOptions::default() };
         let check = ConstraintKind::Check { expr: Expr::new("owner > 0") };
         let key = ForeignKey {
             columns: vec!["owner".to_owned()],

@@ -24,11 +24,12 @@ pub fn statement_in(op: &MigrationOp, style: &Style) -> String {
         }
         MigrationOp::DropTable { table } => format!("DROP TABLE {}", object(table)),
         MigrationOp::SetTableOptions { table, options } => {
-            format!("SET TABLE OPTIONS {} = ({})", object(table), table_options(options).join(", "))
+            let mut words: Vec<&str> = options.unlogged.then_some("UNLOGGED").into_iter().collect();
+            words.extend(table_options(options));
+            format!("SET TABLE OPTIONS {} = ({})", object(table), words.join(", "))
         }
         MigrationOp::SetColumnOptions { table, column, identity, not_null_conflict } => {
-            let mut words: Vec<String> =
-                identity.map(|kind| identity_words(kind).to_owned()).into_iter().collect();
+            let mut words: Vec<String> = identity.map(identity_words).into_iter().collect();
             words.extend(not_null_conflict.map(|conflict| format!("ON CONFLICT {}", conflict.keyword())));
             format!("SET COLUMN OPTIONS {} = ({})", member(table, column), words.join(", "))
         }

@@ -411,7 +411,7 @@ fn every_operation_has_its_inverse() {
         MigrationOp::SetColumnOptions {
             table: users.clone(),
             column: column(),
-            identity: Some(Identity::Always),
+            identity: Some(Identity::ALWAYS),
             not_null_conflict: None,
         },
         MigrationOp::DropIndex { index: "orders_pair".into() },

@@ -17,6 +17,8 @@ nodes! {
     CreateView(create_view);
     /// `DROP VIEW …`.
     DropView(drop_view);
+    /// `UNLOGGED`.
+    Unlogged(unlogged);
     /// `WITHOUT ROWID`.
     WithoutRowid(without_rowid);
     /// `WITHOUT OIDS`.
@@ -32,6 +34,8 @@ nodes! {
 choice! {
     /// What follows a table's body.
     TableOption {
+        /// `UNLOGGED`.
+        Unlogged(Unlogged),
         /// `WITHOUT ROWID`.
         WithoutRowid(WithoutRowid),
         /// `STRICT`.

@@ -45,7 +45,7 @@ pub(super) fn capabilities(session: &mut Session) -> Result<Capabilities> {
         vectors: vectors(&extensions, vector == "true"),
         rates: Rates::POSTGRES,
         flavour,
-        lacks: lacks(flavour),
+        lacks: Lacks::of(flavour),
     })
 }
 
@@ -59,14 +59,6 @@ fn flavour(banner: &str, extensions: &str) -> Flavour {
         Flavour::Citus
     } else {
         Flavour::Plain
-    }
-}
-
-fn lacks(flavour: Flavour) -> Lacks {
-    match flavour {
-        Flavour::Plain | Flavour::Citus => Lacks::default(),
-        Flavour::Cockroach => Lacks { transactional_ddl: true, triggers: true, table_locks: true },
-        Flavour::Yugabyte => Lacks { transactional_ddl: true, triggers: false, table_locks: true },
     }
 }
 
@@ -97,7 +89,7 @@ mod tests {
         ] {
             assert_eq!(flavour(banner, extensions), expected, "{banner}");
         }
-        assert!(lacks(Flavour::Cockroach).triggers && lacks(Flavour::Citus).is_none());
+        assert!(Lacks::of(Flavour::Cockroach).triggers && Lacks::of(Flavour::Citus).is_none());
     }
 
     #[test]

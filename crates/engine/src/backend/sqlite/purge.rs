@@ -2,7 +2,7 @@
 
 use pql_planner::text::ident;
 use pql_planner::{Action, Plan};
-use rusqlite::params_from_iter;
+use rusqlite::{Connection as Db, params_from_iter};
 
 use super::keys::{self, Key, Range};
 use super::retained::{self, Kind};
@@ -68,8 +68,16 @@ pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
             Action::HideTable { hidden, .. } | Action::RetireTable { hidden, .. } => {
                 drop_hidden(run, &hidden.name)?;
             }
-            Action::HideIndex { hidden, .. } => index_build::drop_index(run, &hidden.name, false)?,
-            Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name.name, hidden)?,
+            Action::HideIndex { hidden, .. } => {
+                for index in indexes_called(run.db, &hidden.name)? {
+                    index_build::drop_index(run, &index, false)?;
+                }
+            }
+            Action::HideColumn { hidden, .. } => {
+                for table in tables_with(run.db, hidden)? {
+                    drop_column(run, &table, hidden)?;
+                }
+            }
             Action::RebuildSwap { rebuild } | Action::RebuildAtOnce { rebuild } => {
                 let Some(rebuild) = plan.rebuilds.get(*rebuild) else { continue };
                 run.write(|db| {
@@ -96,17 +104,29 @@ pub(super) fn purge(run: &mut Run<'_>, plan: &Plan) -> Result<()> {
     run.finish()
 }
 
+/// The index, also when its table was hidden since, and the index with it under a longer name.
+fn indexes_called(db: &Db, hidden: &str) -> Result<Vec<String>> {
+    let entries = catalog::all(db)?;
+    let longer = format!("_ix_{hidden}");
+    let is_it = |name: &str| name == hidden || (catalog::is_ours(name) && name.ends_with(&longer));
+    Ok(entries.into_iter().filter(|it| it.kind == "index" && is_it(&it.name)).map(|it| it.name).collect())
+}
+
+/// The tables that have the hidden column, whatever they are called by now: also those that are hidden themselves, and
+/// may come back.
+fn tables_with(db: &Db, hidden: &str) -> Result<Vec<String>> {
+    let mut found = db.prepare_cached(
+        "SELECT t.name FROM main.sqlite_schema AS t JOIN pragma_table_xinfo(t.name) AS c \
+         WHERE t.type = 'table' AND c.name = ?1 COLLATE NOCASE",
+    )?;
+    let tables = found.query_map([hidden], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(tables)
+}
+
 /// Removes a hidden column: by the plain statement where that is short.
 fn drop_column(run: &mut Run<'_>, table: &str, column: &str) -> Result<()> {
-    let names: bool = run.db.query_row(
-        "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE)",
-        [table, column],
-        |row| row.get(0),
-    )?;
-    if !names {
-        return Ok(());
-    }
-    if run.online() && rates::rows(run.reader, table)? > SMALL {
+    // A log refers to the rows of a table that was replaced: it stays the same table.
+    if run.online() && !catalog::is_ours(table) && rates::rows(run.reader, table)? > SMALL {
         return rebuild::without_column(run, table, column);
     }
     run.write(|db| {

@@ -4,7 +4,7 @@
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
 //! - `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes
 //!   more than a statement;
-//! - `followers`: what our triggers on a table call its columns;
+//! - `followers`: what our triggers on a table call its columns; `hidden`: what is kept in it, whatever it is called;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod backfill;
@@ -14,6 +14,7 @@ mod catalog;
 mod examine;
 mod fits;
 mod followers;
+mod hidden;
 mod identity;
 mod indexes;
 mod lanes;
@@ -62,11 +63,29 @@ pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::Backfill(fill) => backfill::backfill(run, fill),
         Action::RevertBackfill(fill) => record::revert(run, fill),
         Action::Execute { sql, outside_transaction } => raw::execute(run, sql, *outside_transaction),
+        // Its table may be called otherwise since it was hidden.
+        Action::DropColumn { column, .. } if column.starts_with(pql_planner::HIDDEN_PREFIX) => {
+            run.write_last(|session| hidden::drop_column(session, column))
+        }
         Action::DropColumn { table, column } => {
             let sql = statements::of(action).join("; ");
             run.write_last(|session| {
                 views::none_over(session, table, column)?;
                 session.batch(&sql)
+            })
+        }
+        Action::HideColumn { before, column, hidden, .. } => {
+            let sql = statements::of(action).join("; ");
+            run.write_last(|session| {
+                session.batch(&sql)?;
+                followers::rename(session, &before.name, column, hidden)
+            })
+        }
+        Action::UnhideColumn { after, column, hidden, .. } => {
+            let sql = statements::of(action).join("; ");
+            run.write_last(|session| {
+                session.batch(&sql)?;
+                followers::rename(session, &after.name, hidden, column)
             })
         }
         Action::RenameColumn { table, from, to } => {

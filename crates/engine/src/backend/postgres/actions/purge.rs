@@ -4,8 +4,8 @@ use pql_planner::{Action, Plan};
 use pql_schema::ObjectName;
 
 use super::super::run::Run;
-use super::statements::{self, ident, object};
-use super::{catalog, indexes, rebuild, swap, views};
+use super::statements::{self, object};
+use super::{catalog, hidden, indexes, rebuild, swap};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -16,8 +16,11 @@ pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {
         match &step.action {
             Action::HideTable { hidden, .. } => drop_relation(run, hidden, "TABLE")?,
             Action::HideView { hidden, .. } => drop_view(run, hidden)?,
-            Action::HideIndex { hidden, .. } => drop_index(run, hidden)?,
-            Action::HideColumn { after, hidden, .. } => drop_column(run, &after.name, hidden)?,
+            Action::HideIndex { hidden, .. } => drop_index(run, &hidden.name)?,
+            Action::HideColumn { hidden, .. } => run.write(|session| {
+                hidden::drop_column(session, hidden)?;
+                Ok(((), Progress::default()))
+            })?,
             Action::Backfill(fill) => {
                 if let Some(record) = &fill.record {
                     drop_relation(run, record, "TABLE")?;
@@ -29,13 +32,15 @@ pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {
             }
             Action::SwapColumns { swap: at } | Action::SwapAtOnce { swap: at } => {
                 let Some(planned) = plan.column_swaps.get(*at) else { continue };
-                let sql = swap::forget_statements(planned).join("; ");
-                write(run, &sql)?;
+                run.write(|session| {
+                    swap::give_up(session, planned)?;
+                    Ok(((), Progress::default()))
+                })?;
             }
             _ => {}
         }
         for action in &step.undo {
-            if let Action::RetireTable { hidden, .. } = action {
+            if let Action::RetireTable { hidden, .. } | Action::HideTable { hidden, .. } = action {
                 drop_relation(run, hidden, "TABLE")?;
             }
         }
@@ -64,25 +69,11 @@ fn drop_view(run: &mut Run<'_>, name: &ObjectName) -> Result<()> {
     drop_relation(run, name, if materialized { "MATERIALIZED VIEW" } else { "VIEW" })
 }
 
-fn drop_index(run: &mut Run<'_>, index: &ObjectName) -> Result<()> {
-    if !catalog::has_relation(run.session, index)? {
-        return Ok(());
-    }
+fn drop_index(run: &mut Run<'_>, name: &str) -> Result<()> {
+    let Some(index) = hidden::index(run.session, name)? else { return Ok(()) };
     // The server does not do that beside others.
-    if catalog::is_relation_of(run.session, index, 'I')? {
-        return write(run, &format!("DROP INDEX {}", object(index)));
+    if catalog::is_relation_of(run.session, &index, 'I')? {
+        return write(run, &format!("DROP INDEX {}", object(&index)));
     }
-    indexes::drop_it(run, index)
-}
-
-fn drop_column(run: &mut Run<'_>, table: &ObjectName, column: &str) -> Result<()> {
-    if !catalog::has_column(run.session, table, column)? {
-        return Ok(());
-    }
-    let sql = format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(table), ident(column));
-    run.write(|session| {
-        views::none_over(session, table, column)?;
-        session.batch(&sql)?;
-        Ok(((), Progress::default()))
-    })
+    indexes::drop_it(run, &index)
 }

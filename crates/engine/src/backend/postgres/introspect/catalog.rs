@@ -38,7 +38,8 @@ pub(super) const RELATIONS: &str = concat!(
                 (SELECT pg_catalog.string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno) \
                  FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid) END, \
             pg_catalog.array_to_string(c.reloptions, ', '), \
-            (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) \
+            (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace), \
+            c.relpersistence = 'u' \
      FROM ",
     relations!(),
     " WHERE c.relkind IN ('r', 'p', 'v', 'm'){which}"
@@ -52,6 +53,11 @@ pub(super) const DETAILS: [&str; 5] = [
             a.attidentity, a.attgenerated, \
             CASE WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
                 FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END, \
+            CASE WHEN a.attidentity <> '' THEN (SELECT pg_catalog.concat_ws(' ', s.seqstart, s.seqincrement, s.seqmin, \
+                    s.seqmax, s.seqcache, s.seqcycle) \
+                FROM pg_catalog.pg_depend e JOIN pg_catalog.pg_sequence s ON s.seqrelid = e.objid \
+                WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.refclassid = 'pg_catalog.pg_class'::regclass \
+                  AND e.refobjid = a.attrelid AND e.refobjsubid = a.attnum AND e.deptype = 'i') END, \
             CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END \
      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
      WHERE a.attrelid = ANY ({these}) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum",

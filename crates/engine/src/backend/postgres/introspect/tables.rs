@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pql_planner::text::postgres_type;
-use pql_schema::{Column, Expr, Generated, Identity, ObjectName, Table};
+use pql_schema::{Column, Counting, Expr, Generated, Identity, IdentityKind, ObjectName, Table};
 
 use super::catalog::Fields;
 use super::{Oid, Relations, is_ours};
@@ -25,6 +25,7 @@ pub(super) fn table(name: ObjectName, row: &mut Fields<'_>) -> Result<Table> {
     if let Some(space) = row.opt_str()? {
         native.push(format!("TABLESPACE {}", (pql_planner::text::PQL_FOLDED.ident)(space)));
     }
+    table.options.unlogged = row.flag()?;
     table.options.native = (!native.is_empty()).then(|| native.join(" "));
     Ok(table)
 }
@@ -40,9 +41,9 @@ pub(super) fn column(
     let Some(table) = tables.get_mut(&relation) else { return Ok(()) };
     let mut column = Column::new(name, postgres_type(row.str()?));
     column.not_null = row.flag()?;
-    column.identity = match row.str()? {
-        "a" => Some(Identity::Always),
-        "d" => Some(Identity::ByDefault),
+    let kind = match row.str()? {
+        "a" => Some(IdentityKind::Always),
+        "d" => Some(IdentityKind::ByDefault),
         _ => None,
     };
     let generated = row.str()?;
@@ -51,10 +52,20 @@ pub(super) fn column(
         "" => column.default = expr,
         kind => column.generated = expr.map(|expr| Generated { expr, stored: kind == "s" }),
     }
+    let counting = row.opt_str()?.map(counting).unwrap_or_default().unsaid(&column.data_type);
+    column.identity = kind.map(|kind| Identity { kind, counting });
     column.collation = row.opt_text()?.map(|name| unquoted(&name));
     column.retained = is_ours(&column.name);
     table.columns.push(column);
     Ok(())
+}
+
+/// How a sequence counts; the server says its numbers one after the other.
+fn counting(text: &str) -> Counting {
+    let mut words = text.split(' ');
+    let mut number = || words.next().and_then(|word| word.parse().ok());
+    let (start, increment, min, max, cache) = (number(), number(), number(), number(), number());
+    Counting { start, increment, min, max, cache, cycle: words.next() == Some("t") }
 }
 
 /// A collation's name without the quotes that the server puts around it.

@@ -236,6 +236,7 @@ pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 
 /// Takes the swap back: the original with everything that was written since.
 pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
+    let rebuild = &without_purged(run.db, rebuild)?;
     let log = &rebuild.reverse.log.name;
     let flow = flow::backward(run.db, rebuild)?;
     if matches!(flow.tie, Tie::Pairs(_)) && capture::pending(run.db, log, 1)? > 0 {
@@ -260,6 +261,21 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         }
         retained::remember(db, Kind::Garbage, &Memory::new(&rebuild.shadow.name))
     })
+}
+
+/// The rebuild without the hidden columns that were purged since: from both tables.
+fn without_purged(db: &Db, rebuild: &Rebuild) -> Result<Rebuild> {
+    let there = model::table_of(db, &rebuild.retained.name)?;
+    let gone: Vec<String> = (rebuild.before.columns.iter())
+        .filter(|column| column.retained && !there.columns.iter().any(|other| other.name == column.name))
+        .map(|column| column.name.clone())
+        .collect();
+    let mut left = rebuild.clone();
+    left.before.columns.retain(|column| !gone.contains(&column.name));
+    left.after.columns.retain(|column| !gone.contains(&column.name));
+    left.mapping.retain(|map| !gone.contains(&map.column));
+    left.mapping_back.retain(|map| !gone.contains(&map.column));
+    Ok(left)
 }
 
 /// Whether the swap is in effect.

@@ -1,7 +1,7 @@
 //! What hangs on a column and is not in the model: comment, grants, statistics target, storage, and the sequence that
 //! counts for it.
 
-use pql_schema::{Column, DataType, Identity, ObjectName};
+use pql_schema::{Column, DataType, IdentityKind, ObjectName};
 
 use super::super::super::blockers::literal;
 use super::super::super::link::Session;
@@ -33,7 +33,7 @@ struct Owned {
 /// An identity, with where it is.
 #[derive(Debug)]
 pub(in super::super) struct Counting {
-    kind: Identity,
+    kind: IdentityKind,
     sequence: String,
     options: String,
     last: String,
@@ -45,8 +45,8 @@ impl Counting {
     /// The statements that give it to a column without one.
     pub(in super::super) fn again(&self, table: &ObjectName, column: &str) -> Vec<String> {
         let kind = match self.kind {
-            Identity::Always => "ALWAYS",
-            Identity::ByDefault => "BY DEFAULT",
+            IdentityKind::Always => "ALWAYS",
+            IdentityKind::ByDefault => "BY DEFAULT",
         };
         let words =
             format!("ADD GENERATED {kind} AS IDENTITY (SEQUENCE NAME {} {})", self.sequence, self.options);
@@ -168,7 +168,7 @@ pub(in super::super) fn counting(
     rest.extend(views::grants(session, &format!("SEQUENCE {sequence}"), *oid)?);
     Ok(Some(Counting {
         rest,
-        kind: if kind == "a" { Identity::Always } else { Identity::ByDefault },
+        kind: if kind == "a" { IdentityKind::Always } else { IdentityKind::ByDefault },
         sequence: sequence.clone(),
         options: options.clone(),
         last: last.unwrap_or_default(),

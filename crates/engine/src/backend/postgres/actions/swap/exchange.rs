@@ -9,7 +9,7 @@ use pql_schema::ObjectName;
 use super::super::super::holds;
 use super::super::super::link::Session;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
-use super::super::views;
+use super::super::{followers, views};
 use super::{carried, functions};
 use crate::Result;
 
@@ -20,8 +20,11 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let down = views::take_down(session, table, &[&swap.old.name], true)?;
     let carried = carried::read(session, table, &swap.old.name)?;
     let attached = attached(session, swap)?;
+    // What keeps an older column true by this one goes on to read it, and does so after it was written.
+    followers::rename(session, table, &swap.old.name, &swap.retained)?;
+    let place = functions::place(session, table)?;
     let mut all = without_identity(table, &attached);
-    all.extend(forth_statements(swap));
+    all.extend(forth_statements(swap, place));
     all.extend(carried.onto(table, &swap.new, &swap.retained));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
@@ -44,6 +47,7 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     all.extend(carried.onto(table, &swap.old, &swap.shadow));
     all.extend(attached);
     session.batch(&all.join(";\n"))?;
+    followers::rename(session, table, &swap.retained, &swap.old.name)?;
     down.put_back(session)
 }
 
@@ -63,8 +67,8 @@ fn without_identity(table: &ObjectName, attached: &[String]) -> Vec<String> {
     moves.then(|| format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT", object(table))).into_iter().collect()
 }
 
-/// The statements of the way forth.
-pub(super) fn forth_statements(swap: &ColumnSwap) -> Vec<String> {
+/// The statements of the way forth; `place`: that of the old column among those of the table that are kept true.
+pub(super) fn forth_statements(swap: &ColumnSwap, place: u16) -> Vec<String> {
     let table = &swap.before.name;
     let change = |change: Change| statements::change(table, &change);
     let (name, shadow, retained) = (&swap.new.name, &swap.shadow, &swap.retained);
@@ -108,7 +112,7 @@ pub(super) fn forth_statements(swap: &ColumnSwap) -> Vec<String> {
         });
         all.push(rename_index(&twin.twin.name, &twin.index.name.name));
     }
-    all.extend(functions::create_backward(swap));
+    all.extend(functions::create_backward(swap, place));
     all
 }
 
@@ -157,7 +161,7 @@ pub(super) fn back_statements(swap: &ColumnSwap) -> Vec<String> {
     all
 }
 
-/// Removes one of the columns, with its indexes and constraints.
+/// Removes a column, with its indexes and constraints.
 pub(super) fn drop_column(swap: &ColumnSwap, column: &str) -> String {
     format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(&swap.before.name), ident(column))
 }

@@ -1,7 +1,8 @@
 //! The triggers that keep a hidden column true.
 //!
 //! They fire after the user's own BEFORE triggers, which may change what they read: triggers fire in the order of
-//! their names, and theirs come after every name in ASCII.
+//! their names, and theirs come after every name in ASCII. Among those that keep old columns true the youngest fires
+//! first: what it writes may be what an older one reads.
 
 use pql_planner::ColumnSwap;
 use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
@@ -31,11 +32,30 @@ pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
     swap.misfits.sibling(swap.retained.clone())
 }
 
+/// The place of the first column of a table that is kept true; each later one has one less.
+pub(super) const FIRST: u16 = 999;
+
+/// The place that the next column of the table to be kept true gets.
+pub(super) fn place(session: &mut Session, table: &ObjectName) -> Result<u16> {
+    let least = session.batch_value(&format!(
+        "SELECT pg_catalog.min(pg_catalog.substr(g.tgname::pg_catalog.text, 6, 3)::pg_catalog.int4) - 1 \
+         FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = '{}' \
+         WHERE g.tgrelid = {} AND g.tgname ~ '^~pql_[0-9]{{3}}_'",
+        pql_planner::HIDDEN_SCHEMA,
+        catalog::regclass(table)
+    ))?;
+    Ok(least.and_then(|text| text.parse().ok()).unwrap_or(FIRST))
+}
+
 /// After all others. What tells two names apart stands at their start, so what is too long is cut at the end, and before
 /// the letter: the server would cut that away.
-fn trigger(name: &str, letter: char) -> String {
-    let stem = pql_planner::text::postgres_cut(name.trim_start_matches('_'), 2);
-    ident(&format!("~{stem}{letter}"))
+fn trigger(place: Option<u16>, name: &str, letter: char) -> String {
+    let place = place.map(|place| format!("{place:03}_")).unwrap_or_default();
+    let name = name.strip_prefix(pql_planner::HIDDEN_PREFIX).unwrap_or(name);
+    let room = 2 + place.len() + pql_planner::HIDDEN_PREFIX.len() - 1;
+    let stem = pql_planner::text::postgres_cut(name, room);
+    ident(&format!("~pql_{place}{stem}{letter}"))
 }
 
 /// The statements that fill the new column for what is written from then on.
@@ -50,17 +70,23 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
          RETURN NEW; END $pql$",
         search_path(&swap.forward)
     )];
-    all.extend(create_triggers(swap, &swap.shadow, &function, &changed));
+    let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
+    all.extend(create_triggers(swap, &triggers, &function, &changed));
     all
 }
 
 /// The statements that end that.
 pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
-    drop_triggers(swap, &swap.shadow, &forward_name(swap))
+    let table = object(&swap.before.name);
+    let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
+    let mut all: Vec<String> =
+        triggers.iter().map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}")).collect();
+    all.push(format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)));
+    all
 }
 
-/// The statements that keep the old column true, and note the rows for which it cannot be.
-pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
+/// The statements that keep the old column true, in its place among others, and note the rows for which it cannot be.
+pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     let table = object(&swap.before.name);
     let key = Key::of(&swap.key);
     let (function, log) = (backward_name(swap), object(&swap.misfits));
@@ -119,22 +145,27 @@ pub(super) fn create_backward(swap: &ColumnSwap) -> Vec<String> {
          {positional}BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
          {fits}{note}RETURN NEW; END $pql$"
     ));
-    all.extend(create_triggers(swap, &swap.retained, &function, &conditions));
+    let triggers = ['i', 'u'].map(|letter| trigger(Some(place), &swap.retained, letter));
+    all.extend(create_triggers(swap, &triggers, &function, &conditions));
     all
 }
 
-/// The statements that end that.
+/// The statements that end that. The triggers go with their function, whatever the table is called by now.
 pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
-    let mut all = drop_triggers(swap, &swap.retained, &backward_name(swap));
+    let mut all = vec![format!("DROP FUNCTION IF EXISTS {}() CASCADE", backward_name(swap))];
     all.extend([&swap.misfits, &memory(swap)].map(|table| format!("DROP TABLE IF EXISTS {}", object(table))));
     all
 }
 
-/// The triggers that compute `column` with a function: for new rows, and for rows of which something of `changed` holds.
-/// Rows that are replicated in fire them like what the application writes.
-fn create_triggers(swap: &ColumnSwap, column: &str, function: &str, changed: &[String]) -> [String; 4] {
+/// The triggers that call a function: for new rows, and for rows of which something of `changed` holds. Rows that are
+/// replicated in fire them like what the application writes.
+fn create_triggers(
+    swap: &ColumnSwap,
+    [insert, update]: &[String; 2],
+    function: &str,
+    changed: &[String],
+) -> [String; 4] {
     let table = object(&swap.before.name);
-    let [insert, update] = ['i', 'u'].map(|letter| trigger(column, letter));
     let always = |name: &str| format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}");
     let when = changed.join(" OR ");
     [
@@ -144,18 +175,9 @@ fn create_triggers(swap: &ColumnSwap, column: &str, function: &str, changed: &[S
         format!(
             "CREATE TRIGGER {update} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()"
         ),
-        always(&insert),
-        always(&update),
+        always(insert),
+        always(update),
     ]
-}
-
-fn drop_triggers(swap: &ColumnSwap, column: &str, function: &str) -> Vec<String> {
-    let table = object(&swap.before.name);
-    let mut all: Vec<String> = ['i', 'u']
-        .map(|letter| format!("DROP TRIGGER IF EXISTS {} ON {table}", trigger(column, letter)))
-        .into();
-    all.push(format!("DROP FUNCTION IF EXISTS {function}()"));
-    all
 }
 
 /// Fails with the rows whose values do not fit the old column.

@@ -51,12 +51,17 @@ pub(super) fn abandon(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 
 /// Removes the old column and what keeps it true.
 pub(super) fn forget(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
-    let sql = forget_statements(swap).join("; ");
-    run.write_text(&sql)
+    run.write_last(|session| give_up(session, swap))
+}
+
+/// The same, in a transaction of whoever asks for it.
+pub(super) fn give_up(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
+    session.batch(&functions::drop_backward(swap).join("; "))?;
+    super::hidden::drop_column(session, &swap.retained)
 }
 
 /// The statements that remove the old column.
-pub(super) fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
+fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
     let mut all = functions::drop_backward(swap);
     all.push(exchange::drop_column(swap, &swap.retained));
     all
@@ -83,9 +88,9 @@ pub(super) fn shown(swap: &ColumnSwap, action: &Action) -> Vec<String> {
         Action::SwapPrepare { .. } => forth::prepare_statements(swap),
         Action::SwapFill { .. } => vec![super::backfill::shown(&forth::as_backfill(swap))],
         Action::SwapVerify { .. } => vec![forth::verify_statement(swap)],
-        Action::SwapColumns { .. } => exchange::forth_statements(swap),
+        Action::SwapColumns { .. } => exchange::forth_statements(swap, functions::FIRST),
         Action::SwapAtOnce { .. } => {
-            [forth::at_once_statements(swap), exchange::forth_statements(swap)].concat()
+            [forth::at_once_statements(swap), exchange::forth_statements(swap, functions::FIRST)].concat()
         }
         Action::SwapBack { .. } => exchange::back_statements(swap),
         Action::SwapAbandon { .. } => {
