@@ -32,7 +32,7 @@ COMMENT ON COLUMN users.age IS 'in years';
 CREATE FUNCTION note_order() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN INSERT INTO log VALUES ('order ' || NEW.id); RETURN NULL; END $$;
 CREATE FUNCTION note_gone() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN INSERT INTO log VALUES ('user ' || OLD.name || ' gone'); RETURN NULL; END $$;
+  $$ BEGIN INSERT INTO log VALUES ('user ' || OLD.id || ' gone'); RETURN NULL; END $$;
 CREATE FUNCTION note_touch() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN INSERT INTO log VALUES ('touched ' || NEW.id); RETURN NULL; END $$;
 CREATE TRIGGER orders_log AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note_order();

@@ -217,6 +217,35 @@ fn a_dropped_table_does_not_come_back_with_rows_that_refer_to_nothing() {
     assert_eq!(world.state(), start);
 }
 
+/// SQLite does not know that such a table reads another one.
+#[test]
+fn what_a_virtual_table_reads_keeps_its_name() {
+    let mut world = World::new(
+        "CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT, note TEXT); INSERT INTO docs VALUES (1, 'hello', 'x');
+         CREATE VIRTUAL TABLE found USING fts5(body, content='docs', content_rowid=id);
+         INSERT INTO found (found) VALUES ('rebuild')",
+    );
+    for operation in [
+        "RENAME TABLE docs TO texts",
+        "DROP TABLE docs",
+        "DROP COLUMN docs.body",
+        "RENAME COLUMN docs.body TO text",
+    ] {
+        let id = world.try_generate(operation);
+        let error = id.expect_err(operation);
+        assert_eq!(error.code(), "PQL0308", "{error}");
+        assert!(error.message().contains("virtual table found"), "{error}");
+        assert!(error.help().unwrap().contains("DROP TABLE found"), "{:?}", error.help());
+    }
+    world.apply("DROP COLUMN docs.note");
+    world.apply("CHANGE COLUMN docs.body TYPE VARCHAR(20), ADD COLUMN docs.n INTEGER");
+    let found: String = world
+        .db()
+        .query_row("SELECT body FROM found WHERE found MATCH 'hello'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(found, "hello");
+}
+
 #[test]
 fn on_failure_pause_is_resumed_when_the_obstacle_is_gone() {
     let mut world = World::new(USERS);

@@ -222,6 +222,8 @@ pub enum Hold {
     ForeignKey,
     /// A trigger; those for events or of constraints as well.
     Trigger,
+    /// A virtual table that reads the rows by the names of the table and of these columns.
+    Virtual,
     /// The type of a column is the named domain, which takes no NULL; its definition is the type beneath it.
     Domain,
     /// The named trigger runs, for each row, the function that is its definition, which reads these columns.
@@ -273,6 +275,7 @@ impl Hold {
             Self::IdentityIndex | Self::ReplicaIdentity => "replica identity",
             Self::Sequence => "sequence",
             Self::ForeignKey => "foreign key",
+            Self::Virtual => "virtual table",
             Self::Domain => "domain",
             Self::Trigger | Self::TriggerFunction => "trigger",
             Self::Owner => "owner",

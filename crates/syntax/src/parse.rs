@@ -173,7 +173,7 @@ impl<'s> Run<'s> {
             Err(_) => self.builder.start(SyntaxKind::error),
         }
         if slice.unterminated.is_some() {
-            self.builder.fill(end, comments);
+            self.builder.fill_blank(end, comments);
         }
         self.builder.swallow(SyntaxKind::unterminated, slice.end, comments);
         self.builder.end();

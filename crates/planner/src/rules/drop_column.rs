@@ -35,6 +35,7 @@ pub(super) fn sqlite(
 ) -> Result<(), PlanError> {
     let before = ladder.table(table)?;
     let at = before.columns.iter().position(|known| ladder.schema.names.same(&known.name, column));
+    hindrances::of_virtual(ladder, &before.name, Some(column), "dropped")?;
     ladder.apply(op)?;
     let Some(at) = at else { return Ok(()) };
     let known = before.columns[at].clone();

@@ -5,11 +5,13 @@ use pql_schema::{MigrationOp, ObjectName};
 use crate::{Action, Check, Phase, PlanError};
 
 use super::declare::check_of;
+use super::hindrances;
 use super::ladder::Ladder;
 
 /// A rename out of sight, so that the rows can come back; without retention, they go when all else is done.
 pub(super) fn sqlite(ladder: &mut Ladder<'_>, op: &MigrationOp, table: &ObjectName) -> Result<(), PlanError> {
     let dropped = ladder.table(table)?;
+    hindrances::of_virtual(ladder, &dropped.name, None, "dropped")?;
     let table = dropped.name.clone();
     let costs = ladder.costs(&table);
     ladder.apply(op)?;

@@ -1,6 +1,6 @@
 //! PostgreSQL: what stands against another type of a column, with what to do about it.
 
-use pql_schema::{Column, Constraint, ConstraintKind, Expr, ObjectRef, Table};
+use pql_schema::{Column, Constraint, ConstraintKind, Expr, ObjectName, ObjectRef, Table};
 
 use crate::{Held, Hold, PlanError, codes};
 
@@ -146,6 +146,27 @@ pub(super) fn of_drop(ladder: &Ladder<'_>, table: &Table, column: &Column) -> Re
     Ok(())
 }
 
+/// SQLite: what reads the table by its name, or a column by its own, and would read nothing any more.
+pub(super) fn of_virtual(
+    ladder: &Ladder<'_>,
+    table: &ObjectName,
+    column: Option<&str>,
+    verb: &'static str,
+) -> Result<(), PlanError> {
+    let reads = |held: &&Held| {
+        let named = |column: &str| held.columns.iter().any(|name| ladder.schema.names.same(name, column));
+        held.hold == Hold::Virtual && column.is_none_or(named)
+    };
+    let Some(held) = ladder.held(table).iter().find(reads) else { return Ok(()) };
+    let what = column.map_or_else(|| table.to_string(), |column| format!("{table}.{column}"));
+    let message = format!("{what} cannot be {verb}: the virtual table {} reads it by that name", held.name);
+    let help = format!(
+        "EXECUTE 'DROP TABLE {}' in a migration of its own before, with REVERT, and make it again after",
+        held.name
+    );
+    Err(PlanError::new(codes::IN_USE, message, help))
+}
+
 /// What goes on naming a column that is to have another name, or none, so that the application's writes would fail.
 pub(super) fn of_name(
     ladder: &Ladder<'_>,
@@ -159,6 +180,7 @@ pub(super) fn of_name(
             && held.columns.iter().any(|named| named == column)
             && there(&held.name)
     };
+    of_virtual(ladder, &table.name, Some(column), verb)?;
     let Some(held) = ladder.held(&table.name).iter().find(reads) else { return Ok(()) };
     let function = held.definition.as_deref().unwrap_or_default();
     let message = format!(

@@ -4,6 +4,7 @@ use pql_schema::{MigrationOp, ObjectName};
 
 use crate::{Action, Phase, PlanError, Severity, codes};
 
+use super::hindrances;
 use super::ladder::Ladder;
 
 /// The plain statement, which touches no row.
@@ -14,6 +15,7 @@ pub(super) fn plain(
     to: &ObjectName,
 ) -> Result<(), PlanError> {
     let from = ladder.table(from)?.name;
+    hindrances::of_virtual(ladder, &from, None, "renamed")?;
     ladder.apply(op)?;
     ladder.warn(codes::RENAMES, Severity::Warning, format!("statements that name {from} fail from then on"));
     let undo = Action::RenameTable { from: to.clone(), to: from.clone() };

@@ -49,6 +49,7 @@ mod stragglers;
 mod texts;
 mod validate;
 mod vector;
+mod virtuals;
 mod walk;
 
 use std::path::{Path, PathBuf};

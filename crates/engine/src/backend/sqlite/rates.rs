@@ -8,7 +8,7 @@ use pql_planner::{Rates, Statistics, TableStatistics};
 use pql_schema::ObjectName;
 use rusqlite::{Connection as Db, OptionalExtension};
 
-use super::{catalog, keys};
+use super::{catalog, keys, virtuals};
 use crate::Result;
 
 /// Rows that are counted one by one before their number is estimated.
@@ -22,6 +22,10 @@ pub(super) fn statistics(db: &Db, tables: &[ObjectName]) -> Result<Statistics> {
             let rows = rows(db, &table.name)?;
             let bytes = bytes(db, &table.name, rows)?;
             statistics.tables.insert(table.to_string(), TableStatistics { rows, bytes });
+            let held = virtuals::reading(db, &table.name)?;
+            if !held.is_empty() {
+                statistics.holds.insert(table.to_string(), held);
+            }
         }
     }
     Ok(statistics)

@@ -47,7 +47,9 @@ pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
     flow.follow_moves(db, u64::MAX)?;
     let mut bad = Rows::default();
     let kept = keys.iter().map(|key| flow.remove(db, key)).collect::<Result<Vec<_>>>()?;
-    for (key, kept) in keys.iter().zip(&kept) {
+    // Rows that have been there go first: one that is new may be given any number that is free.
+    let (known, new): (Vec<_>, Vec<_>) = keys.iter().zip(&kept).partition(|(_, kept)| kept.is_some());
+    for (key, kept) in known.into_iter().chain(new) {
         if flow.place(db, key, kept.as_ref(), &mut bad)? == Placed::InTheWay {
             return Err(flow.refuse_duplicate(key));
         }

@@ -36,11 +36,14 @@ impl Restore {
             |name: &str| rebuild.mapping_back.iter().find(|map| map.column.eq_ignore_ascii_case(name));
         let stored = rebuild.before.columns.iter().filter(|column| column.generated.is_none());
         let mut restore = Self::default();
-        for column in stored.filter(|column| !is_key(&column.name)) {
+        for column in stored {
             let Some(map) = mapped(&column.name) else {
                 restore.unmapped.push(column.name.clone());
                 continue;
             };
+            if is_key(&column.name) {
+                continue;
+            }
             let copied = exprs::as_column(&map.from)
                 .and_then(|name| find(&rebuild.after, &name))
                 .is_some_and(|new| new.data_type == column.data_type);
