@@ -157,12 +157,12 @@ pub(super) fn of_virtual(
         let named = |column: &str| held.columns.iter().any(|name| ladder.schema.names.same(name, column));
         held.hold == Hold::Virtual && column.is_none_or(named)
     };
-    let Some(held) = ladder.held(table).iter().find(reads) else { return Ok(()) };
+    let Some(reader) = ladder.held(table).iter().find(reads) else { return Ok(()) };
     let what = column.map_or_else(|| table.to_string(), |column| format!("{table}.{column}"));
-    let message = format!("{what} cannot be {verb}: the virtual table {} reads it by that name", held.name);
+    let message = format!("{what} cannot be {verb}: the virtual table {} reads it by that name", reader.name);
     let help = format!(
         "EXECUTE 'DROP TABLE {}' in a migration of its own before, with REVERT, and make it again after",
-        held.name
+        reader.name
     );
     Err(PlanError::new(codes::IN_USE, message, help))
 }
