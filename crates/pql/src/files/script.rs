@@ -2,7 +2,8 @@
 
 use pql_planner::Dialect;
 use pql_planner::lower::{self, Context};
-use pql_schema::{MigrationOp, Schema};
+use pql_planner::text::{postgres_ident, postgres_object};
+use pql_schema::{MigrationOp, NameRule, Schema, Trigger};
 use pql_syntax::ast::{AstNode as _, Generate, PassThrough, Statement};
 use pql_syntax::{Diagnostic, Parse, Severity};
 
@@ -120,7 +121,7 @@ fn one(
     let context = Context { dialect, schema, params: &|_| None };
     let ops = match statement {
         Statement::Generate(generate) => lower::operations(generate, context)?.ops,
-        Statement::PassThrough(sql) => vec![execute(sql)],
+        Statement::PassThrough(sql) => vec![execute(sql, dialect)],
         other => match lower::ddl(other, context) {
             Some(lowered) => lowered?.ops,
             None => Vec::new(),
@@ -135,14 +136,24 @@ fn one(
     }
 }
 
-fn execute(sql: &PassThrough) -> MigrationOp {
+fn execute(sql: &PassThrough, dialect: Dialect) -> MigrationOp {
     let outside_transaction = sql.keywords().first().is_some_and(|word| OUTSIDE.contains(&word.as_str()));
-    MigrationOp::Execute { sql: sql.text(), revert: way_back(sql), outside_transaction }
+    MigrationOp::Execute { sql: sql.text(), revert: way_back(sql, dialect), outside_transaction }
 }
 
-/// A trigger goes as it came; of other SQL only the author knows.
-fn way_back(sql: &PassThrough) -> Option<String> {
-    lower::stored::trigger(&sql.text()).map(|trigger| format!("DROP TRIGGER {}", trigger.name))
+/// A trigger goes as it came, unless it took another one's place; of other SQL only the author knows.
+fn way_back(sql: &PassThrough, dialect: Dialect) -> Option<String> {
+    match dialect {
+        Dialect::Sqlite => {
+            lower::stored::trigger(&sql.text()).map(|trigger| format!("DROP TRIGGER {}", trigger.name))
+        }
+        Dialect::Postgres => {
+            let replaces = sql.keywords().iter().any(|word| word == "REPLACE");
+            let trigger = Trigger::parse(&sql.text(), NameRule::Exact).filter(|_| !replaces)?;
+            let (name, table) = (postgres_ident(&trigger.name.name), postgres_object(&trigger.table));
+            Some(format!("DROP TRIGGER {name} ON {table}"))
+        }
+    }
 }
 
 fn misplaced(statement: &Statement) -> Option<Diagnostic> {

@@ -211,9 +211,15 @@ mod tests {
 
     /// The SQL of the operations and its ways back.
     fn attached(up: &str, down: &str) -> Result<Vec<(String, Option<String>)>, String> {
+        attached_in(Dialect::Sqlite, up, down)
+    }
+
+    fn attached_in(dialect: Dialect, up: &str, down: &str) -> Result<Vec<(String, Option<String>)>, String> {
         let before = "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE old (a TEXT);";
-        let empty = Schema::new(NameRule::AsciiInsensitive);
-        let dialect = Dialect::Sqlite;
+        let empty = Schema::new(match dialect {
+            Dialect::Sqlite => NameRule::AsciiInsensitive,
+            Dialect::Postgres => NameRule::Exact,
+        });
         let file = |name: &str, text: &str| SourceFile {
             path: name.into(),
             text: text.to_owned(),
@@ -316,6 +322,26 @@ mod tests {
             attached(&apart, "UPDATE p SET c = NULL; ALTER TABLE p DROP COLUMN c; DROP TRIGGER IF EXISTS g;"),
             Ok(ways("DROP TRIGGER IF EXISTS g", "UPDATE p SET c = NULL"))
         );
+    }
+
+    #[test]
+    fn a_trigger_of_postgresql_goes_from_its_table() {
+        let function = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'";
+        let trigger = "CREATE TRIGGER \"G\" AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()";
+        let up = format!("{function}; {trigger}; INSERT INTO p VALUES (3, 'c');");
+        let there = format!("{function};\n{trigger};\nINSERT INTO p VALUES (3, 'c')");
+        for (down, back) in [
+            ("DELETE FROM p;", "DELETE FROM p;\nDROP TRIGGER \"G\" ON \"public\".\"p\""),
+            (
+                "DELETE FROM p; DROP TRIGGER IF EXISTS \"G\" ON p; DROP FUNCTION f();",
+                "DELETE FROM p;\nDROP TRIGGER IF EXISTS \"G\" ON p;\nDROP FUNCTION f()",
+            ),
+        ] {
+            assert_eq!(attached_in(Dialect::Postgres, &up, down), Ok(found(&[(&there, back)])), "{down}");
+        }
+        let replaced = trigger.replace("CREATE", "CREATE OR REPLACE");
+        let ways = attached_in(Dialect::Postgres, &format!("{replaced};"), "SELECT 2;");
+        assert_eq!(ways, Ok(found(&[(&replaced, "SELECT 2")])));
     }
 
     #[test]
