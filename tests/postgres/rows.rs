@@ -426,8 +426,15 @@ fn an_insert_without_names_writes_what_it_says() {
         client.batch_execute("CREATE TABLE kept AS SELECT * FROM t; TRUNCATE t; INSERT INTO t SELECT * FROM kept; DROP TABLE kept").unwrap();
         let rows = "SELECT string_agg(concat_ws(' ', id, a::text::float8, b), ', ' ORDER BY id) FROM t";
         assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66", "{operation}");
-        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
-        assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66", "{operation}");
+        // Also when the place is that of the column before the column before.
+        let again = generate(&mut engine, "CHANGE COLUMN t.a TYPE VARCHAR(40) USING a::text");
+        engine.apply(again, &careful(), &mut Silent).unwrap();
+        client.batch_execute("INSERT INTO t VALUES (7, '77', 'n')").unwrap();
+        assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66, 7 77 n", "{operation}");
+        for id in [again, id] {
+            engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+            assert_eq!(one(&database, rows), "1 10 x, 5 55 m, 6 66, 7 77 n", "{operation}");
+        }
         assert_eq!(database.dump(), before, "{operation}");
     }
 }

@@ -27,6 +27,12 @@ fn backward_name(swap: &ColumnSwap) -> String {
     object(&swap.misfits.sibling(swap.retained.clone()))
 }
 
+/// The function that takes over what is given to the old column by its place.
+fn by_place_name(swap: &ColumnSwap) -> String {
+    let name = pql_planner::text::postgres_cut(&swap.retained, 2);
+    object(&swap.misfits.sibling(format!("{name}_p")))
+}
+
 /// What the views over the column said before.
 pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
     swap.misfits.sibling(swap.retained.clone())
@@ -124,16 +130,6 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
             comparable(&swap.new.data_type, &format!("NEW.{column}"))
         )
     };
-    // The old column has no default: who gives it a value without knowing it said INSERT without naming columns. That of
-    // a row which is loaded with all its columns is what the new one gives.
-    let positional = format!(
-        "IF TG_OP = 'INSERT' AND NEW.{retained} IS NOT NULL THEN \
-         BEGIN given := {} IS DISTINCT FROM {}; EXCEPTION WHEN OTHERS THEN given := true; END; \
-         IF given THEN NEW.{column} := {}; END IF; END IF; ",
-        comparable(&swap.old.data_type, &format!("{value}::{}", postgres_type_name(&swap.old.data_type))),
-        comparable(&swap.old.data_type, &format!("NEW.{retained}")),
-        typed(swap, &again),
-    );
     let mut all = Vec::new();
     if !key.is_place() {
         all.push(format!("CREATE TABLE {log} AS SELECT {} FROM {table} WITH NO DATA", key.list("")));
@@ -141,18 +137,51 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     }
     all.push(format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; given boolean; BEGIN \
-         {positional}BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
+         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
+         BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
          {fits}{note}RETURN NEW; END $pql$"
     ));
     let triggers = ['i', 'u'].map(|letter| trigger(Some(place), &swap.retained, letter));
     all.extend(create_triggers(swap, &triggers, &function, &conditions));
+    all.extend(create_by_place(swap, place));
     all
+}
+
+/// The statements that take over what an INSERT without column names gives the old column, which still is in its place.
+///
+/// That column has no default, so nobody else gives it a value, but who loads a row with all its columns: that value is
+/// what the new one gives anyway. Of several such columns the oldest comes first, since what it got goes to the next.
+fn create_by_place(swap: &ColumnSwap, place: u16) -> [String; 3] {
+    let table = object(&swap.before.name);
+    let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let (function, old) = (by_place_name(swap), &swap.old.data_type);
+    let back = format!("{}::{}", over_new(swap, &swap.backward, None), postgres_type_name(old));
+    let given = comparable(old, &format!("NEW.{retained}"));
+    let value = typed(swap, &over_new(swap, &swap.forward, Some(&swap.retained)));
+    let name = swap.retained.strip_prefix(pql_planner::HIDDEN_PREFIX).unwrap_or(&swap.retained);
+    // Before all that keep a column true.
+    let trigger = ident(&format!("~pql_+{:03}_{}", FIRST - place, pql_planner::text::postgres_cut(name, 10)));
+    [
+        format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE given boolean; BEGIN \
+             BEGIN given := {} IS DISTINCT FROM {given}; EXCEPTION WHEN OTHERS THEN given := true; END; \
+             IF given THEN NEW.{column} := {value}; END IF; RETURN NEW; END $pql$",
+            comparable(old, &back)
+        ),
+        format!(
+            "CREATE TRIGGER {trigger} BEFORE INSERT ON {table} FOR EACH ROW WHEN (NEW.{retained} IS NOT NULL) \
+             EXECUTE FUNCTION {function}()"
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"),
+    ]
 }
 
 /// The statements that end that. The triggers go with their function, whatever the table is called by now.
 pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
-    let mut all = vec![format!("DROP FUNCTION IF EXISTS {}() CASCADE", backward_name(swap))];
+    let functions = [backward_name(swap), by_place_name(swap)];
+    let mut all: Vec<String> =
+        functions.iter().map(|function| format!("DROP FUNCTION IF EXISTS {function}() CASCADE")).collect();
     all.extend([&swap.misfits, &memory(swap)].map(|table| format!("DROP TABLE IF EXISTS {}", object(table))));
     all
 }
