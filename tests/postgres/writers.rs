@@ -179,6 +179,7 @@ fn assert_same(what: &str, found: &[Model], expected: &[Model]) {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Operation {
     statement: &'static str,
     /// `n` as it reads after the change.
@@ -211,13 +212,6 @@ const OPERATIONS: &[Operation] = &[
         n: "n",
         never: "false",
     },
-    Operation { statement: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)", n: "n", never: "n <> trunc(n)" },
-    Operation {
-        statement: "CHANGE COLUMN items.n TYPE BIGINT USING n + 5000 REVERT USING (n - 5000)::int",
-        n: "n - 5000",
-        never: "n < 5000",
-    },
-    Operation { statement: "CHANGE COLUMN items.label TYPE VARCHAR(40)", n: "n", never: "false" },
     Operation { statement: "DROP INDEX items_label", n: "n", never: "false" },
     Operation { statement: "RENAME INDEX items_label TO by_label", n: "n", never: "false" },
 ];
@@ -253,7 +247,8 @@ const INDEXED: &str = "
     CREATE VIEW low AS SELECT id, n FROM items WHERE n < 500;
     ANALYZE";
 
-const REPLACING: &[Operation] = &[
+/// Done by a new column, or, with many indexes, by a new table.
+const CHANGES: &[Operation] = &[
     Operation { statement: "CHANGE COLUMN items.n TYPE DECIMAL(12,2)", n: "n", never: "n <> trunc(n)" },
     Operation {
         statement: "CHANGE COLUMN items.n TYPE BIGINT USING n + 5000 REVERT USING (n - 5000)::int",
@@ -265,12 +260,12 @@ const REPLACING: &[Operation] = &[
 
 #[test]
 fn nothing_that_is_written_is_lost() {
-    assert_nothing_is_lost(SCHEMA, OPERATIONS, false);
+    assert_nothing_is_lost(SCHEMA, &[OPERATIONS, CHANGES].concat(), false);
 }
 
 #[test]
 fn nothing_that_is_written_is_lost_by_a_new_table() {
-    assert_nothing_is_lost(INDEXED, REPLACING, true);
+    assert_nothing_is_lost(INDEXED, CHANGES, true);
 }
 
 fn assert_nothing_is_lost(schema: &str, operations: &[Operation], replaces: bool) {

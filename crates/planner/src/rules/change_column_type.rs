@@ -12,6 +12,8 @@ use super::constrain::validation;
 use super::declare::Demands;
 use super::ladder::Ladder;
 use super::row_key::rowid_alias;
+use super::swap_column::{TypeChange, conversion};
+use super::{new_table, swap_column};
 
 /// Whether stored values change, or may have to: another affinity, a computed value, a type that is checked by the
 /// database itself, or the column that is the rowid.
@@ -103,11 +105,12 @@ pub(super) fn postgres(
     });
     let keeps = beneath || keeps_stored(&old.data_type, &new.data_type);
     if using.is_some() || old.collation != new.collation || !keeps {
-        let (using, revert_using) = (using.as_ref(), revert_using.as_ref());
-        if super::new_table::change_type(ladder, &before, &old, &new, using, revert_using)? {
+        let conversion = conversion(&old, &new, using.as_ref(), revert_using.as_ref());
+        let change = TypeChange { before: &before, old: &old, new: &new, conversion };
+        if new_table::change_type(ladder, &change)? {
             return Ok(());
         }
-        return super::swap_column::swap(ladder, &before, &old, &new, using, revert_using);
+        return swap_column::swap(ladder, change);
     }
     super::hindrances::of_change(ladder, &before, &old)?;
     let costs = ladder.costs(&before.name);

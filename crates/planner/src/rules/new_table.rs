@@ -19,7 +19,7 @@ use crate::{
 use super::hindrances;
 use super::ladder::Ladder;
 use super::row_key::postgres_row_key;
-use super::swap_column::{Conversion, conversion};
+use super::swap_column::{Conversion, TypeChange};
 
 /// How much faster a new table has to be: meanwhile there are two of them, and a log.
 const WORTH: f64 = 2.0;
@@ -35,16 +35,9 @@ pub(super) fn alone(ops: &[MigrationOp], schema: &Schema) -> Vec<ObjectName> {
 }
 
 /// Plans a new table, where that is possible and expected to be worth it; gives whether it is. The operation is applied
-/// to the model already; `before` is the table without it.
-pub(super) fn change_type(
-    ladder: &mut Ladder<'_>,
-    before: &Table,
-    old: &Column,
-    new: &Column,
-    using: Option<&Expr>,
-    revert_using: Option<&Expr>,
-) -> Result<bool, PlanError> {
-    let conversion = conversion(old, new, using, revert_using);
+/// to the model already.
+pub(super) fn change_type(ladder: &mut Ladder<'_>, change: &TypeChange<'_>) -> Result<bool, PlanError> {
+    let TypeChange { before, old, new, conversion } = change;
     let key = postgres_row_key(&ladder.schema, before, Some(&old.name));
     let costs = ladder.costs(&before.name);
     let indexes = indexes(ladder, before);
@@ -68,7 +61,7 @@ pub(super) fn change_type(
         ),
     );
     let after = ladder.table(&before.name)?;
-    let rebuild = describe(ladder, before.clone(), after, (old, new), &conversion, &key);
+    let rebuild = describe(ladder, (*before).clone(), after, (old, new), conversion, &key);
     steps(ladder, rebuild, (old, new), conversion.fits.as_ref());
     Ok(true)
 }

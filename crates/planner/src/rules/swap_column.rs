@@ -16,22 +16,25 @@ use super::hindrances;
 use super::ladder::Ladder;
 use super::row_key::postgres_row_key;
 
-/// The steps that replace the column. The operation is applied to the model already; `before` is the table without it.
-pub(super) fn swap(
-    ladder: &mut Ladder<'_>,
-    before: &Table,
-    old: &Column,
-    new: &Column,
-    using: Option<&Expr>,
-    revert_using: Option<&Expr>,
-) -> Result<(), PlanError> {
+/// Another type for a column.
+pub(super) struct TypeChange<'a> {
+    /// The table without it.
+    pub(super) before: &'a Table,
+    pub(super) old: &'a Column,
+    pub(super) new: &'a Column,
+    pub(super) conversion: Conversion,
+}
+
+/// The steps that replace the column. The operation is applied to the model already.
+pub(super) fn swap(ladder: &mut Ladder<'_>, change: TypeChange<'_>) -> Result<(), PlanError> {
+    let TypeChange { before, old, new, .. } = change;
     let dependants = hindrances::of_swap(ladder, before, old)?;
     let shadow = ladder.names.next("new", &old.name);
     let retained = ladder.names.next("old", &old.name);
     let named_before = with_table(ladder, before);
     let over_shadow = renamed(&named_before, before, &old.name, &shadow)?;
     let over_retained = renamed(&named_before, before, &old.name, &retained)?;
-    let mut swap = describe(ladder, before, old, new, using, revert_using);
+    let mut swap = describe(ladder, change);
     (swap.shadow, swap.retained) = (shadow.clone(), retained.clone());
     for dependant in dependants {
         match dependant {
@@ -86,15 +89,9 @@ fn renamed(schema: &Schema, table: &Table, from: &str, to: &str) -> Result<Schem
     Ok(schema)
 }
 
-fn describe(
-    ladder: &mut Ladder<'_>,
-    before: &Table,
-    old: &Column,
-    new: &Column,
-    using: Option<&Expr>,
-    revert_using: Option<&Expr>,
-) -> ColumnSwap {
-    let Conversion { forward, fits, backward, backward_meant } = conversion(old, new, using, revert_using);
+fn describe(ladder: &mut Ladder<'_>, change: TypeChange<'_>) -> ColumnSwap {
+    let TypeChange { before, old, new, conversion } = change;
+    let Conversion { forward, fits, backward, backward_meant } = conversion;
     ColumnSwap {
         before: before.clone(),
         after: before.clone(),

@@ -15,16 +15,17 @@ use crate::{Error, Result};
 /// Names the row, by key and by what the expression reads of it, when that is what the error of an action is about.
 pub(super) fn explain(db: &Db, plan: &Plan, action: &Action, error: Error) -> Error {
     let error = match indexed_by(plan, action) {
-        // Outside the lock: only one of the rows is known, so all are compared.
+        // Outside the lock: it is not known which rows they are, so all are compared.
         Some(index) => duplicates::explain(db, index, error),
         None => error,
     };
     if error.code() == codes::DATABASE { computing(db, plan, action, error) } else { error }
 }
 
-/// The index that the action builds beside its table.
-fn indexed_by<'p>(plan: &'p Plan, action: &Action) -> Option<&'p Index> {
+/// The index that the action builds.
+fn indexed_by<'p>(plan: &'p Plan, action: &'p Action) -> Option<&'p Index> {
     match action {
+        Action::CreateIndex { index } => Some(index),
         Action::IndexFill { build } | Action::IndexVerify { build } | Action::IndexPublish { build } => {
             plan.index_builds.get(*build).map(|build| &build.index)
         }
@@ -108,10 +109,10 @@ fn computed<'a>(plan: &'a Plan, action: &'a Action) -> Option<Computed<'a>> {
         Some(Computed { table, exprs: exprs.collect() })
     };
     match action {
-        Action::CreateIndex { index } => indexed(index),
-        Action::IndexFill { .. } | Action::IndexVerify { .. } | Action::IndexPublish { .. } => {
-            indexed(indexed_by(plan, action)?)
-        }
+        Action::CreateIndex { .. }
+        | Action::IndexFill { .. }
+        | Action::IndexVerify { .. }
+        | Action::IndexPublish { .. } => indexed(indexed_by(plan, action)?),
         Action::RebuildCopy { rebuild }
         | Action::RebuildVerify { rebuild }
         | Action::RebuildSwap { rebuild }

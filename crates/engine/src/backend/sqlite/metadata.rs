@@ -1,7 +1,7 @@
 //! Actions that change definitions and touch no row: one short transaction each.
 
 use pql_planner::text::{SQLITE, ident};
-use pql_schema::{Column, ConstraintKind, Index, NameRule, ObjectName, Schema, Table, View};
+use pql_schema::{Column, ConstraintKind, Index, ObjectName, Table, View};
 use rusqlite::Connection as Db;
 
 use super::catalog::{self, Entry};
@@ -309,11 +309,9 @@ pub(super) fn unhide_index(db: &Db, index: &Index, hidden: &ObjectName) -> Resul
 
 /// The statement that makes an index, in its author's words where it has been there before.
 pub(super) fn index_text(db: &Db, index: &Index) -> Result<String> {
-    let mut known = Schema::new(NameRule::AsciiInsensitive);
-    if let Ok(table) = model::table_of(db, &index.table.name) {
-        known.tables.insert(table.name.clone(), table);
-    }
-    let means = |sql: &str| model::index(sql, &known).is_ok_and(|known| known == *index);
+    let Ok(table) = model::table_of(db, &index.table.name) else { return Ok(SQLITE.create_index(index)) };
+    let schema = model::schema_of(&table);
+    let means = |sql: &str| model::index(sql, &schema).is_ok_and(|known| known == *index);
     let before = retained::text(db, "index", &index.name.name, means)?;
     Ok(before.map_or_else(|| SQLITE.create_index(index), |(sql, _)| sql))
 }

@@ -299,10 +299,9 @@ fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
         Action::Redefine { before, after, checks, captured } => {
             redefine::redefine(run, before, after, checks, captured.as_ref())
         }
-        Action::CreateIndex { index } => metadata::change(run, |db| {
-            db.execute_batch(&metadata::index_text(db, index)?)
-                .map_err(|error| duplicates::explain(db, index, error.into()))
-        }),
+        Action::CreateIndex { index } => {
+            metadata::change(run, |db| Ok(db.execute_batch(&metadata::index_text(db, index)?)?))
+        }
         Action::DropIndex { index } => index_build::drop_index(run, &index.name, true),
         Action::HideIndex { index, hidden } => {
             metadata::change(run, |db| metadata::hide_index(db, index, hidden))

@@ -101,6 +101,13 @@ pub(super) fn view(sql: &str) -> Result<View> {
     stored::stored_view(sql).map_err(|error| unreadable(sql, &error))
 }
 
+/// A schema in which there is one table: enough to read its indexes in.
+pub(super) fn schema_of(table: &Table) -> Schema {
+    let mut schema = Schema::new(NameRule::AsciiInsensitive);
+    schema.tables.insert(table.name.clone(), table.clone());
+    schema
+}
+
 /// A stored table as a model.
 pub(super) fn table_of(db: &Db, name: &str) -> Result<Table> {
     let entry = catalog::find(db, "table", name)?
@@ -111,11 +118,8 @@ pub(super) fn table_of(db: &Db, name: &str) -> Result<Table> {
 /// The indexes that were made on a table by CREATE INDEX.
 pub(super) fn indexes_of(db: &Db, name: &str) -> Result<Vec<Index>> {
     let entries = catalog::of_table(db, name)?;
-    let mut schema = Schema::new(NameRule::AsciiInsensitive);
-    if let Some(entry) = entries.iter().find(|entry| entry.kind == "table") {
-        let table = table(entry.sql.as_deref().unwrap_or_default())?;
-        schema.tables.insert(table.name.clone(), table);
-    }
+    let Some(entry) = entries.iter().find(|entry| entry.kind == "table") else { return Ok(Vec::new()) };
+    let schema = schema_of(&table(entry.sql.as_deref().unwrap_or_default())?);
     entries
         .iter()
         .filter(|entry| entry.kind == "index")

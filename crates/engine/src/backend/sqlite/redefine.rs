@@ -2,7 +2,7 @@
 
 use pql_planner::text::{Affinity, SQLITE, ident};
 use pql_planner::{Capture, Check};
-use pql_schema::{Column, Constraint, ConstraintKind, NameRule, Schema, SortOrder, Table};
+use pql_schema::{Column, Constraint, ConstraintKind, NameRule, SortOrder, Table};
 use rusqlite::Connection as Db;
 
 use super::catalog::{self, Entry};
@@ -112,8 +112,7 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
 fn indexes_after(db: &Db, before: &Table, after: &Table) -> Result<Vec<Entry>> {
     let pairs = pairs(before, after);
     let renamed: Vec<(&str, &str)> = renames(&pairs).collect();
-    let mut known = Schema::new(NAMES);
-    known.tables.insert(before.name.clone(), before.clone());
+    let known = model::schema_of(before);
     let mut changed = Vec::new();
     for entry in catalog::of_table(db, &before.name.name)?.into_iter().filter(|entry| entry.kind == "index") {
         let Some(sql) = entry.sql.as_deref().filter(|_| !renamed.is_empty()) else { continue };

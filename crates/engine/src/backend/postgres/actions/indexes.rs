@@ -266,14 +266,14 @@ fn found(session: &mut Session, name: &ObjectName) -> Result<Option<There>> {
     })
 }
 
-/// Whether there is such an index, and it can be used.
-pub(super) fn is_valid(session: &mut Session, name: &ObjectName) -> Result<bool> {
-    Ok(found(session, name)?.is_some_and(|there| there.valid))
+/// Whether such an index can be used; none when there is none.
+pub(super) fn validity(session: &mut Session, name: &ObjectName) -> Result<Option<bool>> {
+    Ok(found(session, name)?.map(|there| there.valid))
 }
 
 /// Whether there is such an index in whatever state.
 pub(super) fn exists(session: &mut Session, name: &ObjectName) -> Result<bool> {
-    Ok(found(session, name)?.is_some())
+    Ok(validity(session, name)?.is_some())
 }
 
 /// Equal keys, named.

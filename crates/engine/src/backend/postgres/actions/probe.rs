@@ -32,10 +32,10 @@ pub(in super::super) fn probe(session: &mut Session, plan: &Plan, action: &Actio
         Action::UnhideColumn { before, hidden, .. } => !catalog::has_column(session, &before.name, hidden)?,
         // One that is not valid was left by an attempt: it costs every write, and a unique one refuses some.
         Action::CreateIndex { index } | Action::CreateIndexConcurrently { index } => {
-            if indexes::exists(session, &index.name)? && !indexes::is_valid(session, &index.name)? {
-                return Ok(None);
+            match indexes::validity(session, &index.name)? {
+                Some(false) => return Ok(None),
+                there => there.is_some(),
             }
-            indexes::is_valid(session, &index.name)?
         }
         Action::DropIndex { index } | Action::DropIndexConcurrently { index } => {
             !indexes::exists(session, index)?

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use pql_planner::text::{SQLITE, ident};
 use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
-use pql_schema::{Expr, KeyPart, NameRule, ObjectName, Schema};
+use pql_schema::{Expr, KeyPart, ObjectName};
 use rusqlite::Connection as Db;
 
 use self::pairs::Tie;
@@ -301,8 +301,7 @@ fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
-    let mut known = Schema::new(NameRule::AsciiInsensitive);
-    known.tables.insert(rebuild.after.name.clone(), rebuild.after.clone());
+    let known = model::schema_of(&rebuild.after);
     for index in &rebuild.indexes {
         let sql = SQLITE.create_index(index);
         let means = |sql: &str| model::index(sql, &known).ok();
