@@ -131,6 +131,40 @@ fn what_stands_in_the_way_is_named_before_anything_is_done() {
 }
 
 #[test]
+fn columns_that_expressions_name_and_the_table_lacks_are_found_before_anything_is_done() {
+    let database = Database::with(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN small AS int CHECK (VALUE < 10);
+         CREATE TABLE t (id int PRIMARY KEY, n small, \"Odd\" mood, tags text[], d numeric(10,2))",
+    );
+    let mut engine = database.engine();
+    for (statement, name) in [
+        ("ADD COLUMN t.z INT BACKFILL nn + 1", "nn"),
+        ("ADD COLUMN t.z INT DEFAULT nosuch", "nosuch"),
+        ("ADD COLUMN t.z INT BACKFILL t.nosuch", "nosuch"),
+        ("ADD COLUMN t.z TEXT BACKFILL \"odd\"::text", "odd"),
+        ("ADD CONSTRAINT t.c CHECK (nosuch > 0)", "nosuch"),
+        ("ADD INDEX i ON t ((lower(nosuch)))", "nosuch"),
+        ("ADD INDEX i ON t (n) WHERE nosuch", "nosuch"),
+        ("CHANGE COLUMN t.n TYPE TEXT USING nosuch || 'x'", "nosuch"),
+        ("ADD COLUMN t.g INT GENERATED ALWAYS AS (nosuch * 2) STORED", "nosuch"),
+        ("SET NOT NULL t.n BACKFILL nosuch", "nosuch"),
+        ("RENAME COLUMN t.n TO m, ADD COLUMN t.z INT BACKFILL n", "n"),
+    ] {
+        let error = try_generate(&mut engine, statement).expect_err(statement);
+        assert_eq!(error.code(), "PQL0302", "{statement}: {error}");
+        let has_no = format!("table t has no column {name}");
+        assert!(error.message().ends_with(&has_no), "{statement}: {error}");
+    }
+    for statement in [
+        "ADD COLUMN t.z INT BACKFILL (ctid::text::point)[0]::int + tableoid::int",
+        "ADD COLUMN t.z INT BACKFILL (SELECT max(x) FROM nowhere)",
+        "ADD COLUMN t.z TEXT DEFAULT current_user BACKFILL t.*::text || tags[1] || public.t.d || \"Odd\"",
+    ] {
+        try_generate(&mut engine, statement).expect(statement);
+    }
+}
+
+#[test]
 fn what_the_help_says_makes_room_for_the_change() {
     let database = Database::with(
         "CREATE TABLE t (id int PRIMARY KEY, n int, name text, new_name text);

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
-use pql_schema::{ObjectName, Schema};
+use pql_schema::{Expr, ObjectName, Schema, Table};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
@@ -206,6 +206,10 @@ impl Backend for FaultyBackend {
 
     fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
         self.inner.normalise(current, target)
+    }
+
+    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
+        self.inner.unknown_column(table, expr)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {

@@ -9,7 +9,7 @@ pub use open::open;
 use std::time::Duration;
 
 use pql_planner::{Action, Capabilities, Plan, Statistics};
-use pql_schema::{MigrationId, ObjectName, Schema};
+use pql_schema::{Expr, MigrationId, ObjectName, Schema, Table};
 
 use crate::{Result, ResultSet, SqlOutcome, Value};
 
@@ -44,6 +44,10 @@ pub trait Backend: Send {
         let _ = (current, target);
         Ok(())
     }
+
+    /// What the database says of an expression over a row of a table of that definition, when it names a column that
+    /// is not among the visible ones. Nothing is computed, and the table need not be there.
+    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>>;
 
     /// Why there is no table of that name in the schema although the database has one, with what to do instead.
     fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {

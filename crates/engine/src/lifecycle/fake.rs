@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pql_planner::{Action, Capabilities, Dialect, Flavour, Lacks, Plan, Rates, Statistics};
-use pql_schema::{NameRule, ObjectName, Schema, Table};
+use pql_schema::{Expr, NameRule, ObjectName, Schema, Table};
 
 use crate::backend::{Backend, Connection, Opener, Progress, Step};
 use crate::{Error, Result, ResultSet, SqlOutcome, Value, codes};
@@ -170,6 +170,10 @@ impl Backend for Fake {
             }
         }
         Ok(schema)
+    }
+
+    fn unknown_column(&mut self, _: &Table, _: &Expr) -> Result<Option<String>> {
+        Ok(None)
     }
 
     fn statistics(&mut self, _: &[ObjectName]) -> Result<Statistics> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod baseline;
+mod columns;
 mod describe;
 mod detect;
 mod drift;

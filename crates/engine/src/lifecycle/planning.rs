@@ -1,5 +1,6 @@
 //! Between the operations and the planner: the model first, then a plan, then what both promise.
 
+use pql_planner::codes::UNKNOWN_COLUMN;
 use pql_planner::text::normalise_postgres;
 use pql_planner::{Dialect, Plan, PlanError, PlanOptions};
 use pql_schema::{Answers, MigrationId, MigrationOp, ObjectName, Schema, diff};
@@ -8,6 +9,8 @@ use crate::backend::Backend;
 use crate::journal::Delta;
 use crate::options::{ApplyOptions, Retain};
 use crate::{Error, Result, codes};
+
+use super::columns;
 
 /// A plan with what the model says it leads to.
 pub(super) struct Planned {
@@ -28,6 +31,7 @@ pub(super) fn make(
 ) -> Result<Planned> {
     let mut after = schema.clone();
     after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
+    names_columns(backend, schema, ops)?;
     if backend.capabilities().dialect == Dialect::Postgres {
         // There what is expected is compared with names, keys and texts as the database says them.
         backend.normalise(schema, &mut after)?;
@@ -49,6 +53,18 @@ pub(super) fn make(
     let expected = Delta::between(schema, &after);
     let base = schema.part(&names(&plan, &expected));
     Ok(Planned { plan, base, expected })
+}
+
+/// Refuses expressions that name columns which their tables do not have at that point.
+fn names_columns(backend: &mut dyn Backend, schema: &Schema, ops: &[MigrationOp]) -> Result<()> {
+    let mut now = schema.clone();
+    for (position, op) in ops.iter().enumerate() {
+        now.apply(op).map_err(|error| invalid(ops, position, &error))?;
+        if let Some(error) = columns::unknown(backend, &now, op)? {
+            return Err(refusal(UNKNOWN_COLUMN, ops, position, &error));
+        }
+    }
+    Ok(())
 }
 
 /// The tag that names what an attempt of a migration hides: unlike any other's.
@@ -84,16 +100,25 @@ pub(super) fn unmet(schema: &Schema, expected: &Delta) -> Vec<String> {
 }
 
 fn invalid(ops: &[MigrationOp], position: usize, error: &pql_schema::ApplyError) -> Error {
+    refusal(codes::INVALID, ops, position, error)
+}
+
+fn refusal(
+    code: &'static str,
+    ops: &[MigrationOp],
+    position: usize,
+    error: &pql_schema::ApplyError,
+) -> Error {
     let statement = pql_planner::text::statement(&ops[position]);
     let message = if ops.len() == 1 {
         error.to_string()
     } else {
         format!("operation {} ({statement}): {error}", position + 1)
     };
-    let invalid = Error::new(codes::INVALID, message);
+    let refusal = Error::new(code, message);
     match error.help() {
-        Some(help) => invalid.with_help(help),
-        None => invalid,
+        Some(help) => refusal.with_help(help),
+        None => refusal,
     }
 }
 

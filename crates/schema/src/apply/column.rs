@@ -128,7 +128,7 @@ impl Table {
     }
 
     /// The same, or the error that there is none.
-    pub(crate) fn known_column(&self, name: &str, rule: NameRule) -> Result<&Column, ApplyError> {
+    pub fn known_column(&self, name: &str, rule: NameRule) -> Result<&Column, ApplyError> {
         self.visible_column(name, rule).ok_or_else(|| ApplyError::UnknownColumn {
             table: self.name.clone(),
             column: name.to_owned(),

@@ -14,6 +14,7 @@ mod brake;
 mod connect;
 mod decode;
 mod errors;
+mod exprs;
 mod flavour;
 mod holds;
 mod introspect;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pql_planner::{Action, Capabilities, Flavour, Plan, Statistics};
-use pql_schema::{ObjectName, Schema};
+use pql_schema::{Expr, ObjectName, Schema, Table};
 
 use self::connect::Target;
 use self::link::Session;
@@ -84,6 +85,10 @@ impl Backend for Postgres {
              WHERE h.inhrelid = pg_catalog.to_regclass({})",
             blockers::literal(&blockers::qualified(table))
         ))
+    }
+
+    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
+        exprs::unknown_column(&mut self.session, table, expr)
     }
 
     fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {

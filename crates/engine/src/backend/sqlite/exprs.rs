@@ -1,7 +1,12 @@
 //! Expressions, rewritten for another place and judged for how far they can be trusted.
 
 use pql_planner::text::ident;
-use pql_schema::{Expr, TokenKind, can_be_column, tokens};
+use pql_schema::{Expr, Table, TokenKind, can_be_column, tokens};
+use rusqlite::Connection as Db;
+use rusqlite::config::DbConfig;
+
+use super::errors::message;
+use crate::Result;
 
 /// The expression with every column of the table qualified: `a + 1` becomes `NEW.a + 1`.
 pub(super) fn qualified(expr: &Expr, columns: &[String], by: &str) -> String {
@@ -63,6 +68,25 @@ pub(super) fn is_stable(expr: &Expr) -> bool {
         }
     }
     true
+}
+
+/// What SQLite says of an expression that names a column which a row of the table does not have. It is only compiled;
+/// a name in quotes counts as a name, and never as the text that SQLite makes of it where there is no such column.
+pub(super) fn unknown_column(db: &Db, table: &Table, expr: &Expr) -> Result<Option<String>> {
+    let own: Vec<&str> = table.visible().map(|column| column.name.as_str()).collect();
+    let is_own = |name: &&str| own.iter().any(|own| own.eq_ignore_ascii_case(name));
+    let number = ["rowid", "oid", "_rowid_"].into_iter().filter(|name| !is_own(name));
+    let columns: Vec<String> =
+        own.iter().copied().chain(number).map(|name| format!("NULL AS {}", ident(name))).collect();
+    let sql = format!(
+        "SELECT ({}\n) FROM (SELECT {}) AS {}",
+        expr.as_str(),
+        columns.join(", "),
+        ident(&table.name.name)
+    );
+    let texts = db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).and_then(|_| db.prepare(&sql));
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+    Ok(texts.err().map(|error| message(&error)).filter(|said| said.starts_with("no such column: ")))
 }
 
 /// Whether the expression is one column's name, and which.

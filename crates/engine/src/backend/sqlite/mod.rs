@@ -57,7 +57,7 @@ use std::path::{Path, PathBuf};
 use pql_planner::{
     Action, Capabilities, Check, Dialect, Flavour, IndexBuild, Lacks, Plan, Rates, Rebuild, Statistics,
 };
-use pql_schema::{Index, KeyPart, ObjectName, Schema};
+use pql_schema::{Expr, Index, KeyPart, ObjectName, Schema, Table};
 use rusqlite::Connection as Db;
 
 use self::connect::Patience;
@@ -193,6 +193,10 @@ impl Backend for Sqlite {
 
     fn introspect(&mut self) -> Result<Schema> {
         introspect::schema(&self.writer.0, &mut self.models)
+    }
+
+    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
+        exprs::unknown_column(&self.writer.0, table, expr)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
