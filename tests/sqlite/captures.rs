@@ -59,6 +59,28 @@ fn every_kind_of_write_is_logged() {
 }
 
 #[test]
+fn rows_that_a_replace_deletes_by_what_it_makes_of_the_new_one() {
+    let place = Place::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a, u TEXT NOT NULL UNIQUE DEFAULT 'x', n INT NOT NULL DEFAULT (-5),
+                         m AS (l || '!'), l AS (lower(u)), c TEXT COLLATE NOCASE);
+         CREATE UNIQUE INDEX m ON t (m) WHERE n > 0; CREATE UNIQUE INDEX n ON t (abs(n), a); CREATE UNIQUE INDEX c ON t (c COLLATE BINARY);
+         INSERT INTO t (id, a, u, n, c) VALUES (1, 1, 'x', 0, 'a'), (2, 2, 'X', 2, 'A'), (3, 3, 'y', 5, 'b');",
+    );
+    start(&place, "t", RowKey::Rowid("id".into()), None);
+    let db = place.db();
+    for (sql, expected) in [
+        ("INSERT OR REPLACE INTO t (id, u) VALUES (9, NULL)", vec!["Integer(1)", "Integer(2)", "Integer(9)"]),
+        ("UPDATE OR REPLACE t SET u = 'z', n = NULL, a = 3 WHERE id = 9", vec!["Integer(3)", "Integer(9)"]),
+        ("INSERT INTO t (id, u, n, c) VALUES (1, 'p', 1, 'a')", vec!["Integer(1)"]),
+        ("UPDATE OR REPLACE t SET c = 'A' WHERE id = 1", vec!["Integer(1)", "Integer(2)"]),
+    ] {
+        db.execute_batch(sql).unwrap();
+        let found: Vec<String> = logged(&db).into_iter().filter(|key| key != "Integer(-1)").collect();
+        assert_eq!(found, expected, "{sql}");
+    }
+}
+
+#[test]
 fn the_applications_conflict_clause_does_not_reach_the_log() {
     let place = Place::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, 'a')");
     start(&place, "t", RowKey::Rowid("id".into()), None);

@@ -1,6 +1,6 @@
 //! Tables: CREATE TABLE, wherever it is written.
 
-use pql_schema::{ConstraintKind, NameRule, ObjectName, Table, TableOptions};
+use pql_schema::{ConstraintKind, DataType, KeyPart, NameRule, ObjectName, Table, TableOptions};
 use pql_syntax::ast::{self, AstNode as _, TableElement, TableOption};
 
 use super::Lowering;
@@ -23,6 +23,8 @@ impl Lowering<'_> {
         table.options = self.table_options(options)?;
         let mut renamed = Vec::new();
         let mut complete = true;
+        // Where the constraints are that do not stand beside a column.
+        let mut listed = Vec::new();
         for element in body.elements() {
             match element {
                 TableElement::Column(def) => match self.column(&def, &table.options) {
@@ -45,7 +47,10 @@ impl Lowering<'_> {
                 TableElement::Constraint(node) => {
                     let name = node.name().map(|name| self.fold(&name));
                     match self.constraint(&node, name) {
-                        Some(constraint) => table.constraints.push(constraint),
+                        Some(constraint) => {
+                            listed.push(table.constraints.len());
+                            table.constraints.push(constraint);
+                        }
                         None => complete = false,
                     }
                 }
@@ -55,7 +60,9 @@ impl Lowering<'_> {
             return None;
         }
         settle(&mut table, self.schema.names);
-        if !self.is_sqlite() {
+        if self.is_sqlite() {
+            settle_rowid(&mut table, &listed);
+        } else {
             require_keys(&mut table);
         }
         Some(LoweredTable { table, renamed })
@@ -117,6 +124,22 @@ fn settle(table: &mut Table, rule: NameRule) {
             }
             ConstraintKind::ForeignKey(key) => key.columns.iter_mut().for_each(spell),
             ConstraintKind::Check { .. } | ConstraintKind::Native { .. } => {}
+        }
+    }
+}
+
+/// `PRIMARY KEY (id DESC)` makes an INTEGER another name for the rowid, which has no order; it is `id INTEGER PRIMARY
+/// KEY DESC` that does not, for the sake of old files. So the order of such a key says which of the two it is.
+fn settle_rowid(table: &mut Table, listed: &[usize]) {
+    if table.options.without_rowid {
+        return;
+    }
+    for at in listed {
+        if let ConstraintKind::PrimaryKey(key) = &mut table.constraints[*at].kind
+            && let [part] = key.columns.as_mut_slice()
+            && table.columns.iter().any(|it| it.name == part.column && it.data_type == DataType::Integer)
+        {
+            *part = KeyPart::new(part.column.clone());
         }
     }
 }

@@ -351,7 +351,7 @@ pub fn identity_words(identity: Identity) -> String {
 
 /// For each constraint the position of the column it is written beside. Reading the text lists constraints by column
 /// and then the others, so only a run from the start that follows the columns keeps its order; AUTOINCREMENT has no
-/// other place to stand.
+/// other place to stand, and a descending INTEGER key would be the rowid elsewhere.
 fn inline_constraints(table: &Table) -> Vec<Option<usize>> {
     let mut last = Some(0);
     table
@@ -364,7 +364,11 @@ fn inline_constraints(table: &Table) -> Vec<Option<usize>> {
                 };
                 position(|a, b| a == b).or_else(|| position(str::eq_ignore_ascii_case))
             });
-            let forced = matches!(&constraint.kind, ConstraintKind::PrimaryKey(key) if key.autoincrement);
+            let forced = matches!(
+                &constraint.kind,
+                ConstraintKind::PrimaryKey(key)
+                    if key.autoincrement || key.columns.first().is_some_and(|part| part.order == SortOrder::Desc)
+            );
             match (position, last) {
                 (Some(position), Some(before)) if position >= before => last = Some(position),
                 (Some(_), _) if forced => {}
@@ -384,7 +388,7 @@ fn inline_column(constraint: &Constraint) -> Option<&str> {
         return None;
     }
     match &constraint.kind {
-        ConstraintKind::PrimaryKey(key) => single(&key.columns).filter(|part| part.order == SortOrder::Asc),
+        ConstraintKind::PrimaryKey(key) => single(&key.columns),
         ConstraintKind::Unique(unique) => single(&unique.columns).filter(|part| part.order == SortOrder::Asc),
         ConstraintKind::ForeignKey(key) if key.columns.len() == 1 => return Some(&key.columns[0]),
         _ => None,

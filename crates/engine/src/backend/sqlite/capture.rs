@@ -7,13 +7,12 @@
 
 use pql_planner::text::ident;
 use pql_planner::{Capture, RowKey};
-use pql_schema::{ConstraintKind, Expr, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
-use super::{catalog, exprs, following, model, moves, rates};
+use super::{catalog, following, model, moves, rates, replacing};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -224,7 +223,7 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
     }
     all.push(create("ad", &format!("AFTER DELETE ON {on}"), &old));
     all.push(create("au", &format!("AFTER UPDATE ON {on}"), &format!("{old} {new_if_moved}")));
-    let mut replaced = replaced(db, table)?;
+    let mut replaced = replacing::keys(db, table)?;
     // A row with the key itself is logged as the one that takes its place.
     replaced.retain(|unique| !unique.is(key));
     if !replaced.is_empty() {
@@ -258,97 +257,6 @@ fn add_key(log: &str, key: &Key, row: &str, condition: &str) -> String {
         key.is_logged(row, "_pql_l"),
         log = ident(log),
     )
-}
-
-/// A unique key, by which a REPLACE finds rows to delete.
-pub(super) struct Unique {
-    parts: Vec<Part>,
-    predicate: Option<Expr>,
-    columns: Vec<String>,
-}
-
-struct Part {
-    /// A column, or an expression.
-    value: std::result::Result<String, Expr>,
-    collation: Option<String>,
-}
-
-impl Unique {
-    fn is(&self, key: &Key) -> bool {
-        let same = |(part, name): (&Part, &str)| {
-            part.value.as_ref().is_ok_and(|column| column.eq_ignore_ascii_case(name))
-        };
-        self.predicate.is_none()
-            && self.parts.len() == key.len()
-            && self.parts.iter().zip(key.names()).all(same)
-    }
-
-    /// The condition that a row of the table goes when NEW takes its place; `update`: only when the update moves NEW there.
-    pub(super) fn condition(&self, of: &str, update: bool) -> String {
-        let mut terms: Vec<String> = self
-            .parts
-            .iter()
-            .map(|part| format!("{} = {}", part.over(of, &self.columns), part.plain("NEW", &self.columns)))
-            .collect();
-        if let Some(predicate) = &self.predicate {
-            terms.push(format!("({})", exprs::qualified(predicate, &self.columns, of)));
-        } else if update {
-            // A partial index may take a row in although its key stays the same.
-            let changed: Vec<String> = (self.parts.iter())
-                .map(|part| {
-                    format!(
-                        "{} IS NOT {}",
-                        part.plain("OLD", &self.columns),
-                        part.plain("NEW", &self.columns)
-                    )
-                })
-                .collect();
-            terms.push(format!("({})", changed.join(" OR ")));
-        }
-        terms.join(" AND ")
-    }
-}
-
-impl Part {
-    fn plain(&self, of: &str, columns: &[String]) -> String {
-        match &self.value {
-            Ok(column) => qualified(of, column),
-            Err(expr) => format!("({})", exprs::qualified(expr, columns, of)),
-        }
-    }
-
-    fn over(&self, of: &str, columns: &[String]) -> String {
-        match &self.collation {
-            Some(collation) => format!("{} COLLATE {}", self.plain(of, columns), ident(collation)),
-            None => self.plain(of, columns),
-        }
-    }
-}
-
-/// The unique keys of a table by which a REPLACE finds rows to delete, its primary key included.
-pub(super) fn replaced(db: &Db, table: &str) -> Result<Vec<Unique>> {
-    let model = model::table_of(db, table)?;
-    let columns: Vec<String> = model.columns.iter().map(|column| column.name.clone()).collect();
-    let mut found = Vec::new();
-    for constraint in &model.constraints {
-        let parts: &[KeyPart] = match &constraint.kind {
-            ConstraintKind::PrimaryKey(primary) => &primary.columns,
-            ConstraintKind::Unique(unique) => &unique.columns,
-            _ => continue,
-        };
-        let parts = parts
-            .iter()
-            .map(|part| Part { value: Ok(part.column.clone()), collation: part.collation.clone() })
-            .collect();
-        found.push(Unique { parts, predicate: None, columns: columns.clone() });
-    }
-    for index in model::indexes_of(db, table)?.into_iter().filter(|index| index.unique) {
-        let parts = (index.parts.into_iter())
-            .map(|part| Part { value: part.column.ok_or(part.expr), collation: part.collation })
-            .collect();
-        found.push(Unique { parts, predicate: index.predicate, columns: columns.clone() });
-    }
-    Ok(found)
 }
 
 fn read(memory: &Memory) -> Result<Capture> {

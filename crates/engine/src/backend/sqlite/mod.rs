@@ -3,7 +3,7 @@
 //! - `connect`, `link`, `errors`, `vector`: connections and what they report;
 //! - `run`, `pacing`: transactions that keep nobody waiting;
 //! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
-//! - `cell`, `keys`, `capture`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
+//! - `cell`, `keys`, `capture`, `replacing`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
 //! - `metadata`, `redefine`, `validate`, `stragglers`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
@@ -42,6 +42,7 @@ mod rebuild;
 mod record;
 mod redefine;
 mod render;
+mod replacing;
 mod report;
 mod retained;
 mod run;

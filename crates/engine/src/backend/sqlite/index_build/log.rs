@@ -6,7 +6,7 @@ use rusqlite::Connection as Db;
 
 use super::super::run::{Batch, Run};
 use super::super::validate::FEW;
-use super::super::{capture, cell};
+use super::super::{capture, cell, replacing};
 use super::job::{Job, Row};
 use super::layout::{list, place_names};
 use crate::Result;
@@ -45,7 +45,7 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
             &format!("{} {}", add("OLD"), add("NEW")),
         ),
     ];
-    let replaced = capture::replaced(db, &job.names.table)?;
+    let replaced = replacing::keys(db, &job.names.table)?;
     if !replaced.is_empty() {
         let values = list(job.layout.values(&table));
         let body = |update: bool| {

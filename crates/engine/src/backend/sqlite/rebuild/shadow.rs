@@ -6,7 +6,7 @@
 
 use pql_planner::Rebuild;
 use pql_planner::text::{SQLITE, ident};
-use pql_schema::{ConstraintKind, Expr, Index, IndexPart, ObjectName, SortOrder, Table};
+use pql_schema::{ConstraintKind, Expr, Index, IndexPart, ObjectName, PrimaryKey, SortOrder, Table};
 use rusqlite::Connection as Db;
 
 use super::super::metadata::hidden_index;
@@ -28,12 +28,21 @@ pub(super) fn definition(rebuild: &Rebuild) -> Table {
             .filter(|column| in_key(&column.name))
             .for_each(|column| column.not_null = true);
     }
+    let unique_stays = has_its_own_order(&rebuild.after);
     table.constraints.retain(|constraint| match constraint.kind {
-        ConstraintKind::ForeignKey(_) | ConstraintKind::Unique(_) => false,
+        ConstraintKind::ForeignKey(_) => false,
+        ConstraintKind::Unique(_) => unique_stays,
         ConstraintKind::PrimaryKey(_) => key_stays,
         _ => true,
     });
     table
+}
+
+/// Whether the indexes of UNIQUE constraints are in an order that no other index can have: they lead to the rows of a
+/// table without rowids by its key in ascending order, while those that are created follow the key's own order.
+fn has_its_own_order(table: &Table) -> bool {
+    let descends = |key: &PrimaryKey| key.columns.iter().any(|part| part.order == SortOrder::Desc);
+    table.options.without_rowid && table.primary_key().is_some_and(descends)
 }
 
 /// An index that the shadow gets once its rows are there.
@@ -47,7 +56,8 @@ pub(super) struct ShadowIndex {
 /// The indexes of the shadow: those of its constraints, in SQLite's own numbering, and those of the plan.
 pub(super) fn indexes(rebuild: &Rebuild) -> Result<Vec<ShadowIndex>> {
     let shadow = &rebuild.shadow.name;
-    let mut all = automatic(&rebuild.after, shadow)?;
+    let mut all =
+        if has_its_own_order(&rebuild.after) { Vec::new() } else { automatic(&rebuild.after, shadow)? };
     for index in &rebuild.indexes {
         let name = index.name.name.clone();
         let index = Index {
