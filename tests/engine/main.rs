@@ -16,6 +16,7 @@ mod lifecycle;
 mod random;
 mod support;
 mod traps;
+mod vacuum;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -12,7 +12,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
-use super::{catalog, following, model, moves, rates, replacing};
+use super::{catalog, following, guards, model, moves, rates, replacing};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -174,7 +174,7 @@ fn drop_triggers(db: &Db, log: &str) -> Result<()> {
     for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu", "mu", "md"] {
         db.execute_batch(&format!("DROP TRIGGER IF EXISTS main.{}", ident(&format!("{log}_{suffix}"))))?;
     }
-    Ok(())
+    guards::lift(db, log)
 }
 
 fn tables(capture: &Capture, key: &Key) -> Vec<String> {
@@ -197,15 +197,17 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
     let create = |suffix: &str, event: &str, body: &str| {
         format!("CREATE TRIGGER {} {event} BEGIN {body} END", ident(&format!("{log}_{suffix}")))
     };
+    let mut all: Vec<String> = guards::statement(db, table, log)?.into_iter().collect();
     if capture.follows {
-        let all = following::triggers(capture, table, key);
-        return Ok(all.iter().map(|(suffix, event, body)| create(suffix, event, body)).collect());
+        let follow = following::triggers(capture, table, key);
+        all.extend(follow.iter().map(|(suffix, event, body)| create(suffix, event, body)));
+        return Ok(all);
     }
     let old = add_key(log, key, "OLD", "");
     let new = add_key(log, key, "NEW", "");
     let moved: Vec<String> = key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
     let new_if_moved = add_key(log, key, "NEW", &format!(" AND ({})", moved.join(" OR ")));
-    let mut all = vec![create("ai", &format!("AFTER INSERT ON {on}"), &new)];
+    all.push(create("ai", &format!("AFTER INSERT ON {on}"), &new));
     if capture.moves {
         all.extend(
             moves::triggers(log, table, key).iter().map(|(suffix, event, body)| create(suffix, event, body)),

@@ -8,7 +8,7 @@ use super::catalog::{self, Entry};
 use super::errors::moved;
 use super::retained::{self, Kind, Memory};
 use super::run::{Run, with_triggers};
-use super::{capture, edit, exprs, model, texts};
+use super::{capture, edit, exprs, guards, model, texts};
 use crate::Result;
 
 /// Changes definitions in one transaction. What they were is remembered; what becomes again what it was gets its old
@@ -52,7 +52,9 @@ pub(super) fn hide_table(db: &Db, table: &str, hidden: &str) -> Result<()> {
     take_down_triggers(db, &entries, hidden)?;
     let mut changed = Vec::new();
     for entry in entries.into_iter().filter(|entry| entry.kind != "trigger") {
-        retained::remember_text(db, &entry)?;
+        if !guards::is_guard(&entry) {
+            retained::remember_text(db, &entry)?;
+        }
         changed.push(hidden_entry(&entry, hidden)?);
     }
     edit::write(db, &changed)?;
@@ -83,6 +85,9 @@ pub(super) fn hidden_entry(entry: &Entry, hidden: &str) -> Result<Entry> {
             changed.name.clone_from(&changed.table);
             changed.sql = Some(without_references(sql, hidden)?);
         }
+        ("index", Some(sql)) if guards::is_guard(entry) => {
+            changed.sql = texts::index_moved(sql, &entry.name, hidden);
+        }
         ("index", Some(sql)) => {
             changed.name = hidden_index(hidden, &entry.name);
             changed.sql = texts::index_moved(sql, &changed.name, hidden);
@@ -103,6 +108,9 @@ fn shown_entry(db: &Db, entry: &Entry, hidden: &str, table: &str) -> Result<Entr
                     Some((text, _)) => text,
                     None => texts::renamed(sql, table).unwrap_or_else(|| sql.to_owned()),
                 });
+        }
+        ("index", Some(sql)) if guards::is_guard(entry) => {
+            changed.sql = texts::index_moved(sql, &entry.name, table);
         }
         ("index", Some(sql)) => {
             changed.name = shown_index(hidden, &entry.name);

@@ -3,7 +3,7 @@
 //! - `connect`, `link`, `errors`, `vector`: connections and what they report;
 //! - `run`, `pacing`: transactions that keep nobody waiting;
 //! - `catalog`, `edit`, `texts`, `retained`, `model`, `introspect`: definitions, read and written;
-//! - `cell`, `keys`, `capture`, `replacing`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
+//! - `cell`, `keys`, `guards`, `capture`, `replacing`, `walk`, `checks`: rows, told apart, watched, walked over, examined;
 //! - `metadata`, `redefine`, `validate`, `stragglers`, `backfill`, `rebuild`, `index_build`, `execute`, `purge`: the
 //!   actions.
 //!
@@ -25,6 +25,7 @@ mod failing;
 mod fits;
 mod following;
 mod foreign;
+mod guards;
 mod holders;
 mod index_build;
 mod introspect;

@@ -11,6 +11,7 @@ use rusqlite::Connection as Db;
 
 use super::catalog::{self, Entry};
 use super::errors::moved;
+use super::guards;
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -122,7 +123,7 @@ pub(super) fn indexes_of(db: &Db, name: &str) -> Result<Vec<Index>> {
     let schema = schema_of(&table(entry.sql.as_deref().unwrap_or_default())?);
     entries
         .iter()
-        .filter(|entry| entry.kind == "index")
+        .filter(|entry| entry.kind == "index" && !guards::is_guard(entry))
         .filter_map(|entry| entry.sql.as_deref())
         .map(|sql| index(sql, &schema))
         .collect()

@@ -7,7 +7,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::keys::{self, Key, Range};
 use super::retained::{self, Kind};
 use super::run::Run;
-use super::{capture, catalog, index_build, metadata, rates, rebuild};
+use super::{capture, catalog, guards, index_build, metadata, rates, rebuild};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -23,6 +23,7 @@ pub(super) fn drop_hidden(run: &mut Run<'_>, table: &str) -> Result<()> {
     empty(run, table)?;
     run.write(|db| {
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
+        guards::lift(db, table)?;
         retained::forget_named(db, Kind::Garbage, table)?;
         for memory in retained::owned(db, Kind::Trigger, table)? {
             retained::forget(db, memory.id)?;
@@ -37,7 +38,7 @@ fn empty(run: &mut Run<'_>, table: &str) -> Result<()> {
         return Ok(());
     }
     let indexes: Vec<String> = (catalog::of_table(run.db, table)?.into_iter())
-        .filter(|entry| entry.kind == "index" && entry.sql.is_some())
+        .filter(|entry| entry.kind == "index" && entry.sql.is_some() && !guards::is_guard(entry))
         .map(|entry| entry.name)
         .collect();
     for index in indexes {

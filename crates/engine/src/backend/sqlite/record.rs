@@ -8,7 +8,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::{self, Cell};
 use super::keys::{Key, log_column};
 use super::run::Run;
-use super::{capture, catalog, purge};
+use super::{capture, catalog, guards, purge};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -21,7 +21,7 @@ pub(super) fn create(db: &Db, backfill: &Backfill, record: &str, key: &Key) -> R
         values.join(", "),
         key.log_definition()
     ))?;
-    Ok(())
+    guards::set(db, &backfill.table.name, record)
 }
 
 /// Runs an update and records what it changed.

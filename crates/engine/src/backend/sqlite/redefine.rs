@@ -8,7 +8,7 @@ use rusqlite::Connection as Db;
 use super::catalog::{self, Entry};
 use super::errors::moved;
 use super::run::Run;
-use super::{edit, model, retained, validate};
+use super::{edit, guards, model, retained, validate};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -114,7 +114,9 @@ fn indexes_after(db: &Db, before: &Table, after: &Table) -> Result<Vec<Entry>> {
     let renamed: Vec<(&str, &str)> = renames(&pairs).collect();
     let known = model::schema_of(before);
     let mut changed = Vec::new();
-    for entry in catalog::of_table(db, &before.name.name)?.into_iter().filter(|entry| entry.kind == "index") {
+    let indexes = (catalog::of_table(db, &before.name.name)?.into_iter())
+        .filter(|entry| entry.kind == "index" && !guards::is_guard(entry));
+    for entry in indexes {
         let Some(sql) = entry.sql.as_deref().filter(|_| !renamed.is_empty()) else { continue };
         let found = model::index(sql, &known)?;
         let mut index = found.clone();

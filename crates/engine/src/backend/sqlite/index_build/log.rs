@@ -6,7 +6,7 @@ use rusqlite::Connection as Db;
 
 use super::super::run::{Batch, Run};
 use super::super::validate::FEW;
-use super::super::{capture, cell, replacing};
+use super::super::{capture, cell, guards, replacing};
 use super::job::{Job, Row};
 use super::layout::{list, place_names};
 use crate::Result;
@@ -35,7 +35,8 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
                 .map(|name| format!("OLD.{0} COLLATE BINARY IS NOT NEW.{0}", ident(name))),
         )
         .collect();
-    let mut all = vec![
+    let mut all: Vec<String> = guards::statement(db, &job.names.table, log)?.into_iter().collect();
+    all.extend([
         format!("CREATE TABLE {quoted} (_pql_id INTEGER PRIMARY KEY, {places})"),
         create("ai", &format!("AFTER INSERT ON {table}"), &add("NEW")),
         create("ad", &format!("AFTER DELETE ON {table}"), &add("OLD")),
@@ -44,7 +45,7 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
             &format!("AFTER UPDATE ON {table} WHEN {}", changed.join(" OR ")),
             &format!("{} {}", add("OLD"), add("NEW")),
         ),
-    ];
+    ]);
     let replaced = replacing::keys(db, &job.names.table)?;
     if !replaced.is_empty() {
         let values = list(job.layout.values(&table));

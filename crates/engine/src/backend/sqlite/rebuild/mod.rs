@@ -34,7 +34,7 @@ use super::redefine::means;
 use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::walk::Walk;
-use super::{capture, catalog, edit, errors, foreign, index_build, keys, model, purge, rates, texts};
+use super::{capture, catalog, edit, errors, foreign, guards, index_build, keys, model, purge, rates, texts};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -295,10 +295,12 @@ fn check_before(db: &Db, rebuild: &Rebuild) -> Result<()> {
 }
 
 fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
-    Ok(db.execute_batch(&SQLITE.create_table(&shadow::definition(rebuild)))?)
+    db.execute_batch(&SQLITE.create_table(&shadow::definition(rebuild)))?;
+    guards::set(db, &rebuild.shadow.name, &rebuild.shadow.name)
 }
 
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    guards::lift(db, &rebuild.shadow.name)?;
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
     let known = model::schema_of(&rebuild.after);
@@ -326,12 +328,14 @@ fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
 /// The captures of older migrations go with the original: it is what their way back leads to.
 fn exchange_and_keep(db: &Db, rebuild: &Rebuild) -> Result<()> {
     exchange(db, rebuild)?;
-    retained::change_owner(db, &rebuild.after.name.name, &rebuild.retained.name)
+    retained::change_owner(db, &rebuild.after.name.name, &rebuild.retained.name)?;
+    guards::set(db, &rebuild.retained.name, &rebuild.retained.name)
 }
 
 fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
+    guards::lift(db, retained)?;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
     // A hidden table has no foreign keys: which they were, the plan tells.
     let original = known_text(db, table, |sql| {

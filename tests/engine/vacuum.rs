@@ -1,0 +1,106 @@
+//! VACUUM numbers the rows of a table anew that has no key of its own; the application may run it at any time.
+
+use std::time::Duration;
+
+use pql_engine::{ApplyOptions, Observer, RollbackTarget, RunProgress, Signal};
+
+use crate::lifecycle::World;
+
+/// The application, which makes room and has it cleared away whenever it is its turn.
+struct Application(rusqlite::Connection);
+
+impl Observer for Application {
+    fn progress(&mut self, _: &RunProgress) -> Signal {
+        self.0
+            .execute_batch("DELETE FROM t WHERE n IN (SELECT n FROM t ORDER BY n LIMIT 10); VACUUM")
+            .expect("a turn");
+        Signal::Go
+    }
+}
+
+fn rows(world: &World, sql: &str) -> Vec<String> {
+    let db = world.db();
+    let mut statement = db.prepare(sql).expect("a query");
+    let width = statement.column_count();
+    let rows = statement.query_map([], |row| {
+        let values = (0..width).map(|at| row.get::<_, rusqlite::types::Value>(at));
+        Ok(values.map(|value| value.map(|it| format!("{it:?}"))).collect::<Result<Vec<_>, _>>()?.join(" "))
+    });
+    rows.expect("rows").collect::<Result<_, _>>().expect("rows")
+}
+
+#[test]
+fn rows_keep_their_numbers_as_long_as_those_are_remembered() {
+    for (operation, wrong) in [
+        ("ADD COLUMN t.z INT BACKFILL a", "z IS NOT a"),
+        ("ADD COLUMN t.z INT NOT NULL DEFAULT 0 BACKFILL a", "z IS NOT a"),
+        ("SET NOT NULL t.u BACKFILL 'none'", "u IS NULL"),
+        ("CHANGE COLUMN t.a TYPE TEXT", "a IS NOT CAST(n * 2 AS TEXT)"),
+        ("DROP COLUMN t.k, CHANGE COLUMN t.a TYPE TEXT", "a IS NOT CAST(n * 2 AS TEXT)"),
+        ("ADD CONSTRAINT t.one UNIQUE (n)", "0"),
+        ("ADD INDEX t_a ON t (a, u)", "a IS NOT n * 2"),
+        ("CHANGE COLUMN t.a TYPE TEXT, ADD CONSTRAINT t.keyed PRIMARY KEY (n)", "0"),
+    ] {
+        let mut world = World::new(
+            "CREATE TABLE t (n INTEGER, a INT, u TEXT, k INT);
+             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 9000)
+             INSERT INTO t SELECT i, i * 2, CASE WHEN i % 5 THEN 'u' || i END, i % 7 FROM c;
+             DELETE FROM t WHERE n % 3 = 0;",
+        );
+        let mut options = ApplyOptions::default();
+        options.run.max_stall = Duration::from_nanos(1);
+        options.run.batch_rows = Some(400);
+        options.allow_destructive = true;
+        let schema = rows(&world, "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't'");
+        let id = world.generate(operation);
+        let mut application = Application(world.db());
+        world.engine.apply(id, &options, &mut application).expect(operation);
+        assert_eq!(
+            rows(&world, &format!("SELECT * FROM t WHERE {wrong}")),
+            Vec::<String>::new(),
+            "{operation}"
+        );
+        let db = world.db();
+        db.execute_batch(
+            "DELETE FROM t WHERE n % 11 = 0; VACUUM; UPDATE t SET u = 'since' WHERE n % 10 = 1;
+             INSERT INTO t (n, a, u) VALUES (100001, '200002', 'new'); DELETE FROM t WHERE n % 13 = 0; VACUUM;",
+        )
+        .expect("writes");
+        world.engine.rollback(RollbackTarget::Last(1), &options, &mut application).expect(operation);
+        // Their values say which rows they were.
+        assert_eq!(
+            rows(
+                &world,
+                "SELECT * FROM t WHERE a IS NOT n * 2 OR k IS NOT CASE WHEN n <= 9000 THEN n % 7 END"
+            ),
+            Vec::<String>::new(),
+            "{operation}"
+        );
+        let expected =
+            "CASE WHEN n > 9000 THEN 'new' WHEN n % 10 = 1 THEN 'since' WHEN n % 5 THEN 'u' || n END";
+        let wrong = rows(&world, &format!("SELECT * FROM t WHERE u IS NOT {expected}"));
+        assert_eq!(wrong, Vec::<String>::new(), "{operation}");
+        let gone = "n % 3 = 0 OR (n % 11 = 0 OR n % 13 = 0) AND n < 9000";
+        assert_eq!(
+            rows(&world, &format!("SELECT * FROM t WHERE {gone}")),
+            Vec::<String>::new(),
+            "{operation}"
+        );
+        let twice = rows(&world, "SELECT n, count(*) FROM t GROUP BY n HAVING count(*) > 1");
+        assert_eq!(twice, Vec::<String>::new(), "{operation}");
+        // None between the first that is there and the last is missing.
+        let missing = format!(
+            "WITH RECURSIVE c(n) AS (SELECT min(n) FROM t UNION ALL SELECT n + 1 FROM c WHERE n < 9000) \
+             SELECT n FROM c WHERE NOT ({gone}) AND n NOT IN (SELECT n FROM t)"
+        );
+        assert_eq!(rows(&world, &missing), Vec::<String>::new(), "{operation}");
+        assert_eq!(rows(&world, "SELECT count(*) > 1000 FROM t"), ["Integer(1)"], "{operation}");
+        let guards = "SELECT name FROM sqlite_schema WHERE name LIKE '%guard%' AND tbl_name = 't'";
+        assert_eq!(rows(&world, guards), Vec::<String>::new(), "{operation}");
+        assert_eq!(
+            rows(&world, "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't'"),
+            schema,
+            "{operation}"
+        );
+    }
+}
