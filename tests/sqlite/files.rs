@@ -30,6 +30,30 @@ fn what_cannot_be_opened_is_said_plainly() {
     Sqlite::open(&directory.path().join("new.db"), true, false).unwrap();
 }
 
+/// A process loses all its locks on a file with the first descriptor of it that it closes. Without them others delete
+/// the log of a database that is in use, or take its journal for one that was left behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn to_open_a_database_again_costs_no_lock() {
+    use std::os::unix::fs::MetadataExt;
+
+    let place = Place::new("CREATE TABLE t (a)");
+    let _first = place.backend();
+    let file = format!(":{} ", fs::metadata(&place.path).unwrap().ino());
+    let own = format!(" {} ", std::process::id());
+    let locks = || {
+        let all = fs::read_to_string("/proc/locks").unwrap();
+        all.lines().filter(|line| line.contains(&file) && line.contains(&own)).count()
+    };
+    let before = locks();
+    assert!(before > 0, "a database with a log is locked as long as it is open");
+    let mut again = place.backend();
+    let mut opener = again.companion().unwrap();
+    opener().unwrap().query("SELECT 1", &[]).unwrap();
+    drop(again);
+    assert_eq!(locks(), before);
+}
+
 #[test]
 fn a_read_only_database_stays_as_it_is() {
     let place = Place::new("CREATE TABLE t (a)");

@@ -2,8 +2,7 @@
 //!
 //! Nothing here changes a property of the file: its journal mode, page size and the like are the application's.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +16,8 @@ use super::vector;
 use crate::error::codes;
 use crate::{Error, Result};
 
-/// The first bytes of every SQLite file.
-const HEADER: &[u8; 16] = b"SQLite format 3\0";
+/// The header of a SQLite file, in bytes.
+const HEADER: u64 = 100;
 
 /// How often a waiting connection of ours looks again. A transaction of the application's lasts a fraction of a
 /// millisecond; a longer nap would leave the file idle after it.
@@ -106,11 +105,17 @@ pub(super) fn file(path: &Path, create: bool, read_only: bool, patience: &Patien
     if create && !read_only {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let mut db = Db::open_with_flags(path, flags)?;
-    prepare(&mut db, patience)?;
-    // The first read is what finds a damaged header or a journal that cannot be rolled back.
-    db.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0))?;
-    Ok(db)
+    let opened = || -> Result<Db> {
+        let mut db = Db::open_with_flags(path, flags)?;
+        prepare(&mut db, patience)?;
+        // The first read is what finds a damaged header or a journal that cannot be rolled back.
+        db.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0))?;
+        Ok(db)
+    };
+    opened().map_err(|error| match error.code() {
+        codes::NOT_A_DATABASE => not_a_database(&path.display().to_string()),
+        _ => error,
+    })
 }
 
 /// Opens a database in memory.
@@ -161,9 +166,9 @@ fn examine(path: &Path, create: bool) -> Result<()> {
     if data.is_dir() {
         return Err(cannot("it is a directory".to_owned()));
     }
-    let mut header = [0; HEADER.len()];
-    let mut file = File::open(path).map_err(|error| cannot(error.to_string()).with_source(error))?;
-    let is_database = file.read_exact(&mut header).is_ok() && &header == HEADER;
+    // What is in it, SQLite has to say. To open it here as well would be fatal: with the first descriptor of a file that
+    // a process closes it loses all locks on that file, those of its other connections, too (howtocorrupt, 2.2).
     // An empty file is a database without tables.
-    if is_database || data.len() == 0 { Ok(()) } else { Err(not_a_database(&shown.to_string())) }
+    let too_short = (1..HEADER).contains(&data.len());
+    if too_short { Err(not_a_database(&shown.to_string())) } else { Ok(()) }
 }
