@@ -1,6 +1,9 @@
 //! What fails in the middle: an expression on a row far into the table, a trigger of the user's that raises.
 
-use pql_engine::{RollbackTarget, codes};
+use std::time::Duration;
+
+use pql_engine::{ApplyOptions, Observer, RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_schema::MigrationStatus;
 
 use crate::lifecycle::World;
 
@@ -54,4 +57,104 @@ fn triggers_of_the_users_that_raise_are_in_the_way_of_their_own_statements_only(
     let error = world.try_apply(id).unwrap_err();
     assert!(error.message().contains("nothing changes"), "{error}");
     assert_eq!(world.state(), before);
+}
+
+#[test]
+fn a_way_back_that_rows_stand_in_is_not_begun() {
+    let mut world = World::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT NOT NULL, n INT, CONSTRAINT small CHECK (n < 900000));
+         CREATE TABLE u (id INTEGER PRIMARY KEY);
+         WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x WHERE i < 3000) INSERT INTO t SELECT i, 's' || i, i FROM x;",
+    );
+    let mut options = ApplyOptions::default();
+    options.run.max_stall = Duration::from_nanos(1);
+    let before = world.state();
+    for (operation, write, mend) in [
+        ("DROP NOT NULL t.s", "UPDATE t SET s = NULL WHERE id = 5", "UPDATE t SET s = 's5' WHERE id = 5"),
+        (
+            "DROP CONSTRAINT t.small",
+            "UPDATE t SET n = 900001 WHERE id = 5",
+            "UPDATE t SET n = 5 WHERE id = 5",
+        ),
+    ] {
+        let id = world.generate(operation);
+        world.engine.apply(id, &options, &mut Silent).expect(operation);
+        world.db().execute_batch(write).expect(operation);
+        let applied = world.state();
+        let error = world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).unwrap_err();
+        assert_eq!(error.code(), codes::ROWS, "{operation}: {error}");
+        assert!(error.message().contains("id = 5"), "{operation}: {error}");
+        assert_eq!(world.state(), applied, "{operation}");
+        assert_eq!(world.engine.info(id).unwrap().status, MigrationStatus::Applied, "{operation}");
+        // Others go on.
+        world.apply("ADD COLUMN u.a INTEGER");
+        world.roll_back(RollbackTarget::Last(1)).expect(operation);
+        world.db().execute_batch(mend).expect(operation);
+        world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect(operation);
+        assert_eq!(world.state(), before, "{operation}");
+    }
+}
+
+/// Writes once the way back has begun.
+struct Late(rusqlite::Connection, &'static str);
+
+impl Observer for Late {
+    fn progress(&mut self, progress: &RunProgress) -> Signal {
+        if progress.undoing {
+            self.0.execute_batch(self.1).expect("a write");
+        }
+        Signal::Go
+    }
+}
+
+#[test]
+fn a_row_that_comes_while_the_way_back_is_under_way_leaves_the_migration_applied() {
+    let mut world = World::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT NOT NULL, n INT);
+         WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x WHERE i < 3000) INSERT INTO t SELECT i, 's' || i, i FROM x;",
+    );
+    let mut options = ApplyOptions::default();
+    options.run.max_stall = Duration::from_nanos(1);
+    let before = world.state();
+    let id = world.generate("DROP NOT NULL t.s");
+    world.engine.apply(id, &options, &mut Silent).expect("a migration");
+    let mut late = Late(world.db(), "UPDATE t SET s = NULL WHERE id = 5");
+    let error = world.engine.rollback(RollbackTarget::Last(1), &options, &mut late).unwrap_err();
+    assert!(error.message().contains("id = 5"), "{error}");
+    assert_eq!(world.engine.info(id).unwrap().status, MigrationStatus::Applied);
+    let left: i64 = world
+        .db()
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(left, 0);
+    world.db().execute_batch("UPDATE t SET s = 's5' WHERE id = 5").expect("a write");
+    world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect("a way back");
+    assert_eq!(world.state(), before);
+}
+
+/// SQLite does not measure texts: what a VARCHAR(3) took stands in the way of none.
+#[test]
+fn lengths_that_nothing_enforced_do_not_stop_the_way_back() {
+    for operation in [
+        "CHANGE COLUMN t.s TYPE TEXT",
+        "CHANGE COLUMN t.s TYPE BYTES",
+        "CHANGE COLUMN t.s TYPE TEXT, CHANGE COLUMN t.v TYPE TEXT",
+    ] {
+        let mut world = World::new(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, s VARCHAR(3), v INT); INSERT INTO t VALUES (1, 'longer than three', 1), (2, 'abc', 2);",
+        );
+        world.apply(operation);
+        world
+            .db()
+            .execute_batch("UPDATE t SET v = 7; UPDATE t SET s = 'four' WHERE id = 2")
+            .expect(operation);
+        world.roll_back(RollbackTarget::Last(1)).expect(operation);
+        let found: String = world
+            .db()
+            .query_row("SELECT group_concat(s || v || typeof(v), ' ' ORDER BY id) FROM t", [], |row| {
+                row.get(0)
+            })
+            .expect(operation);
+        assert_eq!(found, "longer than three7integer four7integer", "{operation}");
+    }
 }

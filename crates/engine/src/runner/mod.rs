@@ -219,11 +219,14 @@ impl<'r> Runner<'r> {
         let of = |step: usize| rows.iter().filter(move |row| row.step == step);
         let in_effect = |step| of(step).count() == 1 && of(step).all(|row| row.state == State::Done);
         let Some(last) = (0..self.plan.steps.len()).find(|&step| !in_effect(step)) else { return Ok(()) };
+        let undo_of = |row: &StepRow| row.undo.map(|undo| &self.plan.steps[last].undo[undo]);
         let mut undoing = of(last).filter(|row| row.undo.is_some());
-        let undone = undoing.clone().any(|row| row.state == State::Done);
-        let outside = |row: &StepRow| {
-            row.undo.is_some_and(|undo| self.plan.steps[last].undo[undo].is_outside_transaction())
+        // To watch the rows and to examine them takes nothing back yet.
+        let prepares = |row: &StepRow| {
+            matches!(undo_of(row), Some(Action::StartCapture { .. } | Action::Validate { .. }))
         };
+        let undone = undoing.clone().any(|row| row.state == State::Done && !prepares(row));
+        let outside = |row: &StepRow| undo_of(row).is_some_and(Action::is_outside_transaction);
         // SQL of the user's that has only started has committed nothing, and no other step relies on it.
         let untouched = matches!(self.plan.steps[last].action, Action::Execute { .. })
             && undoing.all(|row| row.state == State::Started && !outside(row));
@@ -234,6 +237,17 @@ impl<'r> Runner<'r> {
             && (untouched || self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true))
         {
             // What stopped the way back would stop it again; nothing of the step was lost.
+            let watched = of(last).filter_map(|row| match undo_of(row) {
+                Some(Action::StartCapture { capture }) => {
+                    Some((row, Action::StopCapture { capture: capture.clone() }))
+                }
+                _ => None,
+            });
+            for (row, stop) in watched {
+                let (plan, unit) = (self.plan, Unit { step: last, undo: row.undo });
+                let (backend, mut step) = self.step(Some(unit), false, None);
+                backend.execute(plan, &stop, &mut step)?;
+            }
             let (journal, id, lease) = (self.journal, self.id, self.lease);
             return self.write(&mut |connection| {
                 lease.verify(connection)?;

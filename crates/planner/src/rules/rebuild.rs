@@ -10,7 +10,7 @@ use pql_schema::{
 use crate::conversion::{Conversion, convert, convert_using, within_affinity};
 use crate::estimate::metadata;
 use crate::exprs::{all_of, is_constant, is_unstable, operand, substitute};
-use crate::text::{Affinity, sqlite_type_name};
+use crate::text::{Affinity, sqlite_meaning, sqlite_type_name};
 use crate::{Action, Capture, Check, ColumnMapping, Phase, PlanError, Rebuild, codes};
 
 use super::declare::check_of;
@@ -216,7 +216,7 @@ impl Track {
             && earlier.options.strict == later.options.strict;
         let back = |expr: &Expr| match revert {
             Some(_) => convert_using(expr, &old, earlier, later),
-            None => convert(expr, &old, earlier),
+            None => convert(expr, &unmeasured(&old), earlier),
         };
         let own = Expr::column(&new.name);
         // Values of one affinity are stored alike.
@@ -228,7 +228,7 @@ impl Track {
         let back = if same && revert.is_none() {
             Conversion { value: own, fits: None }
         } else if kept && revert.is_none() {
-            Conversion { fits: within_affinity(&own, &new.data_type, &old.data_type), value: own }
+            Conversion { fits: None, value: own }
         } else {
             back(revert.unwrap_or(&own))
         };
@@ -377,6 +377,17 @@ fn stored_alike(value: &Expr, column: &Column, table: &Table) -> bool {
             Affinity::Real => !literal.starts_with('\''),
             Affinity::Blob => true,
         }
+}
+
+/// The column as SQLite holds its rows to it, which does not measure texts: what the old table had or would have taken
+/// goes back into it.
+fn unmeasured(column: &Column) -> Column {
+    match sqlite_meaning(&column.data_type) {
+        DataType::Varchar(Some(_)) | DataType::Char(Some(_)) => {
+            Column { data_type: DataType::Text, ..column.clone() }
+        }
+        _ => column.clone(),
+    }
 }
 
 fn not_null(value: &Expr, demanded: bool) -> Vec<Expr> {

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// Fails with the rows that stand in the way.
 pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
     match action {
-        Action::Redefine { before, checks, captured: None, .. } => examine(db, plan, before, checks),
+        Action::Redefine { before, checks, .. } => examine(db, plan, before, checks),
         Action::Validate { table, checks, captured: None }
             if checks.iter().all(|check| matches!(check, Check::References { .. })) =>
         {
