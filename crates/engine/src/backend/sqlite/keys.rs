@@ -4,7 +4,7 @@
 
 use pql_planner::RowKey;
 use pql_planner::text::ident;
-use pql_schema::SortOrder;
+use pql_schema::{SortOrder, Table};
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ impl Key {
                 if let Some((_, declared)) =
                     types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&part.name))
                 {
-                    part.declared.clone_from(declared);
+                    part.declared = beside(declared, &model);
                 }
             }
         }
@@ -300,6 +300,13 @@ pub(super) fn of_table(db: &Db, table: &str) -> Result<RowKey> {
             ),
         )),
     }
+}
+
+/// How a column's type is declared in a table of ours that has its values, too: ANY keeps a value as it is in a STRICT
+/// table only.
+pub(super) fn beside(declared: &str, table: &Table) -> String {
+    let any = table.options.strict && declared.eq_ignore_ascii_case("ANY");
+    if any { "BLOB".to_owned() } else { declared.to_owned() }
 }
 
 /// The column that is the rowid, if one is.

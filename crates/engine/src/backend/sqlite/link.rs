@@ -11,15 +11,15 @@ pub(super) struct Link<'a>(pub(super) &'a Db);
 
 impl Connection for Link<'_> {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
-        Ok(run(self.0, sql, params)?.changed)
+        Ok(ours(self.0, sql, params)?.changed)
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<ResultSet> {
-        Ok(run(self.0, sql, params)?.rows.unwrap_or_default())
+        Ok(ours(self.0, sql, params)?.rows.unwrap_or_default())
     }
 
     fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
-        run(self.0, sql, params)
+        users(self.0, sql, params)
     }
 }
 
@@ -36,19 +36,28 @@ impl Connection for Owned {
     }
 
     fn run(&mut self, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
-        run(&self.0, sql, params)
+        users(&self.0, sql, params)
     }
 }
 
-fn run(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
-    let mut statement = db.prepare_cached(sql).map_err(located)?;
+/// A statement of ours, which may come again.
+fn ours(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+    run(db, &mut *db.prepare_cached(sql).map_err(located)?, params)
+}
+
+/// One of the user's: what a statement that was compiled before knows of `*` may be of an older schema.
+fn users(db: &Db, sql: &str, params: &[Value]) -> Result<SqlOutcome> {
+    run(db, &mut db.prepare(sql).map_err(located)?, params)
+}
+
+fn run(db: &Db, statement: &mut Statement<'_>, params: &[Value]) -> Result<SqlOutcome> {
     let reads = statement.readonly();
     let before = db.total_changes();
     let rows = if statement.column_count() == 0 {
         statement.execute(params_from_iter(params))?;
         None
     } else {
-        Some(collect(&mut statement, params)?)
+        Some(collect(statement, params)?)
     };
     // `changes()` keeps the number of the last statement that changed something; a statement that changed nothing
     // (DDL, a pragma) must not repeat it.
@@ -70,14 +79,19 @@ fn located(error: rusqlite::Error) -> Error {
 }
 
 fn collect(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<ResultSet> {
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let width = columns.len();
-    let mut found = statement.query(params_from_iter(params))?;
+    let names = |statement: &Statement<'_>| -> Vec<String> {
+        statement.column_names().into_iter().map(str::to_owned).collect()
+    };
+    let mut columns = None;
     let mut rows = Vec::new();
+    let mut found = statement.query(params_from_iter(params))?;
     while let Some(row) = found.next()? {
-        rows.push((0..width).map(|at| row.get_ref(at).map(value)).collect::<rusqlite::Result<_>>()?);
+        // Somebody may have changed the schema since it was compiled; then it was compiled again with this step.
+        let columns = columns.get_or_insert_with(|| names(row.as_ref()));
+        rows.push((0..columns.len()).map(|at| row.get_ref(at).map(value)).collect::<rusqlite::Result<_>>()?);
     }
-    Ok(ResultSet { columns, rows })
+    drop(found);
+    Ok(ResultSet { columns: columns.unwrap_or_else(|| names(statement)), rows })
 }
 
 /// A value as the engine knows it. Text that is not UTF-8 is shown with replacement characters; nothing of ours

@@ -87,7 +87,7 @@ fn columns(scratch: &Db, index: &Index, table: &Table, key: &RowKey) -> Result<V
                     .columns
                     .iter()
                     .find(|column| column.name == name)
-                    .map(|column| (SQLITE.type_name)(column, table))
+                    .map(|column| keys::beside(&(SQLITE.type_name)(column, table), table))
                     .unwrap_or_default();
                 (name.clone(), Value::Column(name), declared)
             }
