@@ -41,7 +41,7 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
 pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
     let log = &capture.log.name;
     drop_triggers(db, log)?;
-    for table in [log, &moves::table(log)] {
+    for table in [log, &moves::table(log), &moves::newcomers(log)] {
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
     }
     for kind in [Kind::Capture, Kind::Transient] {
@@ -171,7 +171,7 @@ pub(super) fn pending(db: &Db, log: &str, limit: u64) -> Result<u64> {
 }
 
 fn drop_triggers(db: &Db, log: &str) -> Result<()> {
-    for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu", "mu", "md"] {
+    for suffix in ["ai", "ad", "au", "aw", "ak", "bi", "bu", "mu", "md", "mi"] {
         db.execute_batch(&format!("DROP TRIGGER IF EXISTS main.{}", ident(&format!("{log}_{suffix}"))))?;
     }
     guards::lift(db, log)

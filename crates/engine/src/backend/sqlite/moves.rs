@@ -2,6 +2,9 @@
 //! had then. A log of keys alone says that one row went and another came; what is kept of a row under its old key
 //! would be lost.
 //!
+//! A row that came since has no past, though it may have the key of one that is gone: those are noted, too, and what is
+//! kept under such a key is not theirs.
+//!
 //! As in every log of ours, nothing here can fail on behalf of the application: what is in the way goes first.
 
 use pql_planner::text::ident;
@@ -20,8 +23,13 @@ pub(super) fn table(log: &str) -> String {
     format!("{log}_moves")
 }
 
-/// The table, by the keys that rows have now, and its index by those that they had.
-pub(super) fn definitions(log: &str, key: &Key) -> [String; 2] {
+/// The name of the table of the keys of rows that came since.
+pub(super) fn newcomers(log: &str) -> String {
+    format!("{log}_new")
+}
+
+/// The table, by the keys that rows have now, its index by those that they had, and the table of newcomers.
+pub(super) fn definitions(log: &str, key: &Key) -> [String; 3] {
     let moves = table(log);
     let then: Vec<String> = (then_columns(key).iter().zip(key.declared()))
         .map(|(name, declared)| format!("{name} {declared}"))
@@ -39,36 +47,71 @@ pub(super) fn definitions(log: &str, key: &Key) -> [String; 2] {
             ident(&moves),
             key.of(then_column).order("")
         ),
+        format!("CREATE TABLE {} ({}) WITHOUT ROWID", ident(&newcomers(log)), key.log_definition()),
     ]
 }
 
 /// The triggers, each as its suffix, its event and its body.
-pub(super) fn triggers(log: &str, on: &str, key: &Key) -> [(&'static str, String, String); 2] {
-    let (moves, on) = (ident(&table(log)), ident(on));
+pub(super) fn triggers(log: &str, on: &str, key: &Key) -> [(&'static str, String, String); 3] {
+    let (moves, new, on) = (ident(&table(log)), ident(&newcomers(log)), ident(on));
     let now: Vec<String> = (0..key.len()).map(log_column).collect();
     let (now, then) = (now.join(", "), then_columns(key).join(", "));
     let is = |row: &str| key.is_logged(row, &moves);
+    let is_new = |row: &str| format!("EXISTS (SELECT 1 FROM {new} WHERE {})", key.is_logged(row, &new));
+    let forget = |row: &str| format!("DELETE FROM {new} WHERE {}", key.is_logged(row, &new));
+    let note = |condition: &str| {
+        let present: Vec<String> =
+            key.names().map(|name| format!("NEW.{} IS NOT NULL", ident(name))).collect();
+        let present = present.join(" AND ");
+        format!(
+            "INSERT INTO {new} SELECT {} WHERE {present}{condition} AND NOT {};",
+            key.columns("NEW"),
+            is_new("NEW")
+        )
+    };
     let changed: Vec<String> =
         key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
     // A row whose key another one had then is new, and has no past.
     let body = format!(
-        "DELETE FROM {moves} WHERE {new} AND NOT ({same}); \
-         INSERT INTO {moves} ({now}, {then}) SELECT {}, {then} FROM {moves} WHERE {old} AND NOT ({same}); \
+        "DELETE FROM {moves} WHERE {to} AND NOT ({same}); \
+         INSERT INTO {moves} ({now}, {then}) SELECT {}, {then} FROM {moves} WHERE {from} AND NOT ({same}); \
          INSERT INTO {moves} ({now}, {then}) SELECT {}, {} \
-         WHERE NOT EXISTS (SELECT 1 FROM {moves} WHERE {new}) AND NOT EXISTS (SELECT 1 FROM {moves} WHERE {past}); \
-         DELETE FROM {moves} WHERE {old} AND NOT ({same});",
+         WHERE NOT EXISTS (SELECT 1 FROM {moves} WHERE {to}) AND NOT EXISTS (SELECT 1 FROM {moves} WHERE {past}) \
+         AND NOT {newcomer}; \
+         DELETE FROM {moves} WHERE {from} AND NOT ({same}); \
+         {} AND NOT ({same}) AND NOT {newcomer}; {} {} AND NOT ({same});",
         key.columns("NEW"),
         key.columns("NEW"),
         key.columns("OLD"),
-        new = is("NEW"),
-        old = is("OLD"),
+        forget("NEW"),
+        note(&format!(" AND {newcomer}", newcomer = is_new("OLD"))),
+        forget("OLD"),
+        to = is("NEW"),
+        from = is("OLD"),
+        newcomer = is_new("OLD"),
         past = key.of(then_column).same(&moves, "OLD", key),
         same = key.same("OLD", "NEW", key),
     );
     [
         ("mu", format!("AFTER UPDATE ON {on} WHEN {}", changed.join(" OR ")), body),
-        ("md", format!("AFTER DELETE ON {on}"), format!("DELETE FROM {moves} WHERE {};", is("OLD"))),
+        (
+            "md",
+            format!("AFTER DELETE ON {on}"),
+            format!("DELETE FROM {moves} WHERE {}; {};", is("OLD"), forget("OLD")),
+        ),
+        (
+            "mi",
+            format!("AFTER INSERT ON {on}"),
+            format!("DELETE FROM {moves} WHERE {}; {}", is("NEW"), note("")),
+        ),
     ]
+}
+
+/// Whether the row that has the key now came since, so that nothing that is kept under it is its own.
+pub(super) fn is_newcomer(db: &Db, log: &str, key: &Key, now: &[Cell]) -> Result<bool> {
+    let condition = key.of(log_column).is_param("", 1);
+    let sql = format!("SELECT 1 FROM main.{} WHERE {condition}", ident(&newcomers(log)));
+    Ok(db.prepare_cached(&sql)?.exists(params_from_iter(now))?)
 }
 
 /// Whether any row has moved.

@@ -303,7 +303,9 @@ impl Flow<'_> {
         }
         let questions = self.restore.questions();
         sql = format!("{sql} RETURNING {}", questions.join(", "));
-        Ok(cell::rows(db, &sql, &there, questions.len())?.into_iter().next())
+        let kept = cell::rows(db, &sql, &there, questions.len())?.into_iter().next();
+        let of_another = kept.is_some() && moves::is_newcomer(db, self.log, &self.source_key, key)?;
+        Ok(kept.filter(|_| !of_another))
     }
 
     /// Copies the row of one key, if there is one. The target's own must have been removed.
