@@ -95,6 +95,9 @@ codes! {
          and kept true, until it is purged. It is chosen where it is expected to take at most half the time, and where \
          nothing hangs on the table that a new one could not have: foreign keys, triggers, policies, publications and \
          partitions keep the way by a new column.";
+    COUNTS_NO_LONGER = "PQL0359", "a key no longer counts by itself",
+        "SQLite gives a row that comes without its INTEGER PRIMARY KEY the next number. A key of another type is left \
+         NULL, and SQLite accepts that. See that every INSERT says the key, and add NOT NULL.";
 }
 
 /// The code of an operation that the schema refuses.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::NameRule;
+
 /// A column's type. What a database calls it is the backend's concern; a native type that the neutral set does not
 /// cover is carried by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +55,17 @@ pub enum DataType {
     Native(String),
     /// No declared type (SQLite).
     Untyped,
+}
+
+impl DataType {
+    /// Whether a column of the type can have a collation: on SQLite any can, on PostgreSQL those of texts.
+    pub fn has_collation(&self, names: NameRule) -> bool {
+        match self {
+            Self::Array(inner) => inner.has_collation(names),
+            Self::Text | Self::Varchar(_) | Self::Char(_) => true,
+            _ => names == NameRule::AsciiInsensitive,
+        }
+    }
 }
 
 impl fmt::Display for DataType {

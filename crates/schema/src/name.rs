@@ -20,6 +20,14 @@ pub enum NameRule {
 }
 
 impl NameRule {
+    /// What a database that compares names like this calls the collation that a column has when none is said.
+    pub fn usual_collation(self) -> &'static str {
+        match self {
+            Self::AsciiInsensitive => "BINARY",
+            Self::Exact => "default",
+        }
+    }
+
     /// Whether the two names denote the same thing.
     pub fn same(self, a: &str, b: &str) -> bool {
         match self {

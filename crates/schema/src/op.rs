@@ -66,7 +66,8 @@ pub enum MigrationOp {
         column: String,
         /// The new type.
         to: DataType,
-        /// The new collation; `None` keeps the type's own.
+        /// The new collation; `None`: the one that a column has when none is said. A statement that says none keeps the
+        /// column's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         collation: Option<String>,
         /// The new value from the old row; `None`: the database's own conversion, refused where it loses.

@@ -75,7 +75,14 @@ impl Lowering<'_> {
             self.settle_type(&mut changed, &known.constraints, &known.options);
             to = changed.data_type;
         }
-        let collation = collate.and_then(|collate| self.collation(&collate)).filter(|name| name != "BINARY");
+        let collation = match collate {
+            Some(collate) => self.collation(&collate).filter(|name| name != "BINARY"),
+            // The type changes, and nothing else.
+            None => {
+                let known = self.find_column(&table, &column).and_then(|known| known.collation.clone());
+                known.filter(|_| to.has_collation(self.schema.names))
+            }
+        };
         let Ok(using) = using.map(|using| self.expr(&using).ok_or(())).transpose() else { return };
         let Ok(revert_using) = revert.map(|revert| self.expr(&revert).ok_or(())).transpose() else { return };
         self.push(MigrationOp::ChangeColumnType { table, column, to, collation, using, revert_using }, span);

@@ -4,18 +4,18 @@
 //! way back. At the end that is the rebuild; the model's table is its `after`.
 
 use pql_schema::{
-    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, PrimaryKey, Table,
+    Column, Constraint, ConstraintKind, DataType, Expr, MigrationOp, ObjectName, ObjectRef, PrimaryKey, Table,
 };
 
 use crate::conversion::{Conversion, convert, convert_using, within_affinity};
 use crate::estimate::metadata;
 use crate::exprs::{all_of, is_constant, is_unstable, operand, substitute};
 use crate::text::{Affinity, sqlite_meaning, sqlite_type_name};
-use crate::{Action, Capture, Check, ColumnMapping, Phase, PlanError, Rebuild, codes};
+use crate::{Action, Capture, Check, ColumnMapping, Phase, PlanError, Rebuild, Severity, codes};
 
 use super::declare::check_of;
 use super::ladder::Ladder;
-use super::row_key::row_key;
+use super::row_key::{row_key, rowid_alias};
 
 /// A column of the table as it changes.
 struct Tracked {
@@ -44,11 +44,36 @@ pub(super) fn sqlite(ladder: &mut Ladder<'_>, ops: &[(usize, MigrationOp)]) -> R
         let earlier = ladder.table(&name)?;
         ladder.apply(op).map_err(|error| error.at(*at))?;
         let later = ladder.table(&name)?;
+        stops_counting(ladder, op, &earlier, &later).map_err(|error| error.at(*at))?;
         track.follow(op, &earlier, &later, ladder).map_err(|error| error.at(*at))?;
     }
     let after = ladder.table(&name)?;
     let rebuild = track.finish(ladder, after)?;
     steps(ladder, rebuild, track.checks);
+    Ok(())
+}
+
+/// A key that is the rowid gives new rows a number; of any other type it is left NULL where an INSERT says nothing.
+fn stops_counting(
+    ladder: &mut Ladder<'_>,
+    op: &MigrationOp,
+    earlier: &Table,
+    later: &Table,
+) -> Result<(), PlanError> {
+    let MigrationOp::ChangeColumnType { column, .. } = op else { return Ok(()) };
+    let same = |name: &str| name.eq_ignore_ascii_case(column);
+    let counted = rowid_alias(earlier).is_some_and(same) && rowid_alias(later).is_none();
+    let Some(new) = later.columns.iter().find(|new| counted && same(&new.name)) else { return Ok(()) };
+    let what = ObjectRef::Column(earlier.name.clone(), new.name.clone());
+    if Affinity::of(new, later) == Affinity::Integer {
+        return Err(PlanError::new(
+            codes::INCOMPATIBLE,
+            format!("{what} would no longer count by itself, which in SQLite only INTEGER does"),
+            "leave it as it is: an INTEGER holds 64 bits already",
+        ));
+    }
+    let message = format!("{what} no longer counts by itself: an INSERT that leaves it out gives it NULL");
+    ladder.warn(codes::COUNTS_NO_LONGER, Severity::Warning, message);
     Ok(())
 }
 

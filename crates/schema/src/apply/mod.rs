@@ -27,6 +27,7 @@ impl Schema {
     /// Changes the schema as the operation says.
     pub fn apply(&mut self, op: &MigrationOp) -> Result<(), ApplyError> {
         use MigrationOp as Op;
+        let usual = self.names.usual_collation();
         match op {
             Op::CreateTable { table } => self.create_table(table),
             Op::DropTable { table } => self.drop_table(table),
@@ -40,7 +41,7 @@ impl Schema {
             Op::ChangeColumnType { table, column, to, collation, .. } => {
                 self.change_column(table, column, |column| {
                     column.data_type = to.clone();
-                    column.collation.clone_from(collation);
+                    column.collation = collation.clone().filter(|name| name != usual);
                 })
             }
             Op::SetNotNull { table, column, .. } => {

@@ -198,7 +198,7 @@ impl<'a> Comparison<'a> {
         let mut phases = Phases::default();
         let mut lost = Lost { tables: self.gone.keys().copied().collect(), columns: BTreeMap::new() };
         for (&name, change) in &self.changes {
-            change.emit(&mut phases);
+            change.emit(self.now.names, &mut phases);
             let columns: Vec<_> =
                 change.lost().map(|column| (column.name.to_owned(), column.for_good)).collect();
             if !columns.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::align::{Within, aligned_table, same_constraint};
 use super::phases::Phases;
-use crate::{Column, Constraint, ConstraintKind, Expr, MigrationOp, Schema, Table, TableOptions};
+use crate::{Column, Constraint, ConstraintKind, Expr, MigrationOp, NameRule, Schema, Table, TableOptions};
 
 /// What happens to a table.
 pub(super) struct TableChange<'a> {
@@ -188,9 +188,9 @@ impl<'a> TableChange<'a> {
     }
 
     /// Puts the operations into their phases.
-    pub(super) fn emit(&self, phases: &mut Phases) {
+    pub(super) fn emit(&self, names: NameRule, phases: &mut Phases) {
         self.emit_constraints(phases);
-        self.emit_columns(phases);
+        self.emit_columns(names, phases);
         let set = |options: &TableOptions| MigrationOp::SetTableOptions {
             table: self.now.name.clone(),
             options: options.clone(),
@@ -257,7 +257,7 @@ impl<'a> TableChange<'a> {
         }
     }
 
-    fn emit_columns(&self, phases: &mut Phases) {
+    fn emit_columns(&self, names: NameRule, phases: &mut Phases) {
         let add = |column: &Column| MigrationOp::AddColumn {
             table: self.now.name.clone(),
             column: column.clone(),
@@ -288,7 +288,7 @@ impl<'a> TableChange<'a> {
 
         for column in self.now.visible().filter(|column| !is_again(column)) {
             if let Some(other) = self.then.columns.iter().find(|other| other.name == column.name) {
-                self.emit_column(phases, column, other);
+                self.emit_column(names, phases, column, other);
             }
         }
     }
@@ -304,7 +304,7 @@ impl<'a> TableChange<'a> {
         visible().all(|other| is_there(other) || !expr.mentions(&other.name)).then(|| expr.clone())
     }
 
-    fn emit_column(&self, phases: &mut Phases, now: &Column, then: &Column) {
+    fn emit_column(&self, names: NameRule, phases: &mut Phases, now: &Column, then: &Column) {
         let table = || self.now.name.clone();
         let column = || now.name.clone();
         let ops = &mut phases.change_columns;
@@ -319,7 +319,11 @@ impl<'a> TableChange<'a> {
                 table: table(),
                 column: column(),
                 to: then.data_type.clone(),
-                collation: then.collation.clone(),
+                // Where none is said, the column keeps the one that it has.
+                collation: then.collation.clone().or_else(|| {
+                    let given_up = now.collation.is_some() && then.data_type.has_collation(names);
+                    given_up.then(|| names.usual_collation().to_owned())
+                }),
                 using: None,
                 revert_using: None,
             });
