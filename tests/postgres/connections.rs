@@ -292,3 +292,33 @@ fn a_statement_waits_for_locks_as_long_as_the_session_says() {
         }
     }
 }
+
+/// A statement that is passed through and one of PQL's own mean the same table, whatever the role's path is.
+#[test]
+fn a_name_without_a_schema_means_public_for_every_statement() {
+    let database = Database::with(
+        "CREATE SCHEMA app; CREATE TABLE app.t (v text); CREATE TABLE public.t (v text);
+         INSERT INTO app.t VALUES ('app'); INSERT INTO public.t VALUES ('public')",
+    );
+    assert!(database.engine().remark().is_none());
+    let name: String = database.client().query_one("SELECT current_database()", &[]).unwrap().get(0);
+    let alter = format!("ALTER DATABASE \"{name}\" SET search_path = app, public");
+    database.client().batch_execute(&alter).unwrap();
+    let is = |engine: &mut Engine, schema: &str| {
+        assert_eq!(row(engine, "SELECT v FROM t", &[]), [Value::from(schema)]);
+    };
+    for mut engine in [database.engine(), database.pooled_engine()] {
+        assert!(engine.remark().unwrap().contains("app, public"));
+        is(&mut engine, "public");
+        engine.run_sql("BEGIN", &[]).unwrap();
+        is(&mut engine, "public");
+        engine.run_sql("COMMIT", &[]).unwrap();
+        engine.run_sql("UPDATE t SET v = v || ''", &[]).unwrap();
+        assert_eq!(row(&mut engine, "SELECT v FROM app.t", &[]), [Value::from("app")]);
+    }
+    // The application's own connections are as they were.
+    assert_eq!(database.client().query_one("SELECT v FROM t", &[]).unwrap().get::<_, String>(0), "app");
+    let mut engine = database.engine();
+    engine.run_sql("SET search_path = app", &[]).unwrap();
+    is(&mut engine, "app");
+}

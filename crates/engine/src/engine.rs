@@ -52,6 +52,11 @@ impl Engine {
         self.backend.capabilities()
     }
 
+    /// What about the connection to it everybody should know who uses it.
+    pub fn remark(&self) -> Option<String> {
+        self.backend.remark()
+    }
+
     /// Why there is no table of that name in the schema although the database has one, with what to do instead.
     pub fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {
         self.backend.absence(table)

@@ -196,6 +196,10 @@ impl Backend for FaultyBackend {
         self.inner.capabilities()
     }
 
+    fn remark(&self) -> Option<String> {
+        self.inner.remark()
+    }
+
     fn introspect(&mut self) -> Result<Schema> {
         self.inner.introspect()
     }

@@ -235,9 +235,14 @@ fn number(rest: &str) -> usize {
 }
 
 impl Expr {
-    /// An expression from its text; parentheses around the whole are taken off.
+    /// An expression from its text; parentheses around the whole are taken off, but for those that make a query one.
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self(without_parentheses(text.as_ref()).to_owned())
+        let inner = without_parentheses(text.as_ref());
+        let is_query = inner.len() < text.as_ref().trim().len()
+            && tokens(inner)
+                .next()
+                .is_some_and(|first| ["SELECT", "VALUES", "WITH"].iter().any(|it| first.is(it)));
+        Self(if is_query { format!("({inner})") } else { inner.to_owned() })
     }
 
     /// A statement or query, kept as it is.
@@ -417,6 +422,19 @@ impl fmt::Display for Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_keeps_the_parentheses_that_make_it_a_value() {
+        for (text, kept) in [
+            ("((SELECT max(a) FROM t))", "(SELECT max(a) FROM t)"),
+            ("(with x AS (SELECT 1) SELECT * FROM x)", "(with x AS (SELECT 1) SELECT * FROM x)"),
+            ("((a + (SELECT 1)))", "a + (SELECT 1)"),
+            ("(selected)", "selected"),
+        ] {
+            assert_eq!(Expr::new(text).as_str(), kept);
+        }
+        assert_eq!(Expr::statement("(SELECT 1)"), Expr::statement("SELECT 1"));
+    }
 
     #[test]
     fn equality_is_by_token() {

@@ -29,6 +29,11 @@ pub trait Backend: Send {
     /// What it can do.
     fn capabilities(&self) -> &Capabilities;
 
+    /// What about the connection everybody should know who uses it.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// Its schema as it is, retained columns included, PQL's own objects not.
     fn introspect(&mut self) -> Result<Schema>;
 

@@ -126,6 +126,7 @@ impl Interpreter {
                 options.read_only = false;
             }
             let mut engine = Engine::open(place, &options)?;
+            self.notices.extend(engine.remark());
             self.notices.extend(engine.interrupted()?.iter().map(unfinished));
             self.engine = Some(engine);
         }

@@ -16,7 +16,9 @@ pub(super) fn capabilities(session: &mut Session) -> Result<Capabilities> {
         "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version'), \
                 pg_catalog.current_setting('server_version_num')::int, \
                 (SELECT pg_catalog.string_agg(extname, ' ') FROM pg_catalog.pg_extension), \
-                EXISTS (SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = 'vector')",
+                EXISTS (SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = 'vector'), \
+                CASE WHEN pg_catalog.current_schema() <> 'public' \
+                     THEN pg_catalog.current_setting('search_path') END",
         &[],
     )?;
     let mut row = found.rows.into_iter().next().unwrap_or_default().into_iter();
@@ -27,6 +29,7 @@ pub(super) fn capabilities(session: &mut Session) -> Result<Capabilities> {
         _ => String::new(),
     };
     let (banner, version, number, extensions, vector) = (text(), text(), text(), text(), text());
+    session.set_path(Some(text()).filter(|path| !path.is_empty()));
     let flavour = flavour(&banner, &extensions);
     let number: i64 = number.parse().unwrap_or(0);
     if number < OLDEST && flavour == Flavour::Plain {

@@ -11,6 +11,7 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{Format, IsNull, ToSql, Type};
 use postgres::{CancelToken, Client, Row, SimpleQueryMessage, SimpleQueryRow};
 
+use super::blockers::literal;
 use super::connect::{Notices, Opened, Target};
 use super::decode::Cell;
 use super::errors;
@@ -28,6 +29,8 @@ pub(super) struct Session {
     stage: Stage,
     /// How long a statement of the user's waits for a lock.
     patience: Duration,
+    /// The `search_path` that the role, the database or the address sets, where it does not begin with `public`.
+    path: Option<String>,
 }
 
 /// Where a connection is with its transactions.
@@ -50,7 +53,7 @@ impl Session {
     pub(super) fn open(target: Arc<Target>, read_only: bool) -> Result<Self> {
         let opened = Some(target.open()?);
         let patience = LockPatience::default().attempt;
-        Ok(Self { target, opened, read_only, stage: Stage::Between, patience })
+        Ok(Self { target, opened, read_only, stage: Stage::Between, patience, path: None })
     }
 
     /// Another connection to the same place.
@@ -76,11 +79,33 @@ impl Session {
         self.patience = patience;
     }
 
+    /// Says where the server would look for names without a schema, when that is not `public` first.
+    pub(super) fn set_path(&mut self, path: Option<String>) {
+        self.path = path;
+    }
+
+    /// The same.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// What makes names without a schema mean in a statement of the user's what they mean in PQL's own, unless the user
+    /// has set another path since.
+    fn pin(&self) -> String {
+        self.path.as_deref().map_or_else(String::new, |path| {
+            format!(
+                "; SELECT pg_catalog.set_config('search_path', 'public', true) \
+                 WHERE pg_catalog.current_setting('search_path') = {}",
+                literal(path)
+            )
+        })
+    }
+
     /// Begins a transaction for one statement of the user's, with its own limit for locks, and says whether it did:
     /// one that the user has opened is gone on with.
     fn guard(&mut self, sql: &str) -> Result<bool> {
         if self.read_only {
-            self.batch("BEGIN READ ONLY")?;
+            self.batch(&format!("BEGIN READ ONLY{}", self.pin()))?;
             return Ok(true);
         }
         if !goes_into_a_transaction(sql) {
@@ -91,7 +116,8 @@ impl Session {
         // What the user has set in a transaction of theirs stays.
         self.batch(&format!(
             "BEGIN; SELECT pg_catalog.set_config('lock_timeout', '{millis}', true) \
-             WHERE transaction_timestamp() = statement_timestamp()"
+             WHERE transaction_timestamp() = statement_timestamp(){}",
+            self.pin()
         ))?;
         Ok(!self.notices().take_already_open())
     }
@@ -260,7 +286,8 @@ impl Connection for Session {
         } else if begun {
             self.batch("COMMIT")?;
         } else if outcome.is_ok() && first_word(sql).is_some_and(|word| word == "begin" || word == "start") {
-            self.batch(&format!("SET LOCAL lock_timeout = {}", self.patience.as_millis().max(1)))?;
+            let millis = self.patience.as_millis().max(1);
+            self.batch(&format!("SET LOCAL lock_timeout = {millis}{}", self.pin()))?;
         }
         outcome
     }
@@ -328,7 +355,8 @@ fn only_reads(sql: &str) -> bool {
 
 /// Whether a statement does the same in a transaction as without one.
 fn goes_into_a_transaction(sql: &str) -> bool {
-    const ROWS: [&str; 8] = ["select", "insert", "update", "delete", "merge", "with", "values", "table"];
+    const ROWS: [&str; 9] =
+        ["select", "insert", "update", "delete", "merge", "with", "values", "table", "explain"];
     const DEFINITIONS: [&str; 8] =
         ["alter", "create", "drop", "truncate", "refresh", "comment", "grant", "revoke"];
     const OUTSIDE: [&str; 5] = ["concurrently", "database", "tablespace", "system", "subscription"];

@@ -72,6 +72,14 @@ impl Backend for Postgres {
         &self.capabilities
     }
 
+    fn remark(&self) -> Option<String> {
+        let path = self.session.path()?;
+        Some(format!(
+            "the search_path of this connection is {path}; where no schema is named, PQL means public all the same: \
+             write schema.table for others"
+        ))
+    }
+
     fn introspect(&mut self) -> Result<Schema> {
         let settings = Settings { snapshot: true, ..Settings::default() };
         transact(&mut self.session, &settings, introspect::schema)

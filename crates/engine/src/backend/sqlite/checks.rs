@@ -8,9 +8,9 @@ use pql_schema::{ForeignKey, KeyPart};
 use rusqlite::{Connection as Db, params_from_iter};
 
 use super::cell::{self, Cell};
-use super::failing;
 use super::keys::{Key, log_column};
 use super::report::{NAMED, Rows};
+use super::{catalog, failing};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -103,14 +103,46 @@ impl Subject {
                 ),
                 "change those rows, or give a value that is never NULL: coalesce(…, …)",
             ),
-            Check::NotNull { column, .. } => (
-                format!("{}.{} cannot be NOT NULL, because it is NULL in", ident(&self.table), ident(column)),
-                "give those rows a value; SET NOT NULL with BACKFILL does that by itself",
-            ),
+            Check::NotNull { column, .. } => match column.split_once("_dropped_") {
+                Some((_, shown)) if catalog::is_ours(column) => {
+                    let what = format!(
+                        "the dropped {}.{} cannot come back as NOT NULL, because there is none in",
+                        ident(&self.table),
+                        ident(shown)
+                    );
+                    let help = format!(
+                        "those rows came since: delete them, or give them a value (UPDATE {} SET {} = … WHERE …), and \
+                         roll back again",
+                        ident(&self.table),
+                        ident(column)
+                    );
+                    return rows.error(codes::ROWS, &what).with_help(help);
+                }
+                _ => (
+                    format!(
+                        "{}.{} cannot be NOT NULL, because it is NULL in",
+                        ident(&self.table),
+                        ident(column)
+                    ),
+                    "give those rows a value; SET NOT NULL with BACKFILL does that by itself",
+                ),
+            },
             Check::Holds { name, .. } => (
                 format!("the check {} does not hold for", ident(name)),
                 "change those rows, or the condition",
             ),
+            Check::References { name, key } if catalog::is_ours(&self.table) => {
+                let what = format!(
+                    "the foreign key {} of the dropped table refers to rows of {} that do not exist, in",
+                    ident(name),
+                    object(&key.table)
+                );
+                let help = format!(
+                    "add the rows that are referred to, or DELETE FROM {} those that refer to them, and roll back again",
+                    ident(&self.table)
+                );
+                return rows.error(codes::ROWS, &what).with_help(help);
+            }
             Check::References { name, key } => (
                 format!(
                     "the foreign key {} refers to rows of {} that do not exist, in",

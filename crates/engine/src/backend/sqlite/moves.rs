@@ -109,6 +109,9 @@ pub(super) fn triggers(log: &str, on: &str, key: &Key) -> [(&'static str, String
 
 /// Whether the row that has the key now came since, so that nothing that is kept under it is its own.
 pub(super) fn is_newcomer(db: &Db, log: &str, key: &Key, now: &[Cell]) -> Result<bool> {
+    if !catalog::has_table(db, &newcomers(log))? {
+        return Ok(false);
+    }
     let condition = key.of(log_column).is_param("", 1);
     let sql = format!("SELECT 1 FROM main.{} WHERE {condition}", ident(&newcomers(log)));
     Ok(db.prepare_cached(&sql)?.exists(params_from_iter(now))?)
