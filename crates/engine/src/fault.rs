@@ -212,8 +212,8 @@ impl Backend for FaultyBackend {
         self.inner.normalise(current, target)
     }
 
-    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
-        self.inner.unknown_column(table, expr)
+    fn unknown_columns(&mut self, exprs: &[(Table, Expr)]) -> Result<Vec<(usize, String)>> {
+        self.inner.unknown_columns(exprs)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::column::is_false;
-use crate::{Column, Constraint, ConstraintKind, NameRule, ObjectName, PrimaryKey};
+use crate::{Column, Constraint, ConstraintKind, NameRule, ObjectName, PrimaryKey, Token, tokens};
 
 /// A table with its columns and constraints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,30 @@ impl Table {
             constraints: Vec::new(),
             options: TableOptions::default(),
         }
+    }
+
+    /// The tables that it inherits from (PostgreSQL's INHERITS, in the database's own text).
+    pub fn inherited(&self) -> Vec<ObjectName> {
+        let text = self.options.native.as_deref().unwrap_or_default();
+        let all: Vec<Token<'_>> = tokens(text).collect();
+        let Some(start) = all.iter().position(|token| token.text.eq_ignore_ascii_case("INHERITS")) else {
+            return Vec::new();
+        };
+        let listed = all[start + 1..].iter().skip(1).take_while(|token| token.text != ")");
+        let mut found = Vec::new();
+        let mut parts: Vec<String> = Vec::new();
+        for token in listed.map(Some).chain([None]) {
+            match token.filter(|token| token.text != ",") {
+                Some(token) => parts.extend(token.name()),
+                None => {
+                    let name = parts.pop();
+                    let schema = parts.pop().filter(|schema| schema != "public");
+                    found.extend(name.map(|name| ObjectName { schema, name }));
+                    parts.clear();
+                }
+            }
+        }
+        found
     }
 
     /// The columns a user sees.

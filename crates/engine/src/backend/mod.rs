@@ -50,9 +50,10 @@ pub trait Backend: Send {
         Ok(())
     }
 
-    /// What the database says of an expression over a row of a table of that definition, when it names a column that
-    /// is not among the visible ones. Nothing is computed, and the table need not be there.
-    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>>;
+    /// What the database says of expressions, each over a row of a table of that definition, that name a column which
+    /// is not among the visible ones: their positions with its words. Nothing is computed, and the tables need not be
+    /// there.
+    fn unknown_columns(&mut self, exprs: &[(Table, Expr)]) -> Result<Vec<(usize, String)>>;
 
     /// Why there is no table of that name in the schema although the database has one, with what to do instead.
     fn absence(&mut self, table: &ObjectName) -> Result<Option<String>> {

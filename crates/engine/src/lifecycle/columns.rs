@@ -5,41 +5,53 @@
 
 use pql_planner::Dialect;
 use pql_schema::{
-    ApplyError, ConstraintKind, Expr, Index, MigrationOp, ObjectName, Schema, Token, TokenKind,
+    ApplyError, ConstraintKind, Expr, Index, MigrationOp, ObjectName, Schema, Table, Token, TokenKind,
     can_be_column, tokens,
 };
 
 use crate::Result;
 use crate::backend::Backend;
 
-/// The first such column in the expressions of an operation; `after` is the schema that it leads to.
+/// The first such column in the expressions of a migration's operations, with the operation's position.
 pub(super) fn unknown(
     backend: &mut dyn Backend,
-    after: &Schema,
-    op: &MigrationOp,
-) -> Result<Option<ApplyError>> {
+    schema: &Schema,
+    ops: &[MigrationOp],
+) -> Result<Option<(usize, ApplyError)>> {
     let dialect = backend.capabilities().dialect;
-    for (table, expr) in expressions(op, dialect) {
-        let Some(table) = after.table(&table) else { continue };
-        let all: Vec<Token<'_>> = tokens(expr.as_str()).collect();
-        if reaches_further(&all) {
-            continue;
+    let mut after = schema.clone();
+    let mut positions = Vec::new();
+    let mut asked: Vec<(Table, Expr)> = Vec::new();
+    for (position, op) in ops.iter().enumerate() {
+        // What the model refuses has been refused.
+        let _ = after.apply(op);
+        for (table, expr) in expressions(op, dialect) {
+            let all: Vec<Token<'_>> = tokens(expr.as_str()).collect();
+            if let Some(table) = after.table(&table).filter(|_| !reaches_further(&all)) {
+                asked.push((table.clone(), expr));
+                positions.push(position);
+            }
         }
-        let Some(said) = backend.unknown_column(table, &expr)? else { continue };
+    }
+    let said = if asked.is_empty() { Vec::new() } else { backend.unknown_columns(&asked)? };
+    for (at, said) in said {
+        let (table, expr) = &asked[at];
+        let of_new_table = matches!(ops[positions[at]], MigrationOp::CreateTable { .. });
+        let all: Vec<Token<'_>> = tokens(expr.as_str()).collect();
         let missing = (0..all.len()).filter(|&at| can_be_column(&all, at)).find_map(|at| {
             let name = all[at].name().filter(|name| said.contains(name.as_str()))?;
-            Some((table.known_column(&name, after.names).err()?, &all[at]))
+            Some((table.known_column(&name, schema.names).err()?, &all[at]))
         });
         // SQLite takes a name in quotes for a text where there is no such column, and there are old definitions that
         // count on it.
-        let old_text = |token: &Token<'_>| token.kind == TokenKind::QuotedName && token.text.starts_with('"');
-        match missing {
-            Some((_, token))
-                if dialect == Dialect::Sqlite
-                    && matches!(op, MigrationOp::CreateTable { .. })
-                    && old_text(token) => {}
-            Some((error, _)) => return Ok(Some(error)),
-            None => {}
+        let is_old_text = |token: &Token<'_>| {
+            dialect == Dialect::Sqlite
+                && of_new_table
+                && token.kind == TokenKind::QuotedName
+                && token.text.starts_with('"')
+        };
+        if let Some((error, _)) = missing.filter(|(_, token)| !is_old_text(token)) {
+            return Ok(Some((positions[at], error)));
         }
     }
     Ok(None)

@@ -1,6 +1,6 @@
 //! MIGRATE DETECT: the operations that take the database to a wanted schema.
 
-use pql_planner::text::{normalise_postgres, normalise_sqlite, pql, statement_in};
+use pql_planner::text::{count_by_type, normalise_postgres, normalise_sqlite, pql, statement_in};
 use pql_planner::{Dialect, Lock, Severity};
 use pql_schema::{Answers, MigrationOp, Question, Schema, diff};
 use serde::Serialize;
@@ -55,13 +55,16 @@ impl Engine {
                 normalise_postgres(&mut target, Some(&current));
             }
         }
-        let found = diff(&current.visible(), &target, answers).map_err(|error| {
+        let mut found = diff(&current.visible(), &target, answers).map_err(|error| {
             let refused = Error::new(codes::TARGET, error.to_string());
             match error.help() {
                 Some(help) => refused.with_help(help),
                 None => refused,
             }
         })?;
+        if self.capabilities().dialect == Dialect::Postgres {
+            found.ops.iter_mut().for_each(with_sequences);
+        }
         let changes = self.changes(&current, found.ops)?;
         Ok(Detection { changes, questions: found.questions, unused_answers: found.unused_answers })
     }
@@ -109,5 +112,16 @@ impl Engine {
             changes.push(change);
         }
         Ok(changes)
+    }
+}
+
+/// What is created brings its own sequences along.
+fn with_sequences(op: &mut MigrationOp) {
+    match op {
+        MigrationOp::CreateTable { table } => {
+            table.columns.iter_mut().for_each(|column| count_by_type(&table.name, column));
+        }
+        MigrationOp::AddColumn { table, column, .. } => count_by_type(table, column),
+        _ => {}
     }
 }

@@ -172,8 +172,8 @@ impl Backend for Fake {
         Ok(schema)
     }
 
-    fn unknown_column(&mut self, _: &Table, _: &Expr) -> Result<Option<String>> {
-        Ok(None)
+    fn unknown_columns(&mut self, _: &[(Table, Expr)]) -> Result<Vec<(usize, String)>> {
+        Ok(Vec::new())
     }
 
     fn statistics(&mut self, _: &[ObjectName]) -> Result<Statistics> {

@@ -35,6 +35,7 @@ impl Engine {
         let options = ApplyOptions::default();
         let planned =
             planning::make(self.backend.as_mut(), &schema, &operations, &options, &planning::tag(id, 1))?;
+        planning::check_columns(self.backend.as_mut(), &schema, &operations)?;
         let migration = Migration {
             id,
             name: name.map_or_else(|| name_of(&operations), str::to_owned),

@@ -36,6 +36,7 @@ impl Engine {
         options: &ApplyOptions,
     ) -> Result<(Plan, Vec<PlanRow>)> {
         let plan = planning::make(self.backend.as_mut(), schema, operations, options, "plan")?.plan;
+        planning::check_columns(self.backend.as_mut(), schema, operations)?;
         let rows = explain(&plan, &|action: &_| self.backend.statements(&plan, action));
         Ok((plan, rows))
     }

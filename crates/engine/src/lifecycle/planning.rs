@@ -31,7 +31,6 @@ pub(super) fn make(
 ) -> Result<Planned> {
     let mut after = schema.clone();
     after.apply_all(ops).map_err(|(position, error)| invalid(ops, position, &error))?;
-    names_columns(backend, schema, ops)?;
     if backend.capabilities().dialect == Dialect::Postgres {
         // There what is expected is compared with names, keys and texts as the database says them.
         backend.normalise(schema, &mut after)?;
@@ -56,15 +55,11 @@ pub(super) fn make(
 }
 
 /// Refuses expressions that name columns which their tables do not have at that point.
-fn names_columns(backend: &mut dyn Backend, schema: &Schema, ops: &[MigrationOp]) -> Result<()> {
-    let mut now = schema.clone();
-    for (position, op) in ops.iter().enumerate() {
-        now.apply(op).map_err(|error| invalid(ops, position, &error))?;
-        if let Some(error) = columns::unknown(backend, &now, op)? {
-            return Err(refusal(UNKNOWN_COLUMN, ops, position, &error));
-        }
+pub(super) fn check_columns(backend: &mut dyn Backend, schema: &Schema, ops: &[MigrationOp]) -> Result<()> {
+    match columns::unknown(backend, schema, ops)? {
+        Some((position, error)) => Err(refusal(UNKNOWN_COLUMN, ops, position, &error)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The tag that names what an attempt of a migration hides: unlike any other's.

@@ -7,6 +7,7 @@ use pql_schema::{
 };
 
 use super::postgres::POSTGRES_LONGEST as LONGEST;
+use super::serial::count_as_stored;
 
 /// Turns a wanted schema into what reading it back from PostgreSQL would give. A constraint that the wanted table does
 /// not name has the name that the one like it has in `current`.
@@ -46,6 +47,9 @@ pub(crate) fn normalise_postgres_table(table: &mut Table, known: Option<&Table>)
             column.identity = Some(Identity::BY_DEFAULT);
         }
         column.not_null |= keyed.contains(&column.name) || column.identity.is_some();
+        if let Some(now) = known.and_then(|known| known.columns.iter().find(|now| now.name == column.name)) {
+            count_as_stored(&table.name, column, now);
+        }
         normalise_column(column);
     }
     name_constraints(table, known);

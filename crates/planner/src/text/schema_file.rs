@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use pql_schema::{ConstraintKind, ObjectName, Schema, Table, View};
 
 use super::ddl::Style;
+use super::serial::count_by_type;
 
 /// The whole schema as statements of one dialect, each ended by `;`: tables after those they refer to, each with its
 /// indexes, then views after those they read, materialised ones with theirs, then triggers as they are. The same schema always gives the same text.
 pub fn schema(schema: &Schema, style: &Style) -> String {
-    let visible = schema.visible();
+    let mut visible = schema.visible();
+    for table in visible.tables.values_mut() {
+        table.columns.iter_mut().for_each(|column| count_by_type(&table.name, column));
+    }
     let mut statements = Vec::new();
     for table in tables_in_order(&visible) {
         statements.push(style.create_table(table));
@@ -74,10 +78,11 @@ impl<'a> Order<'a> {
                 continue;
             }
             stack.push((table, true));
-            let parents = table.constraints.iter().rev().filter_map(|constraint| match &constraint.kind {
-                ConstraintKind::ForeignKey(key) => self.schema.table(&key.table),
+            let keys = table.constraints.iter().rev().filter_map(|constraint| match &constraint.kind {
+                ConstraintKind::ForeignKey(key) => Some(key.table.clone()),
                 _ => None,
             });
+            let parents = keys.chain(table.inherited()).filter_map(|name| self.schema.table(&name));
             stack.extend(
                 parents.filter(|parent| !self.seen.contains(&parent.name)).map(|parent| (parent, false)),
             );

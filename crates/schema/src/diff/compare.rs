@@ -313,7 +313,8 @@ impl<'a> Comparison<'a> {
     ) -> BTreeMap<&'t ObjectName, BTreeSet<&'t ObjectName>> {
         let parents = |table: &'t Table| {
             let keys = table.constraints.iter().filter_map(Constraint::foreign_key);
-            keys.filter_map(|key| schema.tables.find(self.now.names, &key.table)).map(|(name, _)| name)
+            let named = keys.map(|key| key.table.clone()).chain(table.inherited());
+            named.filter_map(|parent| schema.tables.find(self.now.names, &parent)).map(|(name, _)| name)
         };
         tables
             .iter()

@@ -95,8 +95,8 @@ impl Backend for Postgres {
         ))
     }
 
-    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
-        exprs::unknown_column(&mut self.session, table, expr)
+    fn unknown_columns(&mut self, exprs: &[(Table, Expr)]) -> Result<Vec<(usize, String)>> {
+        exprs::unknown_columns(&mut self.session, exprs)
     }
 
     fn introspect_part(&mut self, names: &[ObjectName]) -> Result<Schema> {

@@ -197,8 +197,12 @@ impl Backend for Sqlite {
         introspect::schema(&self.writer.0, &mut self.models)
     }
 
-    fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
-        exprs::unknown_column(&self.writer.0, table, expr)
+    fn unknown_columns(&mut self, exprs: &[(Table, Expr)]) -> Result<Vec<(usize, String)>> {
+        let mut found = Vec::new();
+        for (at, (table, expr)) in exprs.iter().enumerate() {
+            found.extend(exprs::unknown_column(&self.writer.0, table, expr)?.map(|said| (at, said)));
+        }
+        Ok(found)
     }
 
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
