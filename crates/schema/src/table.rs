@@ -66,19 +66,14 @@ impl Table {
         let Some(start) = all.iter().position(|token| token.text.eq_ignore_ascii_case("INHERITS")) else {
             return Vec::new();
         };
-        let listed = all[start + 1..].iter().skip(1).take_while(|token| token.text != ")");
+        let listed: Vec<&Token<'_>> =
+            all[start + 1..].iter().skip(1).take_while(|token| token.text != ")").collect();
         let mut found = Vec::new();
-        let mut parts: Vec<String> = Vec::new();
-        for token in listed.map(Some).chain([None]) {
-            match token.filter(|token| token.text != ",") {
-                Some(token) => parts.extend(token.name()),
-                None => {
-                    let name = parts.pop();
-                    let schema = parts.pop().filter(|schema| schema != "public");
-                    found.extend(name.map(|name| ObjectName { schema, name }));
-                    parts.clear();
-                }
-            }
+        for parent in listed.split(|token| token.text == ",") {
+            let mut parts: Vec<String> = parent.iter().filter_map(|token| token.name()).collect();
+            let name = parts.pop();
+            let schema = parts.pop().filter(|schema| schema != "public");
+            found.extend(name.map(|name| ObjectName { schema, name }));
         }
         found
     }

@@ -75,13 +75,12 @@ impl Lowering<'_> {
             self.settle_type(&mut changed, &known.constraints, &known.options);
             to = changed.data_type;
         }
-        let collation = match collate {
-            Some(collate) => self.collation(&collate).filter(|name| name != "BINARY"),
-            // The type changes, and nothing else.
-            None => {
-                let known = self.find_column(&table, &column).and_then(|known| known.collation.clone());
-                known.filter(|_| to.has_collation(self.schema.names))
-            }
+        // Where no collation is said, the type changes, and nothing else.
+        let kept = || self.find_column(&table, &column).and_then(|known| known.collation.clone());
+        let collation = if let Some(collate) = collate {
+            self.collation(&collate).filter(|name| name != "BINARY")
+        } else {
+            kept().filter(|_| to.has_collation(self.schema.names))
         };
         let Ok(using) = using.map(|using| self.expr(&using).ok_or(())).transpose() else { return };
         let Ok(revert_using) = revert.map(|revert| self.expr(&revert).ok_or(())).transpose() else { return };
