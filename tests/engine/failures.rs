@@ -158,3 +158,61 @@ fn lengths_that_nothing_enforced_do_not_stop_the_way_back() {
         assert_eq!(found, "longer than three7integer four7integer", "{operation}");
     }
 }
+
+/// Changes the schema once, when rows are being copied.
+struct Meanwhile(rusqlite::Connection, Option<&'static str>);
+
+impl Observer for Meanwhile {
+    fn progress(&mut self, progress: &RunProgress) -> Signal {
+        if progress.phase == "backfill"
+            && let Some(sql) = self.1.take()
+        {
+            self.0.execute_batch(sql).expect("a change of the application's");
+        }
+        Signal::Go
+    }
+}
+
+/// What others add to a table while it is rebuilt would be in the old one only.
+#[test]
+fn what_others_add_to_a_table_meanwhile_is_not_lost_with_it() {
+    for (meanwhile, kept) in [
+        (
+            "ALTER TABLE t ADD COLUMN n INT DEFAULT 4; UPDATE t SET n = 99 WHERE k = 5",
+            "SELECT n = 99 FROM t WHERE k = 5",
+        ),
+        (
+            "CREATE UNIQUE INDEX added ON t (v) WHERE v > 5",
+            "SELECT count(*) = 1 FROM sqlite_schema WHERE name = 'added'",
+        ),
+    ] {
+        let mut world = World::new(
+            "CREATE TABLE t (k INTEGER PRIMARY KEY, u TEXT, v INT);
+             WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x WHERE i < 9000) INSERT INTO t SELECT i, 'u' || i, i FROM x;",
+        );
+        let mut options = ApplyOptions::default();
+        options.run.max_stall = Duration::from_nanos(1);
+        options.run.batch_rows = Some(500);
+        let id = world.generate("CHANGE COLUMN t.v TYPE TEXT");
+        let mut others = Meanwhile(world.db(), Some(meanwhile));
+        let error = world.engine.apply(id, &options, &mut others).unwrap_err();
+        assert!(others.1.is_none(), "{meanwhile}");
+        let found: bool = world.db().query_row(kept, [], |row| row.get(0)).expect(meanwhile);
+        assert!(found, "{meanwhile}: {error}");
+        assert!(!error.message().contains("report"), "{meanwhile}: {error}");
+        let kind: String = world
+            .db()
+            .query_row("SELECT typeof(v) FROM t WHERE k = 5", [], |row| row.get(0))
+            .expect(meanwhile);
+        assert_eq!(kind, "integer", "{meanwhile}");
+        let left: i64 = world
+            .db()
+            .query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' OR name LIKE '%new_t%'",
+                [],
+                |row| row.get(0),
+            )
+            .expect(meanwhile);
+        assert_eq!(left, 0, "{meanwhile}: {error}");
+    }
+}

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use pql_planner::text::{SQLITE, ident};
 use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
-use pql_schema::{Expr, KeyPart, ObjectName};
+use pql_schema::{Expr, Index, KeyPart, ObjectName, Table};
 use rusqlite::Connection as Db;
 
 use self::pairs::Tie;
@@ -45,7 +45,7 @@ const SMALL: u64 = 5_000;
 pub(super) fn prepare(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     purge::drop_hidden(run, &rebuild.shadow.name)?;
     run.write_last(|db| {
-        check_before(db, rebuild)?;
+        check_unchanged(db, &rebuild.before, &rebuild.indexes)?;
         create_shadow(db, rebuild)?;
         capture::start(db, &rebuild.forward, Kind::Capture, None)?;
         flow::forward(db, rebuild)?.create_pairs(db)
@@ -192,7 +192,6 @@ pub(super) fn swap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 pub(super) fn at_once(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     purge::drop_hidden(run, &rebuild.shadow.name)?;
     run.write_last(|db| {
-        check_before(db, rebuild)?;
         let orphans = foreign::violations(db, &rebuild.before.name.name)?;
         create_shadow(db, rebuild)?;
         // The log stays empty; the flow asks it all the same.
@@ -283,15 +282,24 @@ pub(super) fn is_swapped(db: &Db, rebuild: &Rebuild) -> Result<bool> {
     catalog::has_table(db, &rebuild.retained.name)
 }
 
-fn check_before(db: &Db, rebuild: &Rebuild) -> Result<()> {
-    let now = model::table_of(db, &rebuild.before.name.name)?;
-    if means(&now, &rebuild.before) {
-        return Ok(());
+/// The table that goes out of use is still as the plan knows it: what others have added to it since would go with it.
+fn check_unchanged(db: &Db, known: &Table, indexes: &[Index]) -> Result<()> {
+    let name = &known.name.name;
+    let now = model::table_of(db, name)?;
+    if !means(&now, known) {
+        return Err(errors::moved(format!("the table {} is no longer as it was planned for", ident(name))));
     }
-    Err(errors::moved(format!(
-        "the table {} is no longer as it was planned for",
-        ident(&rebuild.before.name.name)
-    )))
+    let planned =
+        |index: &Index| indexes.iter().any(|other| other.name.name.eq_ignore_ascii_case(&index.name.name));
+    let own = model::indexes_of(db, name)?;
+    match own.iter().find(|index| !catalog::is_ours(&index.name.name) && !planned(index)) {
+        Some(added) => Err(errors::moved(format!(
+            "the index {} of {} was not there when the change was planned",
+            ident(&added.name.name),
+            ident(name)
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
@@ -300,6 +308,7 @@ fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
 }
 
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    check_unchanged(db, &rebuild.before, &rebuild.indexes)?;
     guards::lift(db, &rebuild.shadow.name)?;
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
@@ -335,6 +344,7 @@ fn exchange_and_keep(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
+    check_unchanged(db, &rebuild.after, &rebuild.indexes)?;
     guards::lift(db, retained)?;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
     // A hidden table has no foreign keys: which they were, the plan tells.
