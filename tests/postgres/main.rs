@@ -8,6 +8,7 @@ mod batches;
 mod beside;
 mod brakes;
 mod connections;
+mod dumps;
 mod journal;
 mod kills;
 mod later;

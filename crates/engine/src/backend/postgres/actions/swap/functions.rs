@@ -68,8 +68,8 @@ fn trigger(place: Option<u16>, name: &str, letter: char) -> String {
 pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
     let (function, shadow) = (forward_name(swap), ident(&swap.shadow));
     let value = over_new(swap, &swap.forward, None);
-    let mut changed = changed(&swap.sources);
-    changed.push(format!("NEW.{shadow} IS NULL"));
+    let mut when: Vec<String> = rows::changed(&names(&swap.sources)).into_iter().collect();
+    when.push(format!("NEW.{shadow} IS NULL"));
     let mut all = vec![format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
          BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
@@ -77,7 +77,7 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
         search_path(&swap.forward)
     )];
     let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
-    all.extend(create_triggers(swap, &triggers, &function, &changed));
+    all.extend(create_triggers(swap, &triggers, &function, &when.join(" OR ")));
     all
 }
 
@@ -109,12 +109,11 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     if !reads.contains(&swap.new.name) {
         reads.push(swap.new.name.clone());
     }
-    let mut conditions = changed(&reads);
+    let mut watched = names(&reads);
     let note = if key.is_place() {
         String::new()
     } else {
-        let moved = key.names();
-        conditions.extend(moved.iter().map(|name| format!("OLD.{name} IS DISTINCT FROM NEW.{name}")));
+        watched.extend(key.names());
         format!(
             "IF NOT fits THEN INSERT INTO {log} VALUES ({}) ON CONFLICT DO NOTHING; END IF; ",
             key.list("NEW")
@@ -142,7 +141,8 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
          {fits}{note}RETURN NEW; END $pql$"
     ));
     let triggers = ['i', 'u'].map(|letter| trigger(Some(place), &swap.retained, letter));
-    all.extend(create_triggers(swap, &triggers, &function, &conditions));
+    let when = rows::changed(&watched).unwrap_or_default();
+    all.extend(create_triggers(swap, &triggers, &function, &when));
     all.extend(create_by_place(swap, place));
     all
 }
@@ -186,17 +186,16 @@ pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
     all
 }
 
-/// The triggers that call a function: for new rows, and for rows of which something of `changed` holds. Rows that are
-/// replicated in fire them like what the application writes.
+/// The triggers that call a function: for new rows, and for rows that are changed so that a condition holds. Rows that
+/// are replicated in fire them like what the application writes.
 fn create_triggers(
     swap: &ColumnSwap,
     [insert, update]: &[String; 2],
     function: &str,
-    changed: &[String],
+    when: &str,
 ) -> [String; 4] {
     let table = object(&swap.before.name);
     let always = |name: &str| format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}");
-    let when = changed.join(" OR ");
     [
         format!(
             "CREATE TRIGGER {insert} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
@@ -261,13 +260,8 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     ))
 }
 
-/// One of the columns changes, bit by bit: not every type has an equality.
-fn changed(columns: &[String]) -> Vec<String> {
-    let row = |of: &str| {
-        let parts: Vec<String> = columns.iter().map(|name| format!("{of}.{}", ident(name))).collect();
-        format!("ROW({})::record", parts.join(", "))
-    };
-    if columns.is_empty() { Vec::new() } else { vec![format!("{} *<> {}", row("OLD"), row("NEW"))] }
+fn names(columns: &[String]) -> Vec<String> {
+    columns.iter().map(|name| ident(name)).collect()
 }
 
 /// The expression over the row that is being written; the column itself read from another one, where said.
