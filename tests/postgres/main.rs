@@ -19,4 +19,5 @@ mod rows;
 mod scenarios;
 mod schemas;
 mod traps;
+mod types;
 mod writers;

@@ -151,7 +151,7 @@ fn retire(run: &mut Run<'_>, table: &ObjectName, hidden: &ObjectName) -> Result<
     })
 }
 
-/// Changes of a definition; views over a column whose type changes are taken down for it.
+/// Changes of a definition; views over a column whose type changes are taken down for it, and triggers of ours.
 fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()> {
     let columns: Vec<&str> = changes
         .iter()
@@ -169,12 +169,14 @@ fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()
     }
     run.write_last(|session| {
         let down = views::take_down(session, table, &columns, false)?;
+        let followers = followers::take_down(session, table, &columns)?;
         for (change, sql) in changes.iter().zip(&statements) {
             session.batch(sql)?;
             if let Change::SetIdentity { column, from: None, to: Some(_) } = change {
                 identity::catch_up(session, table, column)?;
             }
         }
+        followers.put_up(session)?;
         down.put_back(session)
     })
     .map_err(|error| examine::after_roll_back(run.session, table, changes, error))
