@@ -154,15 +154,17 @@ impl<'r> Runner<'r> {
     pub(crate) fn has_spent(&mut self) -> Result<bool> {
         let rows = self.rows()?;
         let spends = |action: &Action| {
-            matches!(
-                action,
-                Action::DropColumn { .. }
-                    | Action::RetireTable { .. }
-                    | Action::DropTable { .. }
-                    | Action::RebuildUnswap { .. }
-                    | Action::SwapBack { .. }
-                    | Action::Execute { .. }
-            )
+            let converts = |change: &Change| matches!(change, Change::SetType { using: Some(_), .. });
+            alters(action, &converts)
+                || matches!(
+                    action,
+                    Action::DropColumn { .. }
+                        | Action::RetireTable { .. }
+                        | Action::DropTable { .. }
+                        | Action::RebuildUnswap { .. }
+                        | Action::SwapBack { .. }
+                        | Action::Execute { .. }
+                )
         };
         Ok(self.plan.steps.iter().enumerate().any(|(step, planned)| {
             let gone = rows.iter().all(|row| row.step != step);

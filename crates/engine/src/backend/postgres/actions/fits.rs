@@ -7,7 +7,7 @@ use pql_planner::{Action, Change, Check, Plan};
 use pql_schema::{KeyPart, ObjectName};
 
 use super::super::link::Session;
-use super::{catalog, examine, rebuild, swap};
+use super::{alter, catalog, examine, rebuild, swap};
 use crate::Result;
 
 /// Fails with the rows that stand in the way.
@@ -16,12 +16,15 @@ pub(in super::super) fn fits(session: &mut Session, plan: &Plan, action: &Action
         Action::Validate { table, checks, .. } => {
             checks.iter().try_for_each(|check| examine(session, table, check))
         }
-        Action::Alter { table, changes } => changes.iter().try_for_each(|change| match change {
-            Change::SetNotNull { column } => {
-                examine(session, table, &Check::NotNull { column: column.clone(), fill: None })
-            }
-            _ => Ok(()),
-        }),
+        Action::Alter { table, changes } => {
+            alter::fits(session, table, changes)?;
+            changes.iter().try_for_each(|change| match change {
+                Change::SetNotNull { column } => {
+                    examine(session, table, &Check::NotNull { column: column.clone(), fill: None })
+                }
+                _ => Ok(()),
+            })
+        }
         Action::CreateIndex { index } | Action::CreateIndexConcurrently { index }
             if index.unique && index.predicate.is_none() =>
         {
