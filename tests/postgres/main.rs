@@ -11,6 +11,7 @@ mod connections;
 mod dumps;
 mod journal;
 mod kills;
+mod late;
 mod later;
 mod new_tables;
 mod refusals;
