@@ -19,6 +19,7 @@ mod round_trips;
 mod rows;
 mod scenarios;
 mod schemas;
+mod silenced;
 mod traps;
 mod types;
 mod writers;

@@ -89,3 +89,50 @@ impl Down {
         if self.0.is_empty() { Ok(()) } else { session.batch(&self.0.join("; ")) }
     }
 }
+
+/// Whether all that a function of ours is called for is: `DISABLE TRIGGER ALL`, and `ENABLE` after it, leave its triggers
+/// in another state than the one that they were made in.
+pub(super) fn is_always_called(session: &mut Session, function: &str, triggers: usize) -> Result<bool> {
+    catalog::is_true(
+        session,
+        &format!(
+            "SELECT pg_catalog.count(*) = {triggers} FROM pg_catalog.pg_trigger g \
+             WHERE g.tgfoid = pg_catalog.to_regproc({})::pg_catalog.oid AND g.tgenabled = 'A'",
+            literal(function)
+        ),
+    )
+}
+
+/// Sees to it that it is, for each row or for whole tables.
+pub(super) fn call_always(session: &mut Session, function: &str, each: bool) -> Result<()> {
+    let found = session.query(
+        &format!(
+            "SELECT pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g.tgrelid::pg_catalog.regclass, g.tgname) \
+             FROM pg_catalog.pg_trigger g \
+             WHERE g.tgfoid = pg_catalog.to_regproc({})::pg_catalog.oid AND (g.tgtype & 1 = 1) = {each}",
+            literal(function)
+        ),
+        &[],
+    )?;
+    session.batch(&catalog::texts(found.rows).join("; "))
+}
+
+/// The triggers of ours that are not called always, each with its table and with what it is instead.
+pub(in super::super) fn silenced(session: &mut Session) -> Result<Vec<(String, String)>> {
+    let found = session.query(
+        &format!(
+            "SELECT pg_catalog.format('%I of %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
+                 CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END \
+             FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = '{}' \
+             WHERE NOT g.tgisinternal AND g.tgenabled <> 'A' AND g.tgtype & 3 <> 2 ORDER BY 1",
+            pql_planner::HIDDEN_SCHEMA
+        ),
+        &[],
+    )?;
+    let pair = |row: Vec<Value>| match row.as_slice() {
+        [Value::Text(trigger), Value::Text(state)] => Some((trigger.clone(), state.clone())),
+        _ => None,
+    };
+    Ok(found.rows.into_iter().filter_map(pair).collect())
+}

@@ -95,7 +95,12 @@ fn altered(session: &mut Session, table: &ObjectName, changes: &[Change]) -> Res
     for change in changes {
         if let Change::SetType { column, to, .. } = change {
             let found = catalog::type_of(session, table, column)?;
-            return Ok(Some(found.is_some() && found == spelt(session, to)?));
+            return Ok(match spelt(session, to) {
+                Ok(wanted) => Some(found.is_some() && found == wanted),
+                Err(error) if error.is_retryable() => return Err(error),
+                // Not every relative of PostgreSQL has temporary tables.
+                Err(_) => None,
+            });
         }
     }
     let last = changes.iter().rev().find_map(|change| match change {

@@ -9,13 +9,12 @@ use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
 use pql_schema::{Expr, ObjectName, tokens};
 
 use super::super::super::link::Session;
-use super::super::catalog;
-use super::super::examine;
 use super::super::rows::{self, Key};
 use super::super::statements::{ident, object};
-use crate::Result;
+use super::super::{catalog, examine, followers};
 use crate::backend::Connection as _;
 use crate::error::codes;
+use crate::{Error, Result};
 
 /// The function that fills the new column; also its trigger.
 fn forward_name(swap: &ColumnSwap) -> String {
@@ -217,9 +216,16 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         return Ok(());
     }
     let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let followed = followers::is_always_called(session, &backward_name(swap), 2)?;
     let lost = format!("{name}.{retained} IS NULL AND {name}.{column} IS NOT NULL");
+    let back = format!("{}::{}", over_back(swap, &name), postgres_type_name(&swap.old.data_type));
+    let stale = format!(
+        "{} IS DISTINCT FROM {}",
+        comparable(&swap.old.data_type, &format!("{name}.{retained}")),
+        comparable(&swap.old.data_type, &back)
+    );
     let differs = if swap.backward_meant || swap.unstable {
-        lost
+        if followed { lost } else { stale.clone() }
     } else {
         let again = over_row(swap, &name);
         format!(
@@ -228,7 +234,10 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
             comparable(&swap.new.data_type, &format!("{name}.{column}"))
         )
     };
-    let named = if key.is_place() {
+    let named = if !followed {
+        let named = examine::shown(session, table, &differs, Some(&swap.new.name))?;
+        return if named.is_empty() { Ok(()) } else { Err(unfollowed(swap, &named, &back, &stale)) };
+    } else if key.is_place() {
         examine::found(session, table, &differs)?
     } else if catalog::has_relation(session, &swap.misfits)? {
         let log = object(&swap.misfits);
@@ -260,6 +269,19 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     ))
 }
 
+/// The error of rows that were written while our triggers were not called.
+fn unfollowed(swap: &ColumnSwap, named: &[String], back: &str, stale: &str) -> Error {
+    let (table, retained) = (object(&swap.before.name), ident(&swap.retained));
+    let what = format!(
+        "triggers on {table} were disabled for a while, and what was written to {} then is not in its old column, in",
+        ident(&swap.new.name)
+    );
+    rows::error(codes::ROWS, &what, named).with_help(format!(
+        "bring it over and roll back again: UPDATE {table} SET {retained} = {back} WHERE {stale}; values that do not fit \
+         the old type have to be changed before"
+    ))
+}
+
 fn names(columns: &[String]) -> Vec<String> {
     columns.iter().map(|name| ident(name)).collect()
 }
@@ -272,6 +294,11 @@ fn over_new(swap: &ColumnSwap, expr: &Expr, own: Option<&str>) -> String {
 /// The new value that the old column's would become, over a row of the table.
 fn over_row(swap: &ColumnSwap, table: &str) -> String {
     substituted(swap, &swap.forward, table, Some(&swap.retained))
+}
+
+/// The old value that the new column's would become, over a row of the table.
+fn over_back(swap: &ColumnSwap, table: &str) -> String {
+    substituted(swap, &swap.backward, table, None)
 }
 
 fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> String {
