@@ -165,3 +165,31 @@ fn what_becomes_of_such_values_can_be_said() {
     assert!(error.message().contains("nobody"), "{error}");
     assert_eq!(database.dump(), before);
 }
+
+/// What is asked of a row on the way back to the first type means nothing yet to the second one.
+#[test]
+fn types_that_change_twice_in_one_migration_come_back() {
+    for (kind, changes) in [
+        ("int", "CHANGE COLUMN t.n TYPE BIGINT, CHANGE COLUMN t.n TYPE TEXT"),
+        ("varchar(5)", "CHANGE COLUMN t.n TYPE VARCHAR(9), CHANGE COLUMN t.n TYPE INTEGER USING n::int"),
+        ("text", "CHANGE COLUMN t.n TYPE INTEGER USING n::int, CHANGE COLUMN t.n TYPE VARCHAR(9)"),
+        ("int", "CHANGE COLUMN t.n TYPE TEXT, DROP COLUMN t.n"),
+        ("varchar(5)", "CHANGE COLUMN t.n TYPE TEXT, DROP COLUMN t.n"),
+    ] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, n {kind}); INSERT INTO t VALUES (1, '1'), (2, '2')"
+        ));
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, changes);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let dropped = changes.contains("DROP");
+        if !dropped {
+            database.client().batch_execute("UPDATE t SET n = '7' WHERE id = 2").unwrap();
+        }
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(changes);
+        assert_eq!(database.dump(), before, "{changes}");
+        let found = one(&database, "SELECT string_agg(n::text, ' ' ORDER BY id) FROM t");
+        assert_eq!(found, if dropped { "1 2" } else { "1 7" }, "{changes}");
+    }
+}

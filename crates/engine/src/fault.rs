@@ -208,6 +208,10 @@ impl Backend for FaultyBackend {
         self.inner.normalise(current, target)
     }
 
+    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+        self.inner.silenced()
+    }
+
     fn unknown_column(&mut self, table: &Table, expr: &Expr) -> Result<Option<String>> {
         self.inner.unknown_column(table, expr)
     }

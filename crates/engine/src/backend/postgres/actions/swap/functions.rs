@@ -234,10 +234,11 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
             comparable(&swap.new.data_type, &format!("{name}.{column}"))
         )
     };
-    let named = if !followed {
+    if !followed {
         let named = examine::shown(session, table, &differs, Some(&swap.new.name))?;
         return if named.is_empty() { Ok(()) } else { Err(unfollowed(swap, &named, &back, &stale)) };
-    } else if key.is_place() {
+    }
+    let named = if key.is_place() {
         examine::found(session, table, &differs)?
     } else if catalog::has_relation(session, &swap.misfits)? {
         let log = object(&swap.misfits);
