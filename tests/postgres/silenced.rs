@@ -38,10 +38,10 @@ fn what_the_old_column_lacks_stops_the_rollback() {
         let (applied, written) = (database.dump(), one(&database, ROWS));
         let error = engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect_err(to);
         assert_eq!(error.code(), codes::ROWS, "{to}: {error}");
-        assert!(
-            error.message().contains("2 rows: id = 1 (\"a\" is 555); id = 9999 (\"a\" is 666)"),
-            "{to}: {error}"
-        );
+        // In the order in which they are stored, which a vacuum may have changed.
+        for row in ["2 rows: ", "id = 1 (\"a\" is 555)", "id = 9999 (\"a\" is 666)"] {
+            assert!(error.message().contains(row), "{to}: {error}");
+        }
         assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{to}");
         assert_eq!((database.dump(), one(&database, ROWS)), (applied, written.clone()), "{to}");
         // As it is told to.
@@ -77,7 +77,9 @@ fn what_the_old_table_lacks_is_brought_over() {
     let back = |engine: &mut Engine| engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent);
     let error = back(&mut engine).unwrap_err();
     assert_eq!(error.code(), codes::ROWS, "{error}");
-    assert!(error.message().contains("id = 4 (\"a\" is one); id = 5 (\"a\" is two)"), "{error}");
+    for row in ["2 rows: ", "id = 4 (\"a\" is one)", "id = 5 (\"a\" is two)"] {
+        assert!(error.message().contains(row), "{error}");
+    }
     assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied);
     client
         .batch_execute(
