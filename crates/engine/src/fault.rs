@@ -216,6 +216,10 @@ impl Backend for FaultyBackend {
         self.inner.unknown_columns(exprs)
     }
 
+    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+        self.inner.silenced()
+    }
+
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
         self.inner.statistics(tables)
     }

@@ -43,6 +43,12 @@ pub enum Change {
         /// The collation, when it is not the type's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         collation: Option<String>,
+        /// What the values become, when it is not what they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        using: Option<Expr>,
+        /// What must hold of each row, so that nothing is lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fits: Option<Expr>,
     },
     /// The column counts by itself, or does no longer.
     SetIdentity {

@@ -293,14 +293,7 @@ impl Database {
 
     /// What `pg_dump --schema-only` says, PQL's own schema left out.
     pub(crate) fn dump(&self) -> String {
-        let output = Command::new(programs().join("pg_dump"))
-            .args(["--schema-only", "--exclude-schema=_pql*", "-U", "postgres", "-d", &self.name, "-h"])
-            .arg(&server().directory)
-            .args(["-p", &server().port.to_string()])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = self.dumped(&["--schema-only", "--exclude-schema=_pql*"]);
         // Newer versions guard each dump with a random word.
         text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).fold(
             String::new(),
@@ -309,5 +302,31 @@ impl Database {
                 text
             },
         )
+    }
+
+    /// Another one, made from a dump of all that is in it; whatever cannot be restored is an error.
+    pub(crate) fn restored(&self) -> Self {
+        let (dump, restored) = (self.dumped(&[]), Self::new());
+        let path = std::env::temp_dir().join(format!("pql_{}_{}.sql", std::process::id(), restored.name));
+        fs::write(&path, dump).unwrap();
+        let args = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f"];
+        let output = restored.program("psql").args(args).arg(&path).output().unwrap();
+        fs::remove_file(path).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        restored
+    }
+
+    fn dumped(&self, args: &[&str]) -> String {
+        let output = self.program("pg_dump").args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// One of the server's programs, told to use this database.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(programs().join(name));
+        command.args(["-U", "postgres", "-d", &self.name, "-h"]).arg(&server().directory);
+        command.args(["-p", &server().port.to_string()]);
+        command
     }
 }

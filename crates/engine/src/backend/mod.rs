@@ -76,6 +76,12 @@ pub trait Backend: Send {
     /// told before other actions are done counts as fitting.
     fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()>;
 
+    /// The triggers of ours that others have kept from firing always, each with what it is instead: what was written
+    /// meanwhile they may not have seen.
+    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+        Ok(Vec::new())
+    }
+
     /// Does it. Every write transaction calls [`Step::commit`] as its last act before COMMIT, so that work and
     /// journal commit together; a resumed action starts from [`Step::cursor`].
     ///

@@ -98,8 +98,12 @@ impl Engine {
     /// Fails when rows stand in the way of something that would come after other things had been taken back.
     fn fits(&mut self, stored: &StoredPlan) -> Result<()> {
         let mut undo = stored.plan.steps.iter().rev().flat_map(|step| &step.undo);
-        // The first stops by itself before anything is changed.
+        // The first stops by itself before anything is changed; of one that would look while everybody waits, rows are
+        // told now.
         let Some(mut before) = undo.next() else { return Ok(()) };
+        if matches!(before, Action::Alter { .. }) {
+            self.backend.fits(&stored.plan, before)?;
+        }
         for action in undo {
             if matches!(before, Action::RenameTable { .. } | Action::RenameColumn { .. }) {
                 // From here on the plan speaks of names that are not there yet.

@@ -22,6 +22,12 @@ impl Engine {
             .with_help("MIGRATE BASELINE records the schema as it is"));
         };
         let found = self.backend.introspect()?.visible();
-        Ok(differences(&recorded, &found))
+        let mut drifts = differences(&recorded, &found);
+        drifts.extend(self.backend.silenced()?.into_iter().map(|(trigger, state)| Drift {
+            object: format!("trigger {trigger}"),
+            expected: Some("ENABLE ALWAYS".to_owned()),
+            found: Some(state),
+        }));
+        Ok(drifts)
     }
 }

@@ -8,6 +8,7 @@ mod backoff;
 mod beside;
 mod meter;
 mod observer;
+mod rewind;
 mod step;
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::{Error, Result, codes};
 pub(crate) use backoff::Backoff;
 use meter::Meter;
 pub use observer::{Observer, RunProgress, Signal, Silent};
+use rewind::alters;
 use step::StepRun;
 
 /// Runs one transaction and gives what the work gave.
@@ -154,15 +156,17 @@ impl<'r> Runner<'r> {
     pub(crate) fn has_spent(&mut self) -> Result<bool> {
         let rows = self.rows()?;
         let spends = |action: &Action| {
-            matches!(
-                action,
-                Action::DropColumn { .. }
-                    | Action::RetireTable { .. }
-                    | Action::DropTable { .. }
-                    | Action::RebuildUnswap { .. }
-                    | Action::SwapBack { .. }
-                    | Action::Execute { .. }
-            )
+            let converts = |change: &Change| matches!(change, Change::SetType { using: Some(_), .. });
+            alters(action, &converts)
+                || matches!(
+                    action,
+                    Action::DropColumn { .. }
+                        | Action::RetireTable { .. }
+                        | Action::DropTable { .. }
+                        | Action::RebuildUnswap { .. }
+                        | Action::SwapBack { .. }
+                        | Action::Execute { .. }
+                )
         };
         Ok(self.plan.steps.iter().enumerate().any(|(step, planned)| {
             let gone = rows.iter().all(|row| row.step != step);
@@ -208,57 +212,6 @@ impl<'r> Runner<'r> {
                 self.execute(unit, row, false)?;
             }
             step += 1;
-        }
-        Ok(())
-    }
-
-    /// Prepares to go forward after a way back that turned round. What was being taken back is taken back whole, with
-    /// the steps before it that it relies on: a log that was stopped, or a copy that was given up, is made anew.
-    fn rewind(&mut self) -> Result<()> {
-        let rows = self.rows()?;
-        let of = |step: usize| rows.iter().filter(move |row| row.step == step);
-        let in_effect = |step| of(step).count() == 1 && of(step).all(|row| row.state == State::Done);
-        let Some(last) = (0..self.plan.steps.len()).find(|&step| !in_effect(step)) else { return Ok(()) };
-        let undo_of = |row: &StepRow| row.undo.map(|undo| &self.plan.steps[last].undo[undo]);
-        let mut undoing = of(last).filter(|row| row.undo.is_some());
-        // To watch the rows and to examine them takes nothing back yet.
-        let prepares = |row: &StepRow| {
-            matches!(undo_of(row), Some(Action::StartCapture { .. } | Action::Validate { .. }))
-        };
-        let undone = undoing.clone().any(|row| row.state == State::Done && !prepares(row));
-        let outside = |row: &StepRow| undo_of(row).is_some_and(Action::is_outside_transaction);
-        // SQL of the user's that has only started has committed nothing, and no other step relies on it.
-        let untouched = matches!(self.plan.steps[last].action, Action::Execute { .. })
-            && undoing.all(|row| row.state == State::Started && !outside(row));
-        if of(last).count() > 1
-            && !undone
-            // The steps that rely on it have been taken back, and with them what they would find as it was left.
-            && reach(self.plan, last) == last
-            && (untouched || self.backend.probe(self.plan, &self.plan.steps[last].action)? == Some(true))
-        {
-            // What stopped the way back would stop it again; nothing of the step was lost.
-            let watched = of(last).filter_map(|row| match undo_of(row) {
-                Some(Action::StartCapture { capture }) => {
-                    Some((row, Action::StopCapture { capture: capture.clone() }))
-                }
-                _ => None,
-            });
-            for (row, stop) in watched {
-                let (plan, unit) = (self.plan, Unit { step: last, undo: row.undo });
-                let (backend, mut step) = self.step(Some(unit), false, None);
-                backend.execute(plan, &stop, &mut step)?;
-            }
-            let (journal, id, lease) = (self.journal, self.id, self.lease);
-            return self.write(&mut |connection| {
-                lease.verify(connection)?;
-                journal.undo_dropped(connection, id, last)
-            });
-        }
-        let first = (0..last).find(|&step| reach(self.plan, step) >= last).unwrap_or(last);
-        for step in (first..=last).rev() {
-            if of(step).next().is_some() {
-                self.take_back(step, &rows)?;
-            }
         }
         Ok(())
     }
@@ -501,48 +454,4 @@ fn has_failed(row: &StepRow) -> bool {
 
 fn find(rows: &[StepRow], unit: Unit) -> Option<&StepRow> {
     rows.iter().find(|row| (row.step, row.undo) == unit.key())
-}
-
-/// The last of the steps that rely on what a step has begun and that a later one ends.
-fn reach(plan: &Plan, step: usize) -> usize {
-    let position = |wanted: &dyn Fn(&Action) -> bool| {
-        plan.steps.iter().skip(step).position(|other| wanted(&other.action)).map(|after| step + after)
-    };
-    let end = match &plan.steps[step].action {
-        Action::RebuildPrepare { rebuild: begun } => {
-            position(&|action| matches!(action, Action::RebuildSwap { rebuild } if rebuild == begun))
-        }
-        Action::IndexPrepare { build: begun } => {
-            position(&|action| matches!(action, Action::IndexPublish { build } if build == begun))
-        }
-        Action::SwapPrepare { swap: begun } => {
-            position(&|action| matches!(action, Action::SwapColumns { swap } if swap == begun))
-        }
-        Action::StartCapture { capture: begun } => {
-            position(&|action| matches!(action, Action::StopCapture { capture } if capture.log == begun.log))
-                .map(|end| end - 1)
-        }
-        // A proof that the step it serves gives up, an index that becomes a constraint's: gone, when that is taken back.
-        Action::Alter { changes, .. } => changes.iter().find_map(|change| match change {
-            Change::AddConstraint { constraint } => {
-                let own = constraint.name.as_ref()?;
-                position(&|action| {
-                    alters(action, &|it| matches!(it, Change::DropConstraint { name } if name == own))
-                })
-            }
-            _ => None,
-        }),
-        Action::CreateIndexConcurrently { index: built } => position(&|action| {
-            alters(
-                action,
-                &|it| matches!(it, Change::AttachConstraint { index, .. } if *index == built.name.name),
-            )
-        }),
-        _ => None,
-    };
-    end.unwrap_or(step)
-}
-
-fn alters(action: &Action, how: &dyn Fn(&Change) -> bool) -> bool {
-    matches!(action, Action::Alter { changes, .. } if changes.iter().any(how))
 }

@@ -5,7 +5,11 @@ use pql_schema::{
 };
 
 use crate::conversion::within_affinity;
-use crate::text::{Affinity, postgres_literal, postgres_type, sqlite_meaning};
+use crate::exprs::operand;
+use crate::text::{
+    Affinity, postgres_comparable, postgres_ident, postgres_literal, postgres_type, postgres_type_name,
+    sqlite_meaning,
+};
 use crate::{Action, Capabilities, Change, Check, Hold, Phase, PlanError, Severity, codes};
 
 use super::constrain::validation;
@@ -127,10 +131,12 @@ pub(super) fn postgres(
         })
         .cloned()
         .collect();
-    let to = |column: &Column| Change::SetType {
+    let to = |column: &Column, using: Option<&Expr>, fits: Option<Expr>| Change::SetType {
         column: column.name.clone(),
         to: column.data_type.clone(),
         collation: column.collation.clone(),
+        using: using.cloned(),
+        fits,
     };
     let default = |column: &Column, default: Option<Expr>| {
         let column = column.name.clone();
@@ -151,14 +157,43 @@ pub(super) fn postgres(
         .filter(|check| !check.not_valid)
         .filter_map(|check| validation(&before, check))
         .collect();
-    let mut undo = vec![around(to(&old), default(&old, old.default.clone()))];
+    let back = to(&old, revert_using.as_ref(), comes_back(&old, &new, revert_using.as_ref()));
+    let mut undo = vec![around(back, default(&old, old.default.clone()))];
     undo.extend(valid.iter().cloned());
     let literal = default(&new, new.default.as_ref().map(postgres_literal));
-    ladder.short(Phase::Cutover, around(to(&new), literal), undo);
+    ladder.short(Phase::Cutover, around(to(&new, None, None), literal), undo);
     for action in valid {
         ladder.step(Phase::Cutover, action, Vec::new(), costs.unlocked(costs.scan()));
     }
     Ok(())
+}
+
+/// What must hold of a row that goes back to the former type, which the server would cut or round to it. What the author
+/// says is meant, unless there is nothing.
+fn comes_back(old: &Column, new: &Column, revert_using: Option<&Expr>) -> Option<Expr> {
+    let name = postgres_ident(&old.name);
+    if let Some(revert) = revert_using {
+        return Some(Expr::statement(format!("{name} IS NULL OR {} IS NOT NULL", operand(revert))));
+    }
+    if keeps_stored(&new.data_type, &old.data_type) {
+        return None;
+    }
+    Some(Expr::statement(match &old.data_type {
+        DataType::Varchar(Some(n)) => format!("{name} IS NULL OR char_length({name}) <= {n}"),
+        // Neither the infinite ones nor those that are too large can be cast at all.
+        DataType::Decimal(Some(p), s) => {
+            let scale = s.unwrap_or_default();
+            let digits = i64::from(*p) - i64::from(scale);
+            format!(
+                "{name} IS NULL OR {name} = 'NaN' OR {name} = round({name}, {scale}) AND abs({name}) < 1e{digits}"
+            )
+        }
+        _ => {
+            let cast = [&old.data_type, &new.data_type].map(postgres_type_name).join(")::");
+            let again = postgres_comparable(&new.data_type, &format!("({name}::{cast}"));
+            format!("{again} IS NOT DISTINCT FROM {}", postgres_comparable(&new.data_type, &name))
+        }
+    }))
 }
 
 /// Whether every stored value of the first type is, bit by bit, one of the second, which PostgreSQL knows.

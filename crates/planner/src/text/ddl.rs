@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use pql_schema::{
-    Action, Column, Constraint, ConstraintKind, Deferrable, Expr, ForeignKey, Identity, IdentityKind, Index,
-    IndexPart, KeyPart, NameRule, NullsOrder, ObjectName, SortOrder, Table, TableOptions, TokenKind, View,
-    tokens,
+    Action, Column, Constraint, ConstraintKind, DataType, Deferrable, Expr, ForeignKey, Identity,
+    IdentityKind, Index, IndexPart, KeyPart, NameRule, NullsOrder, ObjectName, SortOrder, Table,
+    TableOptions, TokenKind, View, tokens,
 };
 
 use super::quote::{folded_ident, ident};
@@ -364,10 +364,14 @@ fn inline_constraints(table: &Table) -> Vec<Option<usize>> {
                 };
                 position(|a, b| a == b).or_else(|| position(str::eq_ignore_ascii_case))
             });
+            let counts = |name: &str| {
+                let own = table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+                !table.options.without_rowid && own.is_some_and(|own| own.data_type == DataType::Integer)
+            };
             let forced = matches!(
                 &constraint.kind,
-                ConstraintKind::PrimaryKey(key)
-                    if key.autoincrement || key.columns.first().is_some_and(|part| part.order == SortOrder::Desc)
+                ConstraintKind::PrimaryKey(key) if key.autoincrement
+                    || key.columns.first().is_some_and(|part| part.order == SortOrder::Desc && counts(&part.column))
             );
             match (position, last) {
                 (Some(position), Some(before)) if position >= before => last = Some(position),

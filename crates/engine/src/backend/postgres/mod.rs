@@ -126,6 +126,13 @@ impl Backend for Postgres {
         actions::probe(&mut self.session, plan, action)
     }
 
+    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+        match self.capabilities.flavour {
+            Flavour::Plain | Flavour::Citus => actions::silenced(&mut self.session),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
         actions::fits(&mut self.session, plan, action)
     }

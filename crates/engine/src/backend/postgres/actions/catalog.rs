@@ -47,6 +47,16 @@ pub(super) fn has_column(session: &mut Session, table: &ObjectName, column: &str
     )
 }
 
+/// A column's type, as the server spells it.
+pub(super) fn type_of(session: &mut Session, table: &ObjectName, column: &str) -> Result<Option<String>> {
+    session.batch_value(&format!(
+        "SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute \
+         WHERE attrelid = {} AND attname = {} AND NOT attisdropped",
+        regclass(table),
+        literal(column)
+    ))
+}
+
 /// Whether the table has such a constraint; `valid`: one that was examined.
 pub(super) fn has_constraint(
     session: &mut Session,

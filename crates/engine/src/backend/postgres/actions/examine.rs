@@ -32,18 +32,34 @@ pub(super) fn one(session: &mut Session, table: &ObjectName, check: &Check) -> R
 
 /// The rows for which a condition holds, in words.
 pub(super) fn found(session: &mut Session, table: &ObjectName, condition: &str) -> Result<Vec<String>> {
+    shown(session, table, condition, None)
+}
+
+/// The same, each with its value of a column.
+pub(super) fn shown(
+    session: &mut Session,
+    table: &ObjectName,
+    condition: &str,
+    column: Option<&str>,
+) -> Result<Vec<String>> {
     let key = Key::of_table(session, table)?;
     let name = ident(&table.name);
+    let value =
+        column.map(|column| format!(", {name}.{}::text AS _pql_v", ident(column))).unwrap_or_default();
     // Planned as a whole: a plan that is good at finding the first few rows takes long where there are none.
     let sql = format!(
-        "WITH _pql_f AS MATERIALIZED (SELECT {} FROM {} WHERE {condition}) SELECT * FROM _pql_f LIMIT {}",
+        "WITH _pql_f AS MATERIALIZED (SELECT {}{value} FROM {} WHERE {condition}) SELECT * FROM _pql_f LIMIT {}",
         key.texts(&name),
         object(table),
         NAMED + 1
     );
     let found = session.query(&sql, &[])?;
-    let words =
-        |row: Vec<crate::Value>| key.describe(&row.into_iter().map(catalog::text).collect::<Vec<_>>());
+    let words = |row: Vec<crate::Value>| {
+        let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
+        let Some(column) = column else { return key.describe(&values) };
+        let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
+        format!("{} ({} is {value})", key.describe(&values), ident(column))
+    };
     Ok(found.rows.into_iter().map(words).collect())
 }
 

@@ -2,11 +2,12 @@
 //!
 //! - `statements`: definitions as statements, for running and for showing;
 //! - `rows`, `examine`: rows told apart, named, and asked whether they fulfil something;
-//! - `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes
+//! - `alter`, `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes
 //!   more than a statement;
 //! - `followers`: what our triggers on a table call its columns; `hidden`: what is kept in it, whatever it is called;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
+mod alter;
 mod backfill;
 mod batches;
 mod capture;
@@ -30,7 +31,7 @@ mod statements;
 mod swap;
 mod views;
 
-use pql_planner::{Action, Change, ColumnSwap, Plan, Rebuild};
+use pql_planner::{Action, ColumnSwap, Plan, Rebuild};
 use pql_schema::ObjectName;
 
 use super::run::Run;
@@ -38,6 +39,7 @@ use crate::error::codes;
 use crate::{Error, Result};
 
 pub(super) use fits::fits;
+pub(super) use followers::silenced;
 pub(super) use probe::probe;
 pub(super) use purge::purge;
 pub(super) use statements::shown as statements;
@@ -46,7 +48,7 @@ pub(super) use statements::shown as statements;
 pub(super) fn execute(run: &mut Run<'_>, action: &Action) -> Result<()> {
     match action {
         Action::RetireTable { table, hidden } => retire(run, table, hidden),
-        Action::Alter { table, changes } => alter(run, table, changes),
+        Action::Alter { table, changes } => alter::alter(run, table, changes),
         Action::CreateIndex { index } => indexes::create(run, index),
         Action::CreateIndexConcurrently { index } => indexes::create_concurrently(run, index),
         Action::DropIndexConcurrently { index } => indexes::drop_concurrently(run, index),
@@ -149,33 +151,4 @@ fn retire(run: &mut Run<'_>, table: &ObjectName, hidden: &ObjectName) -> Result<
         let empty = catalog::is_true(session, &format!("SELECT NOT EXISTS (SELECT 1 FROM {name})"))?;
         session.batch(&if empty { drop.clone() } else { hide.join("; ") })
     })
-}
-
-/// Changes of a definition; views over a column whose type changes are taken down for it.
-fn alter(run: &mut Run<'_>, table: &ObjectName, changes: &[Change]) -> Result<()> {
-    let columns: Vec<&str> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::SetType { column, .. } => Some(column.as_str()),
-            _ => None,
-        })
-        .collect();
-    let statements: Vec<String> = changes.iter().map(|change| statements::change(table, change)).collect();
-    let asks = |change: &Change| matches!(change, Change::SetIdentity { from: None, to: Some(_), .. });
-    if columns.is_empty() && !changes.iter().any(asks) {
-        return run
-            .write_text(&statements.join("; "))
-            .map_err(|error| examine::after_roll_back(run.session, table, changes, error));
-    }
-    run.write_last(|session| {
-        let down = views::take_down(session, table, &columns, false)?;
-        for (change, sql) in changes.iter().zip(&statements) {
-            session.batch(sql)?;
-            if let Change::SetIdentity { column, from: None, to: Some(_) } = change {
-                identity::catch_up(session, table, column)?;
-            }
-        }
-        down.put_back(session)
-    })
-    .map_err(|error| examine::after_roll_back(run.session, table, changes, error))
 }

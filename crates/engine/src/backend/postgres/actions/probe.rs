@@ -1,9 +1,11 @@
 //! Whether the database already is as an action leaves it.
 
+use pql_planner::text::postgres_type_name;
 use pql_planner::{Action, Change, Plan};
-use pql_schema::ObjectName;
+use pql_schema::{DataType, ObjectName};
 
 use super::super::link::Session;
+use super::super::transaction::{Settings, transact};
 use super::{catalog, indexes, swap};
 use crate::Result;
 
@@ -77,8 +79,30 @@ pub(in super::super) fn probe(session: &mut Session, plan: &Plan, action: &Actio
     }))
 }
 
-/// Told from a constraint or column that comes or goes; a change of another kind leaves nothing that tells.
+/// A type as the server spells it, which has several names for some.
+fn spelt(session: &mut Session, data_type: &DataType) -> Result<Option<String>> {
+    let settings = Settings { discard: true, ..Settings::default() };
+    transact(session, &settings, |session| {
+        session.batch(&format!("CREATE TEMP TABLE pql_type (c {})", postgres_type_name(data_type)))?;
+        let table = ObjectName { schema: Some("pg_temp".to_owned()), name: "pql_type".to_owned() };
+        catalog::type_of(session, &table, "c")
+    })
+}
+
+/// Told from a type that is another one, from a constraint or column that comes or goes; a change of another kind leaves
+/// nothing that tells.
 fn altered(session: &mut Session, table: &ObjectName, changes: &[Change]) -> Result<Option<bool>> {
+    for change in changes {
+        if let Change::SetType { column, to, .. } = change {
+            let found = catalog::type_of(session, table, column)?;
+            return Ok(match spelt(session, to) {
+                Ok(wanted) => Some(found.is_some() && found == wanted),
+                Err(error) if error.is_retryable() => return Err(error),
+                // Not every relative of PostgreSQL has temporary tables.
+                Err(_) => None,
+            });
+        }
+    }
     let last = changes.iter().rev().find_map(|change| match change {
         Change::AddColumn { column } => Some((true, None, Some(column.name.clone()))),
         Change::AddConstraint { constraint } | Change::AttachConstraint { constraint, .. } => {

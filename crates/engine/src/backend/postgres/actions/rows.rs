@@ -100,6 +100,17 @@ impl Key {
     }
 }
 
+/// One of the columns changes, bit by bit, as a trigger asks it: not every type has an equality, and some take for equal
+/// what is written otherwise. By the function rather than its operator: of that a dump says what cannot be restored.
+pub(super) fn changed(columns: &[String]) -> Option<String> {
+    let row = |of: &str| {
+        let parts: Vec<String> = columns.iter().map(|name| format!("{of}.{name}")).collect();
+        format!("ROW({})", parts.join(", "))
+    };
+    let differ = || format!("pg_catalog.record_image_ne({}, {})", row("OLD"), row("NEW"));
+    (!columns.is_empty()).then(differ)
+}
+
 /// Rows that were found, as an error. There may be one more than are named.
 pub(super) fn error(code: &'static str, what: &str, named: &[String]) -> Error {
     let count = named.len().min(NAMED);

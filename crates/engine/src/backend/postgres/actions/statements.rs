@@ -119,10 +119,11 @@ pub(super) fn change(table: &ObjectName, change: &Change) -> String {
             alter_column(table, column, &format!("SET DEFAULT {}", POSTGRES.default_value(default)))
         }
         Change::DropDefault { column } => alter_column(table, column, "DROP DEFAULT"),
-        Change::SetType { column, to, collation } => {
+        Change::SetType { column, to, collation, using, .. } => {
             let collate =
                 collation.as_ref().map(|name| format!(" COLLATE {}", ident(name))).unwrap_or_default();
-            alter_column(table, column, &format!("TYPE {}{collate}", postgres_type_name(to)))
+            let using = using.as_ref().map(|value| format!(" USING ({value})")).unwrap_or_default();
+            alter_column(table, column, &format!("TYPE {}{collate}{using}", postgres_type_name(to)))
         }
         Change::SetIdentity { column, from, to } => {
             let words = match (from, to) {

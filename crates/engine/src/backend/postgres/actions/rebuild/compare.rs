@@ -8,11 +8,12 @@ use pql_planner::text::postgres_type_name;
 use pql_schema::{Column, DataType, ObjectName};
 
 use super::super::super::link::Session;
-use super::super::catalog;
+use super::super::super::run::Run;
 use super::super::rows::{self, NAMED};
 use super::super::statements::{ident, object};
+use super::super::{catalog, followers};
 use super::flow::Flow;
-use crate::backend::Connection as _;
+use crate::backend::{Connection as _, Progress};
 use crate::error::codes;
 use crate::{Error, Result, Value};
 
@@ -95,6 +96,31 @@ impl Flow<'_> {
             })
             .collect();
         format!("pg_catalog.hash_record_extended(ROW({}), 0)", each.join(", "))
+    }
+
+    /// Whether all that is written is logged: triggers that others disabled for a while say that it was not.
+    pub(super) fn is_followed(&self, session: &mut Session) -> Result<bool> {
+        let Some(log) = self.open_logs(session)?.pop() else { return Ok(true) };
+        followers::is_always_called(session, &object(log), 2)
+    }
+
+    /// Sees to it that it is from then on, and logs the rows which are not alike. That all of it was done the trigger for
+    /// whole tables tells, which comes last.
+    pub(super) fn follow_again(&self, run: &mut Run<'_>) -> Result<()> {
+        let Some(log) = self.open_logs(run.session)?.pop() else { return Ok(()) };
+        let function = object(log);
+        let (source, target, keys) = (object(self.source), object(self.target), self.key.list(""));
+        let logged = format!(
+            "INSERT INTO {function} SELECT {keys}, true FROM (SELECT {keys}, {} AS _pql_h FROM {source}) AS _pql_s \
+             FULL JOIN (SELECT {keys}, {} AS _pql_h FROM {target}) AS _pql_t USING ({keys}) \
+             WHERE _pql_s._pql_h IS DISTINCT FROM _pql_t._pql_h ON CONFLICT DO NOTHING",
+            self.hash_of_source(),
+            self.hash_of_target(),
+        );
+        let progress = Progress::default;
+        run.write(|session| Ok((followers::call_always(session, &function, true)?, progress())))?;
+        run.write(|session| Ok((session.batch(&logged)?, progress())))?;
+        run.write(|session| Ok((followers::call_always(session, &function, false)?, progress())))
     }
 
     /// The error that names rows which are not alike.

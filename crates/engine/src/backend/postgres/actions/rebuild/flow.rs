@@ -295,6 +295,11 @@ impl Flow<'_> {
 
     /// The logged rows whose values do not come back, those included that cannot even be computed.
     pub(super) fn misfits(&self, session: &mut Session) -> Result<Vec<String>> {
+        self.misfits_of(session, false)
+    }
+
+    /// The same, of all rows where the log does not have all that were written.
+    fn misfits_of(&self, session: &mut Session, all: bool) -> Result<Vec<String>> {
         let Some(fits) = self.fits() else { return Ok(Vec::new()) };
         let settings = Settings { discard: true, ..Settings::default() };
         transact(session, &settings, |session| {
@@ -309,13 +314,15 @@ impl Flow<'_> {
                  EXCEPTION WHEN OTHERS THEN RETURN false; END $pql$",
                 object(self.source)
             ))?;
-            self.named(session, &format!("{} AND NOT pg_temp.pql_fits({name}.*)", self.is_logged(&logs)))
+            let of = if all { "true".to_owned() } else { self.is_logged(&logs) };
+            self.named(session, &format!("{of} AND NOT pg_temp.pql_fits({name}.*)"))
         })
     }
 
     /// Fails with them.
     pub(super) fn refuse(&self, session: &mut Session) -> Result<()> {
-        let named = self.misfits(session)?;
+        let all = !self.is_followed(session)?;
+        let named = self.misfits_of(session, all)?;
         if named.is_empty() { Ok(()) } else { Err(self.misfit(&named)) }
     }
 }

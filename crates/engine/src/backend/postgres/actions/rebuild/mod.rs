@@ -149,6 +149,9 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     }
     fits(run.session, rebuild)?;
     let flow = flow::back(rebuild);
+    if !flow.is_followed(run.session)? {
+        flow.follow_again(run)?;
+    }
     if !catalog::has_relation(run.session, &rebuild.forward.log)? {
         // What is drained must not be what the application waits for.
         let again = pql_planner::Capture { table: rebuild.after.name.clone(), ..rebuild.forward.clone() };

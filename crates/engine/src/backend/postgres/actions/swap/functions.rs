@@ -9,13 +9,12 @@ use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
 use pql_schema::{Expr, ObjectName, tokens};
 
 use super::super::super::link::Session;
-use super::super::catalog;
-use super::super::examine;
 use super::super::rows::{self, Key};
 use super::super::statements::{ident, object};
-use crate::Result;
+use super::super::{catalog, examine, followers};
 use crate::backend::Connection as _;
 use crate::error::codes;
+use crate::{Error, Result};
 
 /// The function that fills the new column; also its trigger.
 fn forward_name(swap: &ColumnSwap) -> String {
@@ -68,8 +67,8 @@ fn trigger(place: Option<u16>, name: &str, letter: char) -> String {
 pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
     let (function, shadow) = (forward_name(swap), ident(&swap.shadow));
     let value = over_new(swap, &swap.forward, None);
-    let mut changed = changed(&swap.sources);
-    changed.push(format!("NEW.{shadow} IS NULL"));
+    let mut when: Vec<String> = rows::changed(&names(&swap.sources)).into_iter().collect();
+    when.push(format!("NEW.{shadow} IS NULL"));
     let mut all = vec![format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
          BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
@@ -77,7 +76,7 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
         search_path(&swap.forward)
     )];
     let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
-    all.extend(create_triggers(swap, &triggers, &function, &changed));
+    all.extend(create_triggers(swap, &triggers, &function, &when.join(" OR ")));
     all
 }
 
@@ -109,12 +108,11 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     if !reads.contains(&swap.new.name) {
         reads.push(swap.new.name.clone());
     }
-    let mut conditions = changed(&reads);
+    let mut watched = names(&reads);
     let note = if key.is_place() {
         String::new()
     } else {
-        let moved = key.names();
-        conditions.extend(moved.iter().map(|name| format!("OLD.{name} IS DISTINCT FROM NEW.{name}")));
+        watched.extend(key.names());
         format!(
             "IF NOT fits THEN INSERT INTO {log} VALUES ({}) ON CONFLICT DO NOTHING; END IF; ",
             key.list("NEW")
@@ -142,7 +140,8 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
          {fits}{note}RETURN NEW; END $pql$"
     ));
     let triggers = ['i', 'u'].map(|letter| trigger(Some(place), &swap.retained, letter));
-    all.extend(create_triggers(swap, &triggers, &function, &conditions));
+    let when = rows::changed(&watched).unwrap_or_default();
+    all.extend(create_triggers(swap, &triggers, &function, &when));
     all.extend(create_by_place(swap, place));
     all
 }
@@ -186,17 +185,16 @@ pub(super) fn drop_backward(swap: &ColumnSwap) -> Vec<String> {
     all
 }
 
-/// The triggers that call a function: for new rows, and for rows of which something of `changed` holds. Rows that are
-/// replicated in fire them like what the application writes.
+/// The triggers that call a function: for new rows, and for rows that are changed so that a condition holds. Rows that
+/// are replicated in fire them like what the application writes.
 fn create_triggers(
     swap: &ColumnSwap,
     [insert, update]: &[String; 2],
     function: &str,
-    changed: &[String],
+    when: &str,
 ) -> [String; 4] {
     let table = object(&swap.before.name);
     let always = |name: &str| format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}");
-    let when = changed.join(" OR ");
     [
         format!(
             "CREATE TRIGGER {insert} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
@@ -218,9 +216,16 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         return Ok(());
     }
     let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let followed = followers::is_always_called(session, &backward_name(swap), 2)?;
     let lost = format!("{name}.{retained} IS NULL AND {name}.{column} IS NOT NULL");
+    let back = format!("{}::{}", over_back(swap, &name), postgres_type_name(&swap.old.data_type));
+    let stale = format!(
+        "{} IS DISTINCT FROM {}",
+        comparable(&swap.old.data_type, &format!("{name}.{retained}")),
+        comparable(&swap.old.data_type, &back)
+    );
     let differs = if swap.backward_meant || swap.unstable {
-        lost
+        if followed { lost } else { stale.clone() }
     } else {
         let again = over_row(swap, &name);
         format!(
@@ -229,6 +234,10 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
             comparable(&swap.new.data_type, &format!("{name}.{column}"))
         )
     };
+    if !followed {
+        let named = examine::shown(session, table, &differs, Some(&swap.new.name))?;
+        return if named.is_empty() { Ok(()) } else { Err(unfollowed(swap, &named, &back, &stale)) };
+    }
     let named = if key.is_place() {
         examine::found(session, table, &differs)?
     } else if catalog::has_relation(session, &swap.misfits)? {
@@ -261,13 +270,21 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     ))
 }
 
-/// One of the columns changes, bit by bit: not every type has an equality.
-fn changed(columns: &[String]) -> Vec<String> {
-    let row = |of: &str| {
-        let parts: Vec<String> = columns.iter().map(|name| format!("{of}.{}", ident(name))).collect();
-        format!("ROW({})::record", parts.join(", "))
-    };
-    if columns.is_empty() { Vec::new() } else { vec![format!("{} *<> {}", row("OLD"), row("NEW"))] }
+/// The error of rows that were written while our triggers were not called.
+fn unfollowed(swap: &ColumnSwap, named: &[String], back: &str, stale: &str) -> Error {
+    let (table, retained) = (object(&swap.before.name), ident(&swap.retained));
+    let what = format!(
+        "triggers on {table} were disabled for a while, and what was written to {} then is not in its old column, in",
+        ident(&swap.new.name)
+    );
+    rows::error(codes::ROWS, &what, named).with_help(format!(
+        "bring it over and roll back again: UPDATE {table} SET {retained} = {back} WHERE {stale}; values that do not fit \
+         the old type have to be changed before"
+    ))
+}
+
+fn names(columns: &[String]) -> Vec<String> {
+    columns.iter().map(|name| ident(name)).collect()
 }
 
 /// The expression over the row that is being written; the column itself read from another one, where said.
@@ -278,6 +295,11 @@ fn over_new(swap: &ColumnSwap, expr: &Expr, own: Option<&str>) -> String {
 /// The new value that the old column's would become, over a row of the table.
 fn over_row(swap: &ColumnSwap, table: &str) -> String {
     substituted(swap, &swap.forward, table, Some(&swap.retained))
+}
+
+/// The old value that the new column's would become, over a row of the table.
+fn over_back(swap: &ColumnSwap, table: &str) -> String {
+    substituted(swap, &swap.backward, table, None)
 }
 
 fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> String {
