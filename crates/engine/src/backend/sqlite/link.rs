@@ -79,9 +79,8 @@ fn located(error: rusqlite::Error) -> Error {
 }
 
 fn collect(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<ResultSet> {
-    let names = |statement: &Statement<'_>| -> Vec<String> {
-        statement.column_names().into_iter().map(str::to_owned).collect()
-    };
+    let names =
+        |statement: &Statement<'_>| -> Vec<String> { statement.column_names().map(str::to_owned).collect() };
     let mut columns = None;
     let mut rows = Vec::new();
     let mut found = statement.query(params_from_iter(params))?;

@@ -109,7 +109,9 @@ impl Part {
     /// Of the NEW row.
     fn settled(&self, columns: &Columns) -> String {
         match &self.value {
-            Ok(column) => columns.value(column).map_or_else(|| qualified("NEW", column), |it| it.to_string()),
+            Ok(column) => columns
+                .value(column)
+                .map_or_else(|| qualified("NEW", column), std::string::ToString::to_string),
             Err(expr) => format!("({})", columns.over_new(expr)),
         }
     }
