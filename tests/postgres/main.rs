@@ -11,6 +11,7 @@ mod connections;
 mod journal;
 mod kills;
 mod later;
+mod meanwhile;
 mod new_tables;
 mod refusals;
 mod round_trips;

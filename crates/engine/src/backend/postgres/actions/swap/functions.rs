@@ -18,7 +18,7 @@ use crate::backend::Connection as _;
 use crate::error::codes;
 
 /// The function that fills the new column; also its trigger.
-fn forward_name(swap: &ColumnSwap) -> String {
+pub(super) fn forward_name(swap: &ColumnSwap) -> String {
     object(&swap.misfits.sibling(swap.shadow.clone()))
 }
 
@@ -87,7 +87,8 @@ pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
     let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
     let mut all: Vec<String> =
         triggers.iter().map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}")).collect();
-    all.push(format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)));
+    // Those of a table that others renamed go along.
+    all.push(format!("DROP FUNCTION IF EXISTS {}() CASCADE", forward_name(swap)));
     all
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - `forth`: the new column, its triggers, its fill and the comparison;
 //! - `exchange`: the short transaction in which the columns take each other's places, and the one back;
+//! - `definition`: what the old one is to be still when that comes;
 //! - `functions`: what keeps the one that is out of sight true;
 //! - `carried`: what hangs on the column itself and goes from one to the other.
 //!
@@ -9,6 +10,7 @@
 //! cannot be computed is NULL there, and is found before anything depends on it.
 
 pub(super) mod carried;
+mod definition;
 mod exchange;
 mod forth;
 mod functions;
@@ -43,10 +45,14 @@ pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     })
 }
 
-/// Removes the new column and what fills it.
+/// Removes the new column and what fills it, whatever its table is called by now; and what followed the old one, where the
+/// table was dropped since they changed places.
 pub(super) fn abandon(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
-    let sql = shown(swap, &Action::SwapAbandon { swap: 0 }).join("; ");
-    run.write_text(&sql)
+    let mut sql = functions::drop_forward(swap);
+    sql.extend(functions::drop_backward(swap));
+    let table = run.read(|session| super::hidden::table_of(session, &swap.shadow))?;
+    sql.extend(table.map(|table| exchange::drop_column(&table, &swap.shadow)));
+    run.write_text(&sql.join("; "))
 }
 
 /// Removes the old column and what keeps it true.
@@ -63,7 +69,7 @@ pub(super) fn give_up(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
 /// The statements that remove the old column.
 fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
     let mut all = functions::drop_backward(swap);
-    all.push(exchange::drop_column(swap, &swap.retained));
+    all.push(exchange::drop_column(&swap.before.name, &swap.retained));
     all
 }
 
@@ -95,7 +101,7 @@ pub(super) fn shown(swap: &ColumnSwap, action: &Action) -> Vec<String> {
         Action::SwapBack { .. } => exchange::back_statements(swap),
         Action::SwapAbandon { .. } => {
             let mut all = functions::drop_forward(swap);
-            all.push(exchange::drop_column(swap, &swap.shadow));
+            all.push(exchange::drop_column(&swap.before.name, &swap.shadow));
             all
         }
         _ => forget_statements(swap),
