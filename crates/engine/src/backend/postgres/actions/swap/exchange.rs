@@ -38,7 +38,7 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     // What was written between the first look and the lock.
-    functions::fits(session, swap)?;
+    functions::fits(session, swap, &swap.new.name)?;
     let mut down = views::take_down(session, table, &[&swap.new.name], true)?;
     down.recall(session, &functions::memory(swap))?;
     let carried = carried::read(session, table, &swap.new.name)?;

@@ -210,15 +210,15 @@ fn create_triggers(
     ]
 }
 
-/// Fails with the rows whose values do not fit the old column.
-pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
+/// Fails with the rows whose values do not fit the old column; `current`: what the new one is called.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, current: &str) -> Result<()> {
     let table = &swap.before.name;
     let key = Key::of(&swap.key);
     let name = ident(&table.name);
     if !catalog::has_column(session, table, &swap.retained)? {
         return Ok(());
     }
-    let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let (retained, column, shown) = (ident(&swap.retained), ident(current), ident(&swap.new.name));
     let lost = format!("{name}.{retained} IS NULL AND {name}.{column} IS NOT NULL");
     let differs = if swap.backward_meant || swap.unstable {
         lost
@@ -247,7 +247,7 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         let words = |row: Vec<crate::Value>| {
             let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
             let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
-            format!("{} ({column} is {value})", key.describe(&values))
+            format!("{} ({shown} is {value})", key.describe(&values))
         };
         found.rows.into_iter().map(words).collect()
     } else {

@@ -15,7 +15,7 @@ mod exchange;
 mod forth;
 mod functions;
 
-use pql_planner::{Action, ColumnSwap};
+use pql_planner::{Action, ColumnSwap, Plan};
 
 use super::super::link::Session;
 use super::super::run::Run;
@@ -40,7 +40,7 @@ pub(super) fn at_once(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 /// Puts the old column back.
 pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     run.write_last(|session| {
-        fits(session, swap)?;
+        fits(session, swap, &swap.new.name)?;
         exchange::back(session, swap)
     })
 }
@@ -73,9 +73,37 @@ fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
     all
 }
 
-/// Fails with the rows that were written since and whose values do not fit the old column.
-pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
-    functions::fits(session, swap)
+/// Fails with the rows that were written since and whose values do not fit the old column; `column`: what the new one is
+/// called.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, column: &str) -> Result<()> {
+    functions::fits(session, swap, column)
+}
+
+/// What the new column is called by now: a later step of the plan may have put it out of sight in its turn.
+pub(super) fn called_now(session: &mut Session, plan: &Plan, at: usize) -> Result<String> {
+    let swap = &plan.column_swaps[at];
+    let exchanges = |action: &Action| match action {
+        Action::SwapColumns { swap } | Action::SwapAtOnce { swap } => Some(*swap),
+        _ => None,
+    };
+    let own = |step: &pql_planner::Step| exchanges(&step.action) == Some(at);
+    let later = plan.steps.iter().skip_while(|step| !own(step)).skip(1);
+    let hidden = later.filter_map(|step| match &step.action {
+        Action::HideColumn { before, column, hidden, .. } => {
+            (before.name == swap.before.name && *column == swap.new.name).then_some(hidden)
+        }
+        action => {
+            let other = plan.column_swaps.get(exchanges(action)?)?;
+            (other.before.name == swap.before.name && other.old.name == swap.new.name)
+                .then_some(&other.retained)
+        }
+    });
+    for name in hidden {
+        if super::catalog::has_column(session, &swap.before.name, name)? {
+            return Ok(name.clone());
+        }
+    }
+    Ok(swap.new.name.clone())
 }
 
 /// Whether the new column is in its place.
