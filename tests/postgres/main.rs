@@ -7,6 +7,7 @@ mod support;
 mod batches;
 mod beside;
 mod brakes;
+mod by_place;
 mod connections;
 mod journal;
 mod kills;

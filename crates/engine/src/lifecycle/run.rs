@@ -5,6 +5,8 @@
 //! leaves it paused where it is. So a migration ends either in its new schema or in its old one, or it waits, with
 //! the reason, for somebody to remove the obstacle.
 
+use pql_planner::codes::HIDDEN_COLUMN;
+use pql_planner::{Hazard, Severity};
 use pql_schema::{MigrationId, MigrationOp, MigrationStatus, Schema};
 
 use crate::backend::Backend;
@@ -68,7 +70,8 @@ impl Engine {
                 if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
                 Ok(schema) => {
-                    let report = Report { notes, ..self.conclude(lease, record, stored, &run, &schema)? };
+                    let mut report = self.conclude(lease, record, stored, &run, &schema)?;
+                    report.notes.splice(..0, notes);
                     if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
                         // The migration is applied whatever becomes of this; the next run would try it again.
                         let _ = self.purge_one(lease, record.migration.id, options, observer);
@@ -202,8 +205,20 @@ impl Engine {
             journal.record(connection, actor, Some(id), event, detail.as_deref())?;
             journal.version(connection)
         })?;
-        Ok(Report::new(record, version, stored.plan.steps.len()))
+        let notes = if record.migration.status == MigrationStatus::Applied && run.intent == Intent::Apply {
+            seen_by_place(stored)
+        } else {
+            Vec::new()
+        };
+        Ok(Report { notes, ..Report::new(record, version, stored.plan.steps.len()) })
     }
+}
+
+/// What statements of the application's that name no columns come to from then on.
+fn seen_by_place(stored: &StoredPlan) -> Vec<String> {
+    let hazards = stored.plan.hazards.iter().chain(stored.plan.steps.iter().flat_map(|step| &step.hazards));
+    let meant = |hazard: &&Hazard| hazard.code == HIDDEN_COLUMN && hazard.severity == Severity::Warning;
+    hazards.filter(meant).map(|hazard| hazard.message.clone()).collect()
 }
 
 /// What must be so before a run is taken back: there is only one try at each of its steps.
