@@ -101,7 +101,7 @@ fn a_migration_is_cancelled_whatever_others_made_of_its_tables() {
 
 #[test]
 fn a_migration_that_others_come_between_ends_by_itself_or_is_cancelled() {
-    for (change, more, action) in LADDERS {
+    for (change, more, action) in &LADDERS[..3] {
         let template = Database::with(&format!("{TABLE}{more}"));
         for sql in OTHERS {
             let what = format!("{change}{more}, {sql}");

@@ -9,7 +9,10 @@ use pql_planner::text::{POSTGRES, postgres_type_name};
 use pql_schema::{Column, ObjectName};
 
 use super::super::blockers::literal;
+use super::super::link::Session;
+use super::catalog;
 use super::statements::{alter_column, ident, object};
+use crate::Result;
 
 /// The statements that refuse it; `column`: as it was.
 pub(super) fn refuse(table: &ObjectName, column: &Column, hidden: &str) -> Vec<String> {
@@ -63,6 +66,17 @@ pub(super) fn admit(table: &ObjectName, column: &Column, hidden: &str) -> [Strin
         |default| format!("SET DEFAULT {}", POSTGRES.default_value(default)),
     );
     [format!("DROP FUNCTION IF EXISTS {}() CASCADE", function(hidden)), alter_column(table, hidden, &default)]
+}
+
+/// Removes what is left of that when the table is gone.
+pub(super) fn forget(session: &mut Session, hidden: &str) -> Result<()> {
+    let function = function(hidden);
+    let there =
+        format!("SELECT pg_catalog.to_regprocedure({}) IS NOT NULL", literal(&format!("{function}()")));
+    if catalog::is_true(session, &there)? {
+        session.batch(&format!("DROP FUNCTION {function}()"))?;
+    }
+    Ok(())
 }
 
 fn function(hidden: &str) -> String {

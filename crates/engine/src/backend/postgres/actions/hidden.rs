@@ -7,7 +7,7 @@ use super::super::blockers::literal;
 use super::super::link::Session;
 use super::catalog::regclass;
 use super::statements::{ident, object};
-use super::views;
+use super::{by_place, views};
 use crate::Result;
 
 /// The table that has the column; none when it is gone.
@@ -47,7 +47,7 @@ fn named(session: &mut Session, sql: &str) -> Result<Option<ObjectName>> {
 /// Removes the column, unless it is gone. What keeps an older one true by it ends: there is no way back to that any
 /// more, since there is none to this.
 pub(super) fn drop_column(session: &mut Session, column: &str) -> Result<()> {
-    let Some(table) = table_of(session, column)? else { return Ok(()) };
+    let Some(table) = table_of(session, column)? else { return by_place::forget(session, column) };
     views::none_over(session, &table, column)?;
     let mut all = Vec::new();
     let readers = format!(
