@@ -13,6 +13,7 @@
 mod failures;
 mod later;
 mod lifecycle;
+mod meanwhile;
 mod random;
 mod support;
 mod traps;

@@ -105,6 +105,42 @@ fn values_without_an_old_form_stop_the_rollback() {
     assert_eq!(one(&database, "SELECT count(*) FROM pg_proc WHERE proname LIKE '\\_pql\\_%'"), "0");
 }
 
+/// A column that is replaced twice has had two old forms, and one that is dropped is called otherwise since.
+#[test]
+fn values_without_an_old_form_stop_the_rollback_of_what_was_changed_more_than_once() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, n int, m int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 100) i",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    let id = generate(
+        &mut engine,
+        "CHANGE COLUMN t.n TYPE BIGINT, CHANGE COLUMN t.n TYPE TEXT, CHANGE COLUMN t.m TYPE TEXT, DROP COLUMN t.m",
+    );
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    let mut client = database.client();
+    client
+        .batch_execute(
+            "UPDATE t SET n = '99999999999' WHERE id = 7; UPDATE t SET n = 'many' WHERE id = 8;
+             UPDATE t SET n = '900' WHERE id = 9; INSERT INTO t (id, n) VALUES (101, '5')",
+        )
+        .unwrap();
+    for (row, mend) in [
+        ("id = 8", "UPDATE t SET n = '80' WHERE id = 8"),
+        ("id = 7 (\"n\" is 99999999999)", "UPDATE t SET n = '70' WHERE id = 7"),
+    ] {
+        let error = engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect_err(mend);
+        assert_eq!(error.code(), codes::ROWS, "{error}");
+        assert!(error.message().contains(row), "{error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied);
+        client.batch_execute(mend).unwrap();
+    }
+    engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+    assert_eq!(database.dump(), before);
+    assert_eq!(one(&database, "SELECT sum(n) FROM t"), (5050 - 7 + 70 - 8 + 80 - 9 + 900 + 5).to_string());
+    assert_eq!(one(&database, "SELECT sum(m) FROM t"), "5050");
+}
+
 /// The order of numbers is not the one of their texts.
 #[test]
 fn a_batch_is_never_larger_than_it_should_be() {

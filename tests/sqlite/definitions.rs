@@ -72,12 +72,14 @@ fn a_hidden_column_lets_the_application_write() {
         after: after.clone(),
         column: "old".into(),
         hidden: "_pql_1_old".into(),
+        guarded: false,
     };
     let show = Action::UnhideColumn {
         before: after,
         after: before,
         column: "old".into(),
         hidden: "_pql_1_old".into(),
+        guarded: false,
     };
     let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, old TEXT not null CHECK(old<>''), b); INSERT INTO t VALUES (1, 'x', 2)";
     there_and_back(sql, std::slice::from_ref(&hide), std::slice::from_ref(&show));

@@ -71,8 +71,9 @@ codes! {
         "The step holds the write lock for longer than max_stall. Writers wait, and fail when their busy timeout is \
          shorter. The time is predicted from the table's size and the measured speed of this machine.";
     HIDDEN_COLUMN = "PQL0345", "a hidden column can be seen by position",
-        "A dropped column is kept under a hidden name until it is purged. SELECT * still shows it, and INSERT without \
-         a list of columns still counts it. Name the columns, or use retain = false.";
+        "A dropped or replaced column is kept under a hidden name until it is purged. SELECT * still shows it, and \
+         INSERT and COPY without a list of columns still count it: they fail, or the value passes through the old \
+         column. Name the columns, purge, or use retain = false.";
     RAW_SQL = "PQL0346", "SQL that is not examined",
         "The statement is run as it is. Its locks and its effect on the schema are not known to the plan.";
     RENAMES = "PQL0347", "a name changes for the application",

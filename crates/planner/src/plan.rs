@@ -161,6 +161,9 @@ pub enum Action {
         column: String,
         /// The name it is kept under.
         hidden: String,
+        /// An INSERT that gives it a value by its place is refused from then on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guarded: bool,
     },
     /// Takes back [`Action::HideColumn`]; rows that do not fit the old definition any more stop it, named by key.
     UnhideColumn {
@@ -172,6 +175,9 @@ pub enum Action {
         column: String,
         /// The name it is kept under.
         hidden: String,
+        /// That was so until then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guarded: bool,
     },
     /// Renames a column; what names it follows.
     RenameColumn {

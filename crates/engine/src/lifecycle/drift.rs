@@ -72,14 +72,13 @@ fn tables(before: &Table, after: &Table, drifts: &mut Vec<Drift>) {
         table.visible().map(|column| (column.name.clone(), PQL.column_def(column, table, &[]))).collect()
     };
     let (old, new) = (columns(before), columns(after));
-    let known = drifts.len();
     named(&old, &new, drifts, |name| format!("column {table}.{name}"));
-    if drifts.len() == known && old.iter().map(|column| &column.0).ne(new.iter().map(|column| &column.0)) {
-        let order = |columns: &[(String, String)]| {
-            columns.iter().map(|column| column.0.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        push(drifts, || format!("order of the columns of {table}"), Some(order(&old)), Some(order(&new)));
-    }
+    let order = |columns: &[(String, String)], others: &[(String, String)]| {
+        let both = columns.iter().filter(|column| others.iter().any(|other| other.0 == column.0));
+        both.map(|column| column.0.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let orders = (Some(order(&old, &new)), Some(order(&new, &old)));
+    push(drifts, || format!("order of the columns of {table}"), orders.0, orders.1);
     let constraints = |table: &Table| -> Vec<(String, String)> {
         table
             .constraints

@@ -10,6 +10,7 @@ mod drift;
 mod fake;
 mod generate;
 mod history;
+mod left;
 mod mark;
 mod plan;
 mod planning;

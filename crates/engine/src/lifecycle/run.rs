@@ -5,6 +5,8 @@
 //! leaves it paused where it is. So a migration ends either in its new schema or in its old one, or it waits, with
 //! the reason, for somebody to remove the obstacle.
 
+use pql_planner::codes::HIDDEN_COLUMN;
+use pql_planner::{Hazard, Severity};
 use pql_schema::{MigrationId, MigrationOp, MigrationStatus, Schema};
 
 use crate::backend::Backend;
@@ -14,7 +16,8 @@ use crate::options::{ApplyOptions, OnFailure, Retain};
 use crate::runner::{Job, Observer, Runner};
 use crate::{Engine, Error, Report, Result, codes};
 
-use super::drift::differences;
+use super::drift::Drift;
+use super::left;
 use super::planning::{names, unmet};
 use super::status::ways_on;
 
@@ -55,17 +58,20 @@ impl Engine {
                 side_by_side: options.max_concurrent_ops,
             };
             let mut runner = Runner::new(self.backend.as_mut(), &mut *observer, job);
-            let result = runner
-                .run(run.heading, run.reason.is_none())
-                .and_then(|()| arrived(runner.backend(), record, stored, run.heading));
+            let mut left = Vec::new();
+            let result = departing(runner.backend(), stored, &run)
+                .and_then(|()| runner.run(run.heading, run.reason.is_none()))
+                .and_then(|()| arrived(runner.backend(), record, stored, run.heading, &mut left));
             record.totals = runner.totals(record.totals);
-            let notes = runner.take_notes();
+            let mut notes = runner.take_notes();
+            notes.extend(left);
             let spent = result.is_err() && run.heading == Heading::Backward && runner.has_spent()?;
             let barrier =
                 if result.is_err() && run.heading == Heading::Forward { runner.barrier()? } else { None };
             let error = match result {
                 Ok(schema) => {
-                    let report = Report { notes, ..self.conclude(lease, record, stored, &run, &schema)? };
+                    let mut report = self.conclude(lease, record, stored, &run, &schema)?;
+                    report.notes.splice(..0, notes);
                     if record.migration.status == MigrationStatus::Applied && record.retain == Retain::No {
                         // The migration is applied whatever becomes of this; the next run would try it again.
                         let _ = self.purge_one(lease, record.migration.id, options, observer);
@@ -199,16 +205,38 @@ impl Engine {
             journal.record(connection, actor, Some(id), event, detail.as_deref())?;
             journal.version(connection)
         })?;
-        Ok(Report::new(record, version, stored.plan.steps.len()))
+        let notes = if record.migration.status == MigrationStatus::Applied && run.intent == Intent::Apply {
+            seen_by_place(stored)
+        } else {
+            Vec::new()
+        };
+        Ok(Report { notes, ..Report::new(record, version, stored.plan.steps.len()) })
     }
 }
 
-/// The schema that a run came out with, if that is where it should have: the database is asked, not the model.
+/// What statements of the application's that name no columns come to from then on.
+fn seen_by_place(stored: &StoredPlan) -> Vec<String> {
+    let hazards = stored.plan.hazards.iter().chain(stored.plan.steps.iter().flat_map(|step| &step.hazards));
+    let meant = |hazard: &&Hazard| hazard.code == HIDDEN_COLUMN && hazard.severity == Severity::Warning;
+    hazards.filter(meant).map(|hazard| hazard.message.clone()).collect()
+}
+
+/// What must be so before a run is taken back: there is only one try at each of its steps.
+fn departing(backend: &mut dyn Backend, stored: &StoredPlan, run: &Run) -> Result<()> {
+    match run.heading {
+        Heading::Forward => Ok(()),
+        Heading::Backward => left::none_elsewhere(backend, stored),
+    }
+}
+
+/// The schema that a run came out with, if that is where it should have: the database is asked, not the model. What others
+/// made of the tables meanwhile is theirs; of a run that was taken back it is noted.
 fn arrived(
     backend: &mut dyn Backend,
     record: &Record,
     stored: &StoredPlan,
     heading: Heading,
+    notes: &mut Vec<String>,
 ) -> Result<Schema> {
     let schema = backend.introspect()?;
     if record.migration.operations.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
@@ -217,18 +245,33 @@ fn arrived(
     let wrong = match heading {
         Heading::Forward => unmet(&schema, &stored.expected),
         Heading::Backward => {
-            let now = schema.part(&names(&stored.plan, &stored.expected));
-            differences(&stored.base, &now).iter().map(ToString::to_string).collect()
+            let found = left::since(stored, &schema);
+            if !found.foreign.is_empty() {
+                notes.push(format!("left as others have made it meanwhile: {}", said(&found.foreign)));
+            }
+            found.own.iter().map(ToString::to_string).collect()
         }
     };
     if wrong.is_empty() {
         return Ok(schema);
+    }
+    let besides = left::besides(stored, &schema);
+    if heading == Heading::Forward && besides.own.is_empty() && !besides.foreign.is_empty() {
+        return Err(Error::new(
+            codes::MOVED,
+            format!("the migration's tables were changed by others while it ran: {}", said(&besides.foreign)),
+        )
+        .with_help("it was taken back, and their change was left; generate the migration again"));
     }
     Err(Error::new(
         codes::UNEXPECTED_SCHEMA,
         format!("the steps ran, but the schema is not what they should have made: {}", wrong.join("; ")),
     )
     .with_help("this is a defect of PQL or of the database; please report it with this message"))
+}
+
+fn said(drifts: &[Drift]) -> String {
+    drifts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The error of a run that was taken back, as its caller sees it.

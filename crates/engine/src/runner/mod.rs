@@ -6,8 +6,10 @@
 
 mod backoff;
 mod beside;
+mod gone;
 mod meter;
 mod observer;
+mod reach;
 mod rewind;
 mod step;
 
@@ -24,7 +26,7 @@ use crate::{Error, Result, codes};
 pub(crate) use backoff::Backoff;
 use meter::Meter;
 pub use observer::{Observer, RunProgress, Signal, Silent};
-use rewind::alters;
+use reach::alters;
 use step::StepRun;
 
 /// Runs one transaction and gives what the work gave.
@@ -263,7 +265,12 @@ impl<'r> Runner<'r> {
         for undo in 0..count {
             let unit = Unit { step, undo: Some(undo) };
             let row = find(rows, unit);
-            if row.is_none_or(|row| row.state != State::Done) {
+            if row.is_some_and(|row| row.state == State::Done) {
+                continue;
+            }
+            if self.is_gone(unit)? {
+                self.finish(unit, undo + 1 == count)?;
+            } else {
                 self.execute(unit, row, undo + 1 == count)?;
             }
         }
@@ -271,6 +278,16 @@ impl<'r> Runner<'r> {
             self.forget(step)?;
         }
         Ok(())
+    }
+
+    /// Whether others have dropped the table that an action works on, and with it what there was to take back.
+    fn is_gone(&mut self, unit: Unit) -> Result<bool> {
+        let plan = self.plan;
+        // What is out of sight is no part of a schema.
+        let Some(table) = gone::table(plan, unit.action(plan)).filter(|table| !gone::is_hidden(table)) else {
+            return Ok(false);
+        };
+        Ok(self.backend.introspect_part(std::slice::from_ref(table))?.table(table).is_none())
     }
 
     fn forget(&mut self, step: usize) -> Result<()> {
@@ -303,8 +320,13 @@ impl<'r> Runner<'r> {
             self.begin(unit, row)?;
         }
         let outcome = self.attempts(unit, row.and_then(|row| row.cursor.clone()), last_undo);
-        if outcome.as_ref().is_err_and(|error| !noted && !error.is_retryable()) {
-            // The error matters more than a note that cannot be made; without it the action is as if never reached.
+        let Err(error) = &outcome else { return outcome };
+        // The error matters more than a note that cannot be made; without it the action is as if never reached.
+        let stopped = [codes::LEASE_LOST, codes::PAUSED, codes::CANCELLED].contains(&error.code());
+        if error.code() == codes::DRIFTED || unit.undo.is_some() && !error.is_retryable() && !stopped {
+            // What others changed may be what stopped it: then the tables should not stay like that.
+            let _ = self.note(unit, None);
+        } else if !noted && !error.is_retryable() {
             let _ = self.begin(unit, None);
         }
         outcome
@@ -351,11 +373,15 @@ impl<'r> Runner<'r> {
     /// Records that an action begins, and that the tables are as they were left.
     fn begin(&mut self, unit: Unit, row: Option<&StepRow>) -> Result<()> {
         let schema = if self.beside { None } else { Some(self.undisturbed(unit, row)?) };
+        self.note(unit, schema.as_ref())
+    }
+
+    /// Records that an action has begun, and how the tables were then.
+    fn note(&mut self, unit: Unit, schema: Option<&Fingerprint>) -> Result<()> {
         let (journal, id, lease) = (self.journal, self.id, self.lease);
         self.write(&mut |connection| {
             lease.verify(connection)?;
-            let schema = schema.as_ref().map(|schema| schema.0.as_str());
-            journal.step_started(connection, id, unit.key(), schema)
+            journal.step_started(connection, id, unit.key(), schema.map(|schema| schema.0.as_str()))
         })
     }
 
@@ -365,6 +391,7 @@ impl<'r> Runner<'r> {
         if let Some(before) = row.and_then(|row| row.schema.as_deref())
             && before != schema.0
             && !unit.action(self.plan).is_outside_transaction()
+            && !(unit.undo.is_some() && gone::only_removes(unit.action(self.plan)))
             // It may have been interrupted between its visible act and its end.
             && self.backend.probe(self.plan, unit.action(self.plan))? != Some(true)
         {

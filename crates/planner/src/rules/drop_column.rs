@@ -5,8 +5,8 @@ use pql_schema::{Column, ConstraintKind, MigrationOp, ObjectName, Schema};
 use crate::{Action, Capabilities, Check, Phase, PlanError, Severity, codes};
 
 use super::declare::redefine;
-use super::hindrances;
 use super::ladder::Ladder;
+use super::{by_place, hindrances};
 
 /// A column that cannot be hidden, or is not to be kept, goes with a rebuild.
 pub(super) fn rebuilds(
@@ -69,8 +69,9 @@ pub(super) fn sqlite(
         after: before.clone(),
         column: known.name.clone(),
         hidden: hidden.clone(),
+        guarded: false,
     };
-    let hide = Action::HideColumn { before, after, column: known.name, hidden };
+    let hide = Action::HideColumn { before, after, column: known.name, hidden, guarded: false };
     ladder.short(Phase::Cutover, hide, vec![undo]);
     Ok(())
 }
@@ -102,11 +103,8 @@ pub(super) fn postgres(
     let tight = known.not_null && !fills_itself;
     ladder.schema.tables.entry(before.name.clone()).and_modify(|table| table.columns.insert(at, relaxed));
     let after = ladder.table(table)?;
-    let message = format!(
-        "until it is purged, SELECT * and INSERT without columns still see {}.{}",
-        before.name, known.name
-    );
-    ladder.warn(codes::HIDDEN_COLUMN, Severity::Note, message);
+    let guarded = by_place::is_guarded(ladder, &before, &known);
+    by_place::warn_of_dropped(ladder, &before, &known, guarded);
     let mut undo = Vec::new();
     let mut loose = before.clone();
     if tight {
@@ -119,13 +117,19 @@ pub(super) fn postgres(
         after: loose,
         column: known.name.clone(),
         hidden: hidden.clone(),
+        guarded,
     });
     if tight {
         // Whoever knows the column fills it; the rows are examined again while they are read and written.
         undo.extend(ladder.set_not_null_actions(&before, &known.name));
     }
-    let hide =
-        Action::HideColumn { before, after: after.clone(), column: known.name, hidden: hidden.clone() };
+    let hide = Action::HideColumn {
+        before,
+        after: after.clone(),
+        column: known.name,
+        hidden: hidden.clone(),
+        guarded,
+    };
     ladder.short(Phase::Cutover, hide, undo);
     if !ladder.options.retain {
         let drop = Action::DropColumn { table: after.name, column: hidden.clone() };

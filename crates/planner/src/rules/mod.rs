@@ -12,6 +12,7 @@
 mod add_column;
 mod add_constraint;
 mod add_index;
+mod by_place;
 mod change_column_type;
 mod constrain;
 mod create_table;

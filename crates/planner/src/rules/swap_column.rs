@@ -7,14 +7,12 @@ use pql_schema::{
 use crate::estimate::metadata;
 use crate::exprs::{columns_in, is_unstable};
 use crate::text::{postgres_comparable, postgres_ident, postgres_literal, postgres_type_name};
-use crate::{
-    Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError, Severity, codes,
-};
+use crate::{Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError};
 
 use super::constrain::{alter, key_index, not_null_check, validation};
-use super::hindrances;
 use super::ladder::Ladder;
 use super::row_key::postgres_row_key;
+use super::{by_place, hindrances};
 
 /// Another type for a column.
 pub(super) struct TypeChange<'a> {
@@ -184,11 +182,7 @@ fn steps(ladder: &mut Ladder<'_>, swap: &ColumnSwap) {
         // Said before anything is done: values that would be lost.
         ladder.step(Phase::Expand, action, Vec::new(), costs.unlocked(costs.scan()));
     }
-    let message = format!(
-        "until it is purged, SELECT * and INSERT without columns still see the old {}.{}",
-        table.name, swap.old.name
-    );
-    ladder.warn(codes::HIDDEN_COLUMN, Severity::Note, message);
+    by_place::warn_of_replaced(ladder, &table, &swap.old, &swap.new);
     let at = ladder.add_swap(swap.clone());
     let (back, abandon) = (Action::SwapBack { swap: at }, Action::SwapAbandon { swap: at });
     let mut undo = restore(swap, brief);

@@ -8,7 +8,7 @@ use rusqlite::Connection as Db;
 use super::catalog::{self, Entry};
 use super::errors::moved;
 use super::run::Run;
-use super::{edit, guards, model, retained, validate};
+use super::{edit, guards, metadata, model, retained, validate};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -83,6 +83,10 @@ fn replace(db: &Db, before: &Table, after: &Table) -> Result<()> {
     let entry = catalog::find(db, "table", name)?
         .ok_or_else(|| moved(format!("there is no table {}", ident(name))))?;
     let now = model::table(entry.sql.as_deref().unwrap_or_default())?;
+    if let Some(column) = added(before, after).filter(|_| !has_columns(&now, before)) {
+        // What others did to the other columns meanwhile is theirs.
+        return metadata::drop_column(db, &before.name, &column.name);
+    }
     if !has_columns(&now, before) {
         return Err(moved(format!(
             "the columns of {} are no longer those that the plan was made for",
@@ -138,6 +142,13 @@ fn indexes_after(db: &Db, before: &Table, after: &Table) -> Result<Vec<Entry>> {
 fn has_columns(now: &Table, expected: &Table) -> bool {
     now.columns.len() == expected.columns.len()
         && now.columns.iter().zip(&expected.columns).all(|(a, b)| NAMES.same(&a.name, &b.name))
+}
+
+/// The column that the definition has at its end, and the one after it has not.
+fn added<'t>(before: &'t Table, after: &Table) -> Option<&'t Column> {
+    let (last, others) = before.columns.split_last()?;
+    let others = Table { columns: others.to_vec(), ..before.clone() };
+    has_columns(&others, after).then_some(last)
 }
 
 /// Whether two tables are the same apart from the mark of retained columns, which no text carries.

@@ -84,8 +84,11 @@ pub(super) fn stop_statements(capture: &Capture) -> Vec<String> {
     let mut all: Vec<String> = ["i", "u", "k"]
         .map(|suffix| format!("DROP TRIGGER IF EXISTS {} ON {table}", ident(&format!("{short}_{suffix}"))))
         .to_vec();
-    all.push(format!("DROP FUNCTION IF EXISTS {}()", object(&capture.log)));
-    all.push(format!("DROP FUNCTION IF EXISTS {}()", object(&capture.log.sibling(format!("{short}_k")))));
+    // The triggers of a table that others renamed go along.
+    let follow = capture.log.sibling(format!("{short}_k"));
+    all.extend(
+        [&capture.log, &follow].map(|name| format!("DROP FUNCTION IF EXISTS {}() CASCADE", object(name))),
+    );
     all.push(format!("DROP TABLE IF EXISTS {}", object(&capture.log)));
     all
 }

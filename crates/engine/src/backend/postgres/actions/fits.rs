@@ -55,7 +55,10 @@ fn look(session: &mut Session, plan: &Plan, action: &Action) -> Result<()> {
             None => Ok(()),
         },
         Action::SwapBack { swap } => match plan.column_swaps.get(*swap) {
-            Some(planned) => swap::fits(session, planned),
+            Some(planned) => {
+                let column = swap::called_now(session, plan, *swap)?;
+                swap::fits(session, planned, &column)
+            }
             None => Ok(()),
         },
         _ => Ok(()),

@@ -7,7 +7,7 @@ use super::super::blockers::literal;
 use super::super::link::Session;
 use super::catalog::regclass;
 use super::statements::{ident, object};
-use super::views;
+use super::{by_place, views};
 use crate::Result;
 
 /// The table that has the column; none when it is gone.
@@ -47,22 +47,22 @@ fn named(session: &mut Session, sql: &str) -> Result<Option<ObjectName>> {
 /// Removes the column, unless it is gone. What keeps an older one true by it ends: there is no way back to that any
 /// more, since there is none to this.
 pub(super) fn drop_column(session: &mut Session, column: &str) -> Result<()> {
-    let Some(table) = table_of(session, column)? else { return Ok(()) };
+    let Some(table) = table_of(session, column)? else { return by_place::forget(session, column) };
     views::none_over(session, &table, column)?;
     let mut all = Vec::new();
     let readers = format!(
         "SELECT DISTINCT p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_trigger g \
          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = '{}' \
-         WHERE g.tgrelid = {} AND (pg_catalog.strpos(p.prosrc, {}) > 0 OR EXISTS ( \
+         WHERE g.tgrelid = {} AND (p.proname = {name} OR pg_catalog.strpos(p.prosrc, {}) > 0 OR EXISTS ( \
              SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a \
-               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = {} \
+               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = {name} \
              WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = g.oid \
                AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = g.tgrelid))",
         pql_planner::HIDDEN_SCHEMA,
         regclass(&table),
         literal(&ident(column)),
-        literal(column)
+        name = literal(column)
     );
     for row in session.batch_rows(&readers)?.into_iter().flatten() {
         all.extend(row.get(0).map(|function| format!("DROP FUNCTION {function} CASCADE")));

@@ -5,11 +5,13 @@
 //! - `alter`, `indexes`, `batches`, `lanes`, `silence`, `snapshots`, `backfill`, `capture`, `views`, `swap`, `rebuild`: what takes
 //!   more than a statement;
 //! - `followers`: what our triggers on a table call its columns; `hidden`: what is kept in it, whatever it is called;
+//! - `by_place`: what an INSERT gives to that by its place;
 //! - `probe`, `fits`, `purge`: what is asked before, after and long after.
 
 mod alter;
 mod backfill;
 mod batches;
+mod by_place;
 mod capture;
 mod catalog;
 mod examine;

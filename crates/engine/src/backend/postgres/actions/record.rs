@@ -58,6 +58,10 @@ pub(super) fn revert(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
     if !catalog::has_relation(run.session, record)? {
         return run.finish();
     }
+    let drop = format!("DROP TABLE IF EXISTS {}", object(record));
+    if !catalog::has_relation(run.session, &fill.table)? {
+        return run.write_text(&drop);
+    }
     let silence = {
         let columns: Vec<String> = fill.assignments.iter().map(|(column, _)| column.clone()).collect();
         silence::of(run.session, &fill.table, &columns)?
@@ -77,7 +81,6 @@ pub(super) fn revert(run: &mut Run<'_>, fill: &Backfill) -> Result<()> {
         }
         rows += taken;
     }
-    let drop = format!("DROP TABLE IF EXISTS {}", object(record));
     run.write(|session| {
         session.batch(&drop)?;
         Ok(((), Progress { rows, ..done() }))

@@ -4,7 +4,7 @@ use pql_planner::text::{POSTGRES, identity_words, postgres_ident, postgres_objec
 use pql_planner::{Action, Capabilities, Change, Plan};
 use pql_schema::{Column, Constraint, ConstraintKind, Deferrable, Identity, IdentityKind, ObjectName, Table};
 
-use super::{backfill, capture, examine, rebuild, record, swap};
+use super::{backfill, by_place, capture, examine, rebuild, record, swap};
 
 /// A name, quoted.
 pub(super) fn ident(name: &str) -> String {
@@ -68,7 +68,7 @@ pub(super) fn of(action: &Action) -> Vec<String> {
         Action::DropColumn { table, column } => {
             vec![format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(table), ident(column))]
         }
-        Action::HideColumn { before, after, column, hidden } => {
+        Action::HideColumn { before, after, column, hidden, guarded } => {
             let mut all = Vec::new();
             let not_null = |table: &Table, name: &str| {
                 table.columns.iter().any(|column| column.name == name && column.not_null)
@@ -78,10 +78,18 @@ pub(super) fn of(action: &Action) -> Vec<String> {
             }
             // Last, since it is what tells that it was done.
             all.push(rename_column(&before.name, column, hidden));
+            if *guarded && let Some(known) = before.columns.iter().find(|known| known.name == *column) {
+                all.extend(by_place::refuse(&before.name, known, hidden));
+            }
             all
         }
-        Action::UnhideColumn { after, column, hidden, .. } => {
-            vec![rename_column(&after.name, hidden, column)]
+        Action::UnhideColumn { after, column, hidden, guarded, .. } => {
+            let mut all = Vec::new();
+            if *guarded && let Some(known) = after.columns.iter().find(|known| known.name == *column) {
+                all.extend(by_place::admit(&after.name, known, hidden));
+            }
+            all.push(rename_column(&after.name, hidden, column));
+            all
         }
         Action::RenameColumn { table, from, to } => vec![rename_column(table, from, to)],
         Action::CreateIndex { index } => vec![POSTGRES.create_index(index)],

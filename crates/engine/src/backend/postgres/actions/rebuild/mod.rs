@@ -202,9 +202,11 @@ fn fast(flow: &Flow<'_>) -> Error {
     .with_help("try again when less is written")
 }
 
-/// Removes the new table and what follows it.
+/// Removes the new table and what follows it; and the old one, where others dropped the new one from its place.
 pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
-    let sql = exchange::abandon_statements(rebuild).join("; ");
+    let mut sql = exchange::abandon_statements(rebuild);
+    sql.extend(exchange::forget_statements(rebuild));
+    let sql = sql.join("; ");
     run.write_last(|session| session.batch(&sql))
 }
 

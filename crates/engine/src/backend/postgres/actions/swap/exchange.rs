@@ -10,13 +10,14 @@ use super::super::super::holds;
 use super::super::super::link::Session;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
 use super::super::{followers, views};
-use super::{carried, functions};
+use super::{carried, definition, functions};
 use crate::Result;
 
 /// The new column takes the old one's place.
 pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
+    definition::unchanged(session, swap)?;
     let down = views::take_down(session, table, &[&swap.old.name], true)?;
     let carried = carried::read(session, table, &swap.old.name)?;
     let attached = attached(session, swap)?;
@@ -37,7 +38,7 @@ pub(super) fn back(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     // What was written between the first look and the lock.
-    functions::fits(session, swap)?;
+    functions::fits(session, swap, &swap.new.name)?;
     let mut down = views::take_down(session, table, &[&swap.new.name], true)?;
     down.recall(session, &functions::memory(swap))?;
     let carried = carried::read(session, table, &swap.new.name)?;
@@ -162,6 +163,6 @@ pub(super) fn back_statements(swap: &ColumnSwap) -> Vec<String> {
 }
 
 /// Removes a column, with its indexes and constraints.
-pub(super) fn drop_column(swap: &ColumnSwap, column: &str) -> String {
-    format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(&swap.before.name), ident(column))
+pub(super) fn drop_column(table: &ObjectName, column: &str) -> String {
+    format!("ALTER TABLE {} DROP COLUMN IF EXISTS {}", object(table), ident(column))
 }

@@ -8,7 +8,7 @@ use super::super::super::link::Session;
 use super::super::super::run::Run;
 use super::super::statements::{self, ident, object};
 use super::super::{backfill, examine, rows};
-use super::{exchange, functions};
+use super::{definition, exchange, functions};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -19,6 +19,7 @@ pub(in super::super) fn prepare(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<
     let assigned = assignment(swap);
     run.write_last(|session| {
         session.batch(&sql)?;
+        definition::remember(session, swap)?;
         session.batch(&assigned)
     })
 }

@@ -17,7 +17,7 @@ use crate::error::codes;
 use crate::{Error, Result};
 
 /// The function that fills the new column; also its trigger.
-fn forward_name(swap: &ColumnSwap) -> String {
+pub(super) fn forward_name(swap: &ColumnSwap) -> String {
     object(&swap.misfits.sibling(swap.shadow.clone()))
 }
 
@@ -86,7 +86,8 @@ pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
     let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
     let mut all: Vec<String> =
         triggers.iter().map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}")).collect();
-    all.push(format!("DROP FUNCTION IF EXISTS {}()", forward_name(swap)));
+    // Those of a table that others renamed go along.
+    all.push(format!("DROP FUNCTION IF EXISTS {}() CASCADE", forward_name(swap)));
     all
 }
 
@@ -207,18 +208,22 @@ fn create_triggers(
     ]
 }
 
-/// Fails with the rows whose values do not fit the old column.
-pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
+/// Fails with the rows whose values do not fit the old column; `current`: what the new one is called.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, current: &str) -> Result<()> {
     let table = &swap.before.name;
     let key = Key::of(&swap.key);
     let name = ident(&table.name);
     if !catalog::has_column(session, table, &swap.retained)? {
         return Ok(());
     }
-    let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
+    let (retained, column, shown) = (ident(&swap.retained), ident(current), ident(&swap.new.name));
     let followed = followers::is_always_called(session, &backward_name(swap), 2)?;
     let lost = format!("{name}.{retained} IS NULL AND {name}.{column} IS NOT NULL");
-    let back = format!("{}::{}", over_back(swap, &name), postgres_type_name(&swap.old.data_type));
+    let back = format!(
+        "{}::{}",
+        substituted(swap, &swap.backward, &name, Some(current)),
+        postgres_type_name(&swap.old.data_type)
+    );
     let stale = format!(
         "{} IS DISTINCT FROM {}",
         comparable(&swap.old.data_type, &format!("{name}.{retained}")),
@@ -235,7 +240,7 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         )
     };
     if !followed {
-        let named = examine::shown(session, table, &differs, Some(&swap.new.name))?;
+        let named = examine::shown(session, table, &differs, Some(current))?;
         return if named.is_empty() { Ok(()) } else { Err(unfollowed(swap, &named, &back, &stale)) };
     }
     let named = if key.is_place() {
@@ -255,7 +260,7 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
         let words = |row: Vec<crate::Value>| {
             let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
             let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
-            format!("{} ({column} is {value})", key.describe(&values))
+            format!("{} ({shown} is {value})", key.describe(&values))
         };
         found.rows.into_iter().map(words).collect()
     } else {
@@ -295,11 +300,6 @@ fn over_new(swap: &ColumnSwap, expr: &Expr, own: Option<&str>) -> String {
 /// The new value that the old column's would become, over a row of the table.
 fn over_row(swap: &ColumnSwap, table: &str) -> String {
     substituted(swap, &swap.forward, table, Some(&swap.retained))
-}
-
-/// The old value that the new column's would become, over a row of the table.
-fn over_back(swap: &ColumnSwap, table: &str) -> String {
-    substituted(swap, &swap.backward, table, None)
 }
 
 fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> String {

@@ -2,6 +2,7 @@
 //!
 //! - `forth`: the new column, its triggers, its fill and the comparison;
 //! - `exchange`: the short transaction in which the columns take each other's places, and the one back;
+//! - `definition`: what the old one is to be still when that comes;
 //! - `functions`: what keeps the one that is out of sight true;
 //! - `carried`: what hangs on the column itself and goes from one to the other.
 //!
@@ -9,11 +10,12 @@
 //! cannot be computed is NULL there, and is found before anything depends on it.
 
 pub(super) mod carried;
+mod definition;
 mod exchange;
 mod forth;
 mod functions;
 
-use pql_planner::{Action, ColumnSwap};
+use pql_planner::{Action, ColumnSwap, Plan};
 
 use super::super::link::Session;
 use super::super::run::Run;
@@ -38,15 +40,19 @@ pub(super) fn at_once(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 /// Puts the old column back.
 pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     run.write_last(|session| {
-        fits(session, swap)?;
+        fits(session, swap, &swap.new.name)?;
         exchange::back(session, swap)
     })
 }
 
-/// Removes the new column and what fills it.
+/// Removes the new column and what fills it, whatever its table is called by now; and what followed the old one, where the
+/// table was dropped since they changed places.
 pub(super) fn abandon(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
-    let sql = shown(swap, &Action::SwapAbandon { swap: 0 }).join("; ");
-    run.write_text(&sql)
+    let mut sql = functions::drop_forward(swap);
+    sql.extend(functions::drop_backward(swap));
+    let table = run.read(|session| super::hidden::table_of(session, &swap.shadow))?;
+    sql.extend(table.map(|table| exchange::drop_column(&table, &swap.shadow)));
+    run.write_text(&sql.join("; "))
 }
 
 /// Removes the old column and what keeps it true.
@@ -63,13 +69,41 @@ pub(super) fn give_up(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
 /// The statements that remove the old column.
 fn forget_statements(swap: &ColumnSwap) -> Vec<String> {
     let mut all = functions::drop_backward(swap);
-    all.push(exchange::drop_column(swap, &swap.retained));
+    all.push(exchange::drop_column(&swap.before.name, &swap.retained));
     all
 }
 
-/// Fails with the rows that were written since and whose values do not fit the old column.
-pub(super) fn fits(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
-    functions::fits(session, swap)
+/// Fails with the rows that were written since and whose values do not fit the old column; `column`: what the new one is
+/// called.
+pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, column: &str) -> Result<()> {
+    functions::fits(session, swap, column)
+}
+
+/// What the new column is called by now: a later step of the plan may have put it out of sight in its turn.
+pub(super) fn called_now(session: &mut Session, plan: &Plan, at: usize) -> Result<String> {
+    let swap = &plan.column_swaps[at];
+    let exchanges = |action: &Action| match action {
+        Action::SwapColumns { swap } | Action::SwapAtOnce { swap } => Some(*swap),
+        _ => None,
+    };
+    let own = |step: &pql_planner::Step| exchanges(&step.action) == Some(at);
+    let later = plan.steps.iter().skip_while(|step| !own(step)).skip(1);
+    let hidden = later.filter_map(|step| match &step.action {
+        Action::HideColumn { before, column, hidden, .. } => {
+            (before.name == swap.before.name && *column == swap.new.name).then_some(hidden)
+        }
+        action => {
+            let other = plan.column_swaps.get(exchanges(action)?)?;
+            (other.before.name == swap.before.name && other.old.name == swap.new.name)
+                .then_some(&other.retained)
+        }
+    });
+    for name in hidden {
+        if super::catalog::has_column(session, &swap.before.name, name)? {
+            return Ok(name.clone());
+        }
+    }
+    Ok(swap.new.name.clone())
 }
 
 /// Whether the new column is in its place.
@@ -95,7 +129,7 @@ pub(super) fn shown(swap: &ColumnSwap, action: &Action) -> Vec<String> {
         Action::SwapBack { .. } => exchange::back_statements(swap),
         Action::SwapAbandon { .. } => {
             let mut all = functions::drop_forward(swap);
-            all.push(exchange::drop_column(swap, &swap.shadow));
+            all.push(exchange::drop_column(&swap.before.name, &swap.shadow));
             all
         }
         _ => forget_statements(swap),
