@@ -216,6 +216,10 @@ impl Backend for FaultyBackend {
         self.inner.unknown_columns(exprs)
     }
 
+    fn forget(&mut self, action: &Action) -> Result<()> {
+        self.inner.forget(action)
+    }
+
     fn silenced(&mut self) -> Result<Vec<(String, String)>> {
         self.inner.silenced()
     }

@@ -82,6 +82,12 @@ pub trait Backend: Send {
         Ok(Vec::new())
     }
 
+    /// Removes what an action of a rollback would have removed beside a table that others have dropped.
+    fn forget(&mut self, action: &Action) -> Result<()> {
+        let _ = action;
+        Ok(())
+    }
+
     /// Does it. Every write transaction calls [`Step::commit`] as its last act before COMMIT, so that work and
     /// journal commit together; a resumed action starts from [`Step::cursor`].
     ///

@@ -269,6 +269,7 @@ impl<'r> Runner<'r> {
                 continue;
             }
             if self.is_gone(unit)? {
+                self.backend.forget(unit.action(self.plan))?;
                 self.finish(unit, undo + 1 == count)?;
             } else {
                 self.execute(unit, row, undo + 1 == count)?;

@@ -133,6 +133,10 @@ impl Backend for Postgres {
         }
     }
 
+    fn forget(&mut self, action: &Action) -> Result<()> {
+        actions::forget(&mut self.session, action)
+    }
+
     fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()> {
         actions::fits(&mut self.session, plan, action)
     }

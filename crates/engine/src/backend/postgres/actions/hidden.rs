@@ -1,6 +1,7 @@
 //! What is kept out of sight in a table of the user's: found by its own name, which no other has, since the table may be
 //! called otherwise by now, or be elsewhere.
 
+use pql_planner::Action;
 use pql_schema::ObjectName;
 
 use super::super::blockers::literal;
@@ -69,4 +70,12 @@ pub(super) fn drop_column(session: &mut Session, column: &str) -> Result<()> {
     }
     all.push(format!("ALTER TABLE {} DROP COLUMN {}", object(&table), ident(column)));
     session.batch(&all.join("; "))
+}
+
+/// What an action of a rollback would have removed beside a table that is gone.
+pub(in super::super) fn forget(session: &mut Session, action: &Action) -> Result<()> {
+    match action {
+        Action::UnhideColumn { hidden, .. } => by_place::forget(session, hidden),
+        _ => Ok(()),
+    }
 }

@@ -42,6 +42,7 @@ use crate::{Error, Result};
 
 pub(super) use fits::fits;
 pub(super) use followers::silenced;
+pub(super) use hidden::forget;
 pub(super) use probe::probe;
 pub(super) use purge::purge;
 pub(super) use statements::shown as statements;

@@ -15,13 +15,14 @@ mod restore;
 mod shadow;
 mod swap;
 mod together;
+mod untold;
 mod verify;
 
 use std::collections::BTreeMap;
 
 use pql_planner::text::{SQLITE, ident};
 use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
-use pql_schema::{Expr, Index, KeyPart, ObjectName, Table};
+use pql_schema::{Expr, KeyPart, ObjectName, Table};
 use rusqlite::Connection as Db;
 
 use self::pairs::Tie;
@@ -45,7 +46,7 @@ const SMALL: u64 = 5_000;
 pub(super) fn prepare(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     purge::drop_hidden(run, &rebuild.shadow.name)?;
     run.write_last(|db| {
-        check_unchanged(db, &rebuild.before, &rebuild.indexes)?;
+        check_unchanged(db, &rebuild.before, &rebuild.forward.log.name)?;
         create_shadow(db, rebuild)?;
         capture::start(db, &rebuild.forward, Kind::Capture, None)?;
         flow::forward(db, rebuild)?.create_pairs(db)
@@ -89,6 +90,7 @@ pub(super) fn without_column(run: &mut Run<'_>, table: &str, column: &str) -> Re
     finish_shadow(run, &rebuild)?;
     drain::until_few(run, &flow)?;
     run.write(|db| {
+        check_unchanged(db, &rebuild.before, &rebuild.forward.log.name)?;
         drain::rest(db, &flow)?;
         capture::stop(db, &rebuild.forward)?;
         // The captures of older migrations stay with the name: the rows keep their keys.
@@ -181,6 +183,7 @@ pub(super) fn swap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     let flow = flow::forward(run.db, rebuild)?;
     drain::until_few(run, &flow)?;
     run.write_last(|db| {
+        check_unchanged(db, &rebuild.before, &rebuild.forward.log.name)?;
         drain::rest(db, &flow)?;
         capture::stop(db, &rebuild.forward)?;
         metadata::within(db, |db| exchange_and_keep(db, rebuild))?;
@@ -192,6 +195,7 @@ pub(super) fn swap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 pub(super) fn at_once(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     purge::drop_hidden(run, &rebuild.shadow.name)?;
     run.write_last(|db| {
+        check_unchanged(db, &rebuild.before, &rebuild.forward.log.name)?;
         let orphans = foreign::violations(db, &rebuild.before.name.name)?;
         create_shadow(db, rebuild)?;
         // The log stays empty; the flow asks it all the same.
@@ -244,13 +248,13 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
             Ok(((), Progress::default()))
         })?;
     }
-    // Captures of older migrations on the retained original see what comes back.
-    super::run::set_triggers(run.db, true)?;
-    let drained = drain::until_few(run, &flow);
-    super::run::set_triggers(run.db, false)?;
-    drained?;
+    drain_back(run, &flow)?;
+    if untold::log(run, &flow)? {
+        drain_back(run, &flow)?;
+    }
     let small = rates::rows(run.reader, flow.source)? <= SMALL;
     run.write_last(|db| {
+        check_unchanged(db, &rebuild.after, &rebuild.reverse.log.name)?;
         super::run::with_triggers(db, || drain::rest(db, &flow))?;
         capture::stop(db, &rebuild.reverse)?;
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(&pairs::pairs_name(rebuild))))?;
@@ -260,6 +264,14 @@ pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
         }
         retained::remember(db, Kind::Garbage, &Memory::new(&rebuild.shadow.name))
     })
+}
+
+/// Captures of older migrations on the retained original see what comes back.
+fn drain_back(run: &mut Run<'_>, flow: &flow::Flow<'_>) -> Result<()> {
+    super::run::set_triggers(run.db, true)?;
+    let drained = drain::until_few(run, flow);
+    super::run::set_triggers(run.db, false)?;
+    drained
 }
 
 /// The rebuild without the hidden columns that were purged since: from both tables.
@@ -283,19 +295,25 @@ pub(super) fn is_swapped(db: &Db, rebuild: &Rebuild) -> Result<bool> {
 }
 
 /// The table that goes out of use is still as the plan knows it: what others have added to it since would go with it.
-fn check_unchanged(db: &Db, known: &Table, indexes: &[Index]) -> Result<()> {
+/// `log`: what has watched it since then.
+fn check_unchanged(db: &Db, known: &Table, log: &str) -> Result<()> {
     let name = &known.name.name;
     let now = model::table_of(db, name)?;
     if !means(&now, known) {
         return Err(errors::moved(format!("the table {} is no longer as it was planned for", ident(name))));
     }
-    let planned =
-        |index: &Index| indexes.iter().any(|other| other.name.name.eq_ignore_ascii_case(&index.name.name));
-    let own = model::indexes_of(db, name)?;
-    match own.iter().find(|index| !catalog::is_ours(&index.name.name) && !planned(index)) {
+    let Some(since) = catalog::find(db, "table", log)? else { return Ok(()) };
+    // What is made later is listed later.
+    let added = catalog::of_table(db, name)?.into_iter().find(|entry| {
+        entry.kind == "index"
+            && entry.sql.is_some()
+            && !catalog::is_ours(&entry.name)
+            && entry.rowid > since.rowid
+    });
+    match added {
         Some(added) => Err(errors::moved(format!(
-            "the index {} of {} was not there when the change was planned",
-            ident(&added.name.name),
+            "the index {} of {} was not there when the change began",
+            ident(&added.name),
             ident(name)
         ))),
         None => Ok(()),
@@ -308,7 +326,6 @@ fn create_shadow(db: &Db, rebuild: &Rebuild) -> Result<()> {
 }
 
 fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
-    check_unchanged(db, &rebuild.before, &rebuild.indexes)?;
     guards::lift(db, &rebuild.shadow.name)?;
     let table = &rebuild.after.name.name;
     let mut indexes = BTreeMap::new();
@@ -344,7 +361,6 @@ fn exchange_and_keep(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
-    check_unchanged(db, &rebuild.after, &rebuild.indexes)?;
     guards::lift(db, retained)?;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
     // A hidden table has no foreign keys: which they were, the plan tells.
