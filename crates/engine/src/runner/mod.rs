@@ -288,7 +288,9 @@ impl<'r> Runner<'r> {
         let Some(table) = gone::table(plan, unit.action(plan)).filter(|table| !gone::is_hidden(table)) else {
             return Ok(false);
         };
-        Ok(self.backend.introspect_part(std::slice::from_ref(table))?.table(table).is_none())
+        let there = self.backend.introspect_part(std::slice::from_ref(table))?;
+        // An index may be a materialised view's.
+        Ok(there.table(table).is_none() && there.view(table).is_none())
     }
 
     fn forget(&mut self, step: usize) -> Result<()> {
