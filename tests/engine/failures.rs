@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pql_engine::{ApplyOptions, Observer, RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_engine::{ApplyOptions, RollbackTarget, RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use crate::lifecycle::World;
@@ -95,18 +95,6 @@ fn a_way_back_that_rows_stand_in_is_not_begun() {
     }
 }
 
-/// Writes once the way back has begun.
-struct Late(rusqlite::Connection, &'static str);
-
-impl Observer for Late {
-    fn progress(&mut self, progress: &RunProgress) -> Signal {
-        if progress.undoing {
-            self.0.execute_batch(self.1).expect("a write");
-        }
-        Signal::Go
-    }
-}
-
 #[test]
 fn a_row_that_comes_while_the_way_back_is_under_way_leaves_the_migration_applied() {
     let mut world = World::new(
@@ -118,7 +106,13 @@ fn a_row_that_comes_while_the_way_back_is_under_way_leaves_the_migration_applied
     let before = world.state();
     let id = world.generate("DROP NOT NULL t.s");
     world.engine.apply(id, &options, &mut Silent).expect("a migration");
-    let mut late = Late(world.db(), "UPDATE t SET s = NULL WHERE id = 5");
+    let db = world.db();
+    let mut late = |progress: &RunProgress| {
+        if progress.undoing {
+            db.execute_batch("UPDATE t SET s = NULL WHERE id = 5").expect("a write");
+        }
+        Signal::Go
+    };
     let error = world.engine.rollback(RollbackTarget::Last(1), &options, &mut late).unwrap_err();
     assert!(error.message().contains("id = 5"), "{error}");
     assert_eq!(world.engine.info(id).unwrap().status, MigrationStatus::Applied);
@@ -159,20 +153,6 @@ fn lengths_that_nothing_enforced_do_not_stop_the_way_back() {
     }
 }
 
-/// Changes the schema once, when rows are being copied.
-struct Meanwhile(rusqlite::Connection, Option<&'static str>);
-
-impl Observer for Meanwhile {
-    fn progress(&mut self, progress: &RunProgress) -> Signal {
-        if progress.phase == "backfill"
-            && let Some(sql) = self.1.take()
-        {
-            self.0.execute_batch(sql).expect("a change of the application's");
-        }
-        Signal::Go
-    }
-}
-
 /// What others add to a table while it is rebuilt would be in the old one only.
 #[test]
 fn what_others_add_to_a_table_meanwhile_is_not_lost_with_it() {
@@ -194,9 +174,17 @@ fn what_others_add_to_a_table_meanwhile_is_not_lost_with_it() {
         options.run.max_stall = Duration::from_nanos(1);
         options.run.batch_rows = Some(500);
         let id = world.generate("CHANGE COLUMN t.v TYPE TEXT");
-        let mut others = Meanwhile(world.db(), Some(meanwhile));
+        let (db, mut open) = (world.db(), Some(meanwhile));
+        let mut others = |progress: &RunProgress| {
+            if progress.phase == "backfill"
+                && let Some(sql) = open.take()
+            {
+                db.execute_batch(sql).expect(sql);
+            }
+            Signal::Go
+        };
         let error = world.engine.apply(id, &options, &mut others).unwrap_err();
-        assert!(others.1.is_none(), "{meanwhile}");
+        assert!(open.is_none(), "{meanwhile}");
         let found: bool = world.db().query_row(kept, [], |row| row.get(0)).expect(meanwhile);
         assert!(found, "{meanwhile}: {error}");
         assert!(!error.message().contains("report"), "{meanwhile}: {error}");

@@ -2,21 +2,9 @@
 
 use std::time::Duration;
 
-use pql_engine::{ApplyOptions, Observer, RollbackTarget, RunProgress, Signal};
+use pql_engine::{ApplyOptions, RollbackTarget, RunProgress, Signal};
 
 use crate::lifecycle::World;
-
-/// The application, which makes room and has it cleared away whenever it is its turn.
-struct Application(rusqlite::Connection);
-
-impl Observer for Application {
-    fn progress(&mut self, _: &RunProgress) -> Signal {
-        self.0
-            .execute_batch("DELETE FROM t WHERE n IN (SELECT n FROM t ORDER BY n LIMIT 10); VACUUM")
-            .expect("a turn");
-        Signal::Go
-    }
-}
 
 fn rows(world: &World, sql: &str) -> Vec<String> {
     let db = world.db();
@@ -53,7 +41,14 @@ fn rows_keep_their_numbers_as_long_as_those_are_remembered() {
         options.allow_destructive = true;
         let schema = rows(&world, "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't'");
         let id = world.generate(operation);
-        let mut application = Application(world.db());
+        // The application makes room and has it cleared away whenever it is its turn.
+        let others = world.db();
+        let mut application = |_: &RunProgress| {
+            others
+                .execute_batch("DELETE FROM t WHERE n IN (SELECT n FROM t ORDER BY n LIMIT 10); VACUUM")
+                .expect("a turn");
+            Signal::Go
+        };
         world.engine.apply(id, &options, &mut application).expect(operation);
         assert_eq!(
             rows(&world, &format!("SELECT * FROM t WHERE {wrong}")),

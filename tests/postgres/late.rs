@@ -1,9 +1,9 @@
 //! Rows that stand in the way of a rollback, and come when it has begun.
 
-use pql_engine::{RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_engine::{RollbackTarget, Silent, codes};
 use pql_schema::MigrationStatus;
 
-use crate::rows::{careful, generate};
+use crate::rows::{careful, committing, generate};
 use crate::support::Database;
 
 /// A row that is seen by nobody when a rollback looks, and is there once it has begun.
@@ -38,14 +38,9 @@ fn a_row_that_comes_late_leaves_the_migration_applied() {
         engine.apply(id, &careful(), &mut Silent).unwrap();
         let mut client = database.client();
         client.batch_execute(&format!("BEGIN; {late}")).unwrap();
-        let mut waiting = |progress: &RunProgress| {
-            if progress.waiting.is_some() {
-                client.batch_execute("COMMIT").unwrap();
-            }
-            Signal::Go
-        };
-        let error =
-            engine.rollback(RollbackTarget::Migration(id), &careful(), &mut waiting).expect_err(operation);
+        let error = engine
+            .rollback(RollbackTarget::Migration(id), &careful(), &mut committing(&mut client))
+            .expect_err(operation);
         assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{operation}: {error}");
         assert_eq!(error.code(), codes::ROWS, "{operation}: {error}");
         let other = generate(&mut engine, "ADD COLUMN other.a INTEGER");

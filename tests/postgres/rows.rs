@@ -12,6 +12,16 @@ use pql_syntax::ast::Statement;
 
 use crate::support::Database;
 
+/// The application, which commits when it is waited for.
+pub(crate) fn committing(client: &mut postgres::Client) -> impl FnMut(&RunProgress) -> Signal {
+    |progress| {
+        if progress.waiting.is_some() {
+            client.batch_execute("COMMIT").unwrap();
+        }
+        Signal::Go
+    }
+}
+
 /// Every table is as good as large.
 pub(crate) fn careful() -> ApplyOptions {
     let mut options = ApplyOptions::default();

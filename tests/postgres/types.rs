@@ -1,9 +1,9 @@
 //! Types that change, and what is written before they are taken back.
 
-use pql_engine::{Engine, RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_engine::{Engine, RollbackTarget, Silent, codes};
 use pql_schema::MigrationStatus;
 
-use crate::rows::{careful, generate, one, try_generate};
+use crate::rows::{careful, committing, generate, one, try_generate};
 use crate::support::Database;
 
 /// The server changes the type of no column that a trigger says, and there ours does.
@@ -116,14 +116,9 @@ fn a_value_that_comes_while_the_rollback_waits_leaves_the_migration_applied() {
         engine.apply(id, &careful(), &mut Silent).unwrap();
         let mut client = database.client();
         client.batch_execute(&format!("BEGIN; UPDATE t SET n = {lost} WHERE id = 2")).unwrap();
-        let mut waiting = |progress: &RunProgress| {
-            if progress.waiting.is_some() {
-                client.batch_execute("COMMIT").unwrap();
-            }
-            Signal::Go
-        };
-        let error =
-            engine.rollback(RollbackTarget::Migration(id), &careful(), &mut waiting).expect_err(&what);
+        let error = engine
+            .rollback(RollbackTarget::Migration(id), &careful(), &mut committing(&mut client))
+            .expect_err(&what);
         assert_eq!(error.code(), codes::ROWS, "{what}: {error}");
         assert!(error.message().contains("id = 2 (\"n\" is "), "{what}: {error}");
         assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{what}");

@@ -255,13 +255,16 @@ fn arrived(
     if wrong.is_empty() {
         return Ok(schema);
     }
-    let besides = left::besides(stored, &schema);
-    if heading == Heading::Forward && besides.own.is_empty() && !besides.foreign.is_empty() {
-        return Err(Error::new(
-            codes::MOVED,
-            format!("the migration's tables were changed by others while it ran: {}", said(&besides.foreign)),
-        )
-        .with_help("it was taken back, and their change was left; generate the migration again"));
+    if heading == Heading::Forward {
+        let besides = left::besides(stored, &schema);
+        if besides.own.is_empty() && !besides.foreign.is_empty() {
+            let what = said(&besides.foreign);
+            return Err(Error::new(
+                codes::MOVED,
+                format!("the migration's tables were changed by others while it ran: {what}"),
+            )
+            .with_help("it was taken back, and their change was left; generate the migration again"));
+        }
     }
     Err(Error::new(
         codes::UNEXPECTED_SCHEMA,

@@ -203,10 +203,10 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
         all.extend(follow.iter().map(|(suffix, event, body)| create(suffix, event, body)));
         return Ok(all);
     }
-    let old = add_key(log, key, "OLD", "");
-    let new = add_key(log, key, "NEW", "");
+    let old = key.add_to(log, "OLD", "");
+    let new = key.add_to(log, "NEW", "");
     let moved: Vec<String> = key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
-    let new_if_moved = add_key(log, key, "NEW", &format!(" AND ({})", moved.join(" OR ")));
+    let new_if_moved = key.add_to(log, "NEW", &format!(" AND ({})", moved.join(" OR ")));
     all.push(create("ai", &format!("AFTER INSERT ON {on}"), &new));
     if capture.moves {
         all.extend(
@@ -247,18 +247,6 @@ fn triggers(db: &Db, capture: &Capture, table: &str, key: &Key) -> Result<Vec<St
         all.push(create("bu", &format!("BEFORE UPDATE ON {on}"), &body(true)));
     }
     Ok(all)
-}
-
-/// Adds the key of the trigger's row unless it is there.
-fn add_key(log: &str, key: &Key, row: &str, condition: &str) -> String {
-    let present: Vec<String> = key.names().map(|name| format!("{row}.{} IS NOT NULL", ident(name))).collect();
-    format!(
-        "INSERT INTO {log} SELECT {} WHERE {}{condition} AND NOT EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {});",
-        key.columns(row),
-        present.join(" AND "),
-        key.is_logged(row, "_pql_l"),
-        log = ident(log),
-    )
 }
 
 fn read(memory: &Memory) -> Result<Capture> {

@@ -39,8 +39,12 @@ pub(super) fn lift(db: &Db, owner: &str) -> Result<()> {
 
 /// Whether the index is a guard.
 pub(super) fn is_guard(entry: &Entry) -> bool {
-    entry.kind == "index"
-        && entry.name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    entry.kind == "index" && is_name(&entry.name)
+}
+
+/// Whether the name is that of a guard.
+pub(super) fn is_name(name: &str) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 fn name(owner: &str) -> String {

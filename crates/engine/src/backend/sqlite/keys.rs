@@ -117,6 +117,19 @@ impl Key {
         self.equal(row, (0..self.len()).map(|at| qualified(log, &log_column(at))))
     }
 
+    /// The statement of a trigger that adds the key of its row to a log, unless it is there.
+    pub(super) fn add_to(&self, log: &str, row: &str, condition: &str) -> String {
+        let present: Vec<String> =
+            self.names().map(|name| format!("{} IS NOT NULL", qualified(row, name))).collect();
+        format!(
+            "INSERT INTO {log} SELECT {} WHERE {}{condition} AND NOT EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {});",
+            self.columns(row),
+            present.join(" AND "),
+            self.is_logged(row, "_pql_l"),
+            log = ident(log),
+        )
+    }
+
     /// `a._pql_k0 = l._pql_k0 AND …`: two that have the columns of a log.
     pub(super) fn same_in_logs(&self, of: &str, log: &str) -> String {
         let terms: Vec<String> = (self.parts.iter().enumerate())

@@ -85,9 +85,6 @@ pub(super) fn hidden_entry(entry: &Entry, hidden: &str) -> Result<Entry> {
             changed.name.clone_from(&changed.table);
             changed.sql = Some(without_references(sql, hidden)?);
         }
-        ("index", Some(sql)) if guards::is_guard(entry) => {
-            changed.sql = texts::index_moved(sql, &entry.name, hidden);
-        }
         ("index", Some(sql)) => {
             changed.name = hidden_index(hidden, &entry.name);
             changed.sql = texts::index_moved(sql, &changed.name, hidden);
@@ -109,9 +106,6 @@ fn shown_entry(db: &Db, entry: &Entry, hidden: &str, table: &str) -> Result<Entr
                     None => texts::renamed(sql, table).unwrap_or_else(|| sql.to_owned()),
                 });
         }
-        ("index", Some(sql)) if guards::is_guard(entry) => {
-            changed.sql = texts::index_moved(sql, &entry.name, table);
-        }
         ("index", Some(sql)) => {
             changed.name = shown_index(hidden, &entry.name);
             changed.sql = texts::index_moved(sql, &changed.name, table);
@@ -131,9 +125,9 @@ fn is_hidden_form(text: &str, sql: &str, hidden: &str) -> bool {
     without_references(text, hidden).is_ok_and(|form| texts::same_meaning(&form, sql))
 }
 
-/// The name under which a hidden table's index is kept.
+/// The name under which a hidden table's index is kept. A guard keeps its own, by which its owner finds it.
 pub(super) fn hidden_index(hidden: &str, index: &str) -> String {
-    format!("{hidden}_ix_{index}")
+    if guards::is_name(index) { index.to_owned() } else { format!("{hidden}_ix_{index}") }
 }
 
 /// The name that it has otherwise.

@@ -59,16 +59,7 @@ pub(super) fn triggers(log: &str, on: &str, key: &Key) -> [(&'static str, String
     let is = |row: &str| key.is_logged(row, &moves);
     let is_new = |row: &str| format!("EXISTS (SELECT 1 FROM {new} WHERE {})", key.is_logged(row, &new));
     let forget = |row: &str| format!("DELETE FROM {new} WHERE {}", key.is_logged(row, &new));
-    let note = |condition: &str| {
-        let present: Vec<String> =
-            key.names().map(|name| format!("NEW.{} IS NOT NULL", ident(name))).collect();
-        let present = present.join(" AND ");
-        format!(
-            "INSERT INTO {new} SELECT {} WHERE {present}{condition} AND NOT {};",
-            key.columns("NEW"),
-            is_new("NEW")
-        )
-    };
+    let note = |condition: &str| key.add_to(&newcomers(log), "NEW", condition);
     let changed: Vec<String> =
         key.names().map(|name| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
     // A row whose key another one had then is new, and has no past.

@@ -91,14 +91,8 @@ fn is_of_values(error: &Error) -> bool {
 fn uncomputed(session: &mut Session, table: &ObjectName, column: &str, fits: &Expr) -> Result<Vec<String>> {
     let settings = Settings { discard: true, ..Settings::default() };
     transact(session, &settings, |session| {
-        let name = ident(&table.name);
-        session.batch(&format!(
-            "CREATE FUNCTION pg_temp.pql_fits(r {}) RETURNS boolean LANGUAGE plpgsql AS $pql$ BEGIN \
-             RETURN (SELECT {fits} FROM (SELECT r.*) AS {name}); \
-             EXCEPTION WHEN OTHERS THEN RETURN false; END $pql$",
-            object(table)
-        ))?;
-        examine::shown(session, table, &format!("NOT pg_temp.pql_fits({name}.*)"), Some(column))
+        let misfit = examine::misfit(session, table, &fits.to_string())?;
+        examine::shown(session, table, &misfit, Some(column))
     })
 }
 

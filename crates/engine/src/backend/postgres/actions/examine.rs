@@ -30,6 +30,18 @@ pub(super) fn one(session: &mut Session, table: &ObjectName, check: &Check) -> R
     if named.is_empty() { Ok(()) } else { Err(refusal(table, check, &named)) }
 }
 
+/// The condition that another one does not hold of a row, or cannot even be computed; it is gone with the transaction.
+pub(super) fn misfit(session: &mut Session, table: &ObjectName, fits: &str) -> Result<String> {
+    let name = ident(&table.name);
+    session.batch(&format!(
+        "CREATE FUNCTION pg_temp.pql_fits(r {}) RETURNS boolean LANGUAGE plpgsql AS $pql$ BEGIN \
+         RETURN (SELECT {fits} FROM (SELECT r.*) AS {name}); \
+         EXCEPTION WHEN OTHERS THEN RETURN false; END $pql$",
+        object(table)
+    ))?;
+    Ok(format!("NOT pg_temp.pql_fits({name}.*)"))
+}
+
 /// The rows for which a condition holds, in words.
 pub(super) fn found(session: &mut Session, table: &ObjectName, condition: &str) -> Result<Vec<String>> {
     shown(session, table, condition, None)
@@ -55,10 +67,11 @@ pub(super) fn shown(
     );
     let found = session.query(&sql, &[])?;
     let words = |row: Vec<crate::Value>| {
-        let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
-        let Some(column) = column else { return key.describe(&values) };
-        let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
-        format!("{} ({} is {value})", key.describe(&values), ident(column))
+        let values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
+        match column {
+            Some(column) => key.describe_with(values, &ident(column)),
+            None => key.describe(&values),
+        }
     };
     Ok(found.rows.into_iter().map(words).collect())
 }

@@ -86,6 +86,12 @@ impl Key {
         if all.is_empty() { "true".to_owned() } else { all.join(" AND ") }
     }
 
+    /// A row in words, its last value being that of a column.
+    pub(super) fn describe_with(&self, mut values: Vec<Option<String>>, column: &str) -> String {
+        let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
+        format!("{} ({column} is {value})", self.describe(&values))
+    }
+
     /// A row in words.
     pub(super) fn describe(&self, values: &[Option<String>]) -> String {
         let each = self.columns.iter().zip(values);

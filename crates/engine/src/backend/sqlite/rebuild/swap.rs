@@ -9,7 +9,7 @@ use rusqlite::{Connection as Db, params};
 use super::super::catalog::{self, Entry};
 use super::super::errors::moved;
 use super::super::metadata::{automatic_name, hidden_entry, shown_index};
-use super::super::{edit, guards, texts};
+use super::super::{edit, texts};
 use super::shadow::automatic_number;
 use crate::Result;
 
@@ -62,8 +62,6 @@ impl Swap<'_> {
         } else if let Some(number) = automatic_number(self.incoming, &entry.name) {
             shown.name = automatic_name(&format!("_{number}"), self.table);
             shown.sql = None;
-        } else if guards::is_guard(entry) {
-            shown.sql = entry.sql.as_deref().and_then(|sql| texts::index_moved(sql, &shown.name, self.table));
         } else if let Some(sql) = &entry.sql {
             shown.name = shown_index(self.incoming, &entry.name);
             shown.sql = self

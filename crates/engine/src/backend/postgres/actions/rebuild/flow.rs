@@ -307,15 +307,9 @@ impl Flow<'_> {
             if logs.is_empty() {
                 return Ok(Vec::new());
             }
-            let name = ident(&self.source.name);
-            session.batch(&format!(
-                "CREATE FUNCTION pg_temp.pql_fits(r {}) RETURNS boolean LANGUAGE plpgsql AS $pql$ BEGIN \
-                 RETURN (SELECT {fits} FROM (SELECT r.*) AS {name}); \
-                 EXCEPTION WHEN OTHERS THEN RETURN false; END $pql$",
-                object(self.source)
-            ))?;
+            let misfit = examine::misfit(session, self.source, &fits)?;
             let of = if all { "true".to_owned() } else { self.is_logged(&logs) };
-            self.named(session, &format!("{of} AND NOT pg_temp.pql_fits({name}.*)"))
+            self.named(session, &format!("{of} AND {misfit}"))
         })
     }
 

@@ -257,11 +257,8 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, current: &str) -> R
             ),
             &[],
         )?;
-        let words = |row: Vec<crate::Value>| {
-            let mut values: Vec<Option<String>> = row.into_iter().map(catalog::text).collect();
-            let value = values.pop().flatten().unwrap_or_else(|| "NULL".to_owned());
-            format!("{} ({shown} is {value})", key.describe(&values))
-        };
+        let words =
+            |row: Vec<crate::Value>| key.describe_with(row.into_iter().map(catalog::text).collect(), &shown);
         found.rows.into_iter().map(words).collect()
     } else {
         Vec::new()
