@@ -99,3 +99,51 @@ fn rows_keep_their_numbers_as_long_as_those_are_remembered() {
         );
     }
 }
+
+/// What a text dump does to the numbers, and VACUUM would but for the guards.
+fn renumber(world: &World) {
+    let db = world.db();
+    let guards = "SELECT group_concat('DROP INDEX \"' || name || '\";', '') FROM sqlite_schema WHERE name LIKE '_pql_guard%'";
+    let drop: String = db.query_row(guards, [], |row| row.get(0)).expect("guards");
+    db.execute_batch(&drop).expect("no guards");
+    db.execute_batch("VACUUM").expect("room");
+}
+
+#[test]
+fn numbers_that_a_restored_database_has_not_kept_stop_the_rollback() {
+    for operation in ["CHANGE COLUMN t.a TYPE TEXT", "SET NOT NULL t.u BACKFILL 'none'"] {
+        let mut world = World::new(
+            "CREATE TABLE t (n INTEGER, a INT, u TEXT);
+             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300)
+             INSERT INTO t SELECT i, i * 2, CASE WHEN i % 5 THEN 'u' || i END FROM c;
+             DELETE FROM t WHERE n < 50;",
+        );
+        let mut options = ApplyOptions::default();
+        options.run.max_stall = Duration::from_nanos(1);
+        options.allow_destructive = true;
+        let id = world.generate(operation);
+        world.engine.apply(id, &options, &mut pql_engine::Silent).expect(operation);
+        renumber(&world);
+        world
+            .db()
+            .execute_batch("DELETE FROM t WHERE n = 60; INSERT INTO t VALUES (900, 7, 'since')")
+            .expect("writes");
+        let written = rows(&world, "SELECT * FROM t ORDER BY n");
+        let error = world
+            .engine
+            .rollback(RollbackTarget::Last(1), &options, &mut pql_engine::Silent)
+            .expect_err(operation);
+        assert_eq!(error.code(), pql_engine::codes::RENUMBERED, "{operation}: {error}");
+        assert_eq!(rows(&world, "SELECT * FROM t ORDER BY n"), written, "{operation}");
+        assert_eq!(world.engine.info(id).expect(operation).status, pql_schema::MigrationStatus::Applied);
+        // What comes after the restore has numbers that are right.
+        let next = world.generate("CHANGE COLUMN t.n TYPE TEXT");
+        world.engine.apply(next, &options, &mut pql_engine::Silent).expect(operation);
+        world.db().execute_batch("INSERT INTO t VALUES ('901', 7, 'later')").expect("writes");
+        world.engine.rollback(RollbackTarget::Last(1), &options, &mut pql_engine::Silent).expect(operation);
+        assert_eq!(rows(&world, "SELECT count(*) FROM t WHERE n >= 900"), ["Integer(2)"], "{operation}");
+        world.engine.purge(Some(id), None, &options, &mut pql_engine::Silent).expect(operation);
+        let left = "SELECT name FROM sqlite_schema WHERE name LIKE '%witness%' OR name LIKE '%guard%'";
+        assert_eq!(rows(&world, left), Vec::<String>::new(), "{operation}");
+    }
+}

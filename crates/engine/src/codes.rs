@@ -172,6 +172,11 @@ codes! {
     PERMISSION = "PQL0453", "The role may not do that.",
         "PQL works with the rights of the role it connects as. To change a table that role must own it (or be a member \
          of the role that does); for PQL's own schema _pql it needs CREATE on the database. Nothing was changed.";
+    RENUMBERED = "PQL0454", "Rows have other numbers than before.",
+        "Rows of a SQLite table without a key of its own are remembered by the numbers that SQLite gives them. A text \
+         dump leaves those out, so a database that was restored from one numbers them anew, and what was remembered \
+         would be taken for that of other rows. The rows themselves are all right. MIGRATE PURGE gives up the way back; \
+         copies made by .backup, VACUUM INTO or .dump --preserve-rowids keep it.";
     INJECTED = "PQL0499", "A failure that a test asked for.",
         "Raised only by programs built with the feature `testing` and told to fail by PQL_FAULT.";
 }

@@ -15,8 +15,7 @@ use super::following::MOVED;
 use super::keys::{Key, Range, log_column};
 use super::run::Run;
 use super::walk::{Walk, culprit};
-use super::{capture, record};
-use super::{errors, failing};
+use super::{capture, errors, failing, record, witness};
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -25,6 +24,9 @@ use crate::{Error, Result};
 pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
     let table = &backfill.table.name;
     let key = Key::resolved(run.db, table, &backfill.key)?;
+    if let Some(capture) = &backfill.capture {
+        witness::check(run.db, table, &capture.log.name)?;
+    }
     let mut walk = Walk::start(run.reader, run.step, table, &key)?;
     let work = Work { backfill, key: &key };
     if run.step.cursor().is_none()

@@ -12,7 +12,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::Cell;
 use super::keys::{self, Key, qualified};
 use super::retained::{self, Kind, Memory};
-use super::{catalog, following, guards, model, moves, rates, replacing};
+use super::{catalog, following, guards, model, moves, rates, replacing, witness};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -28,6 +28,7 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
     for sql in triggers(db, capture, table, &key)? {
         db.execute_batch(&sql)?;
     }
+    witness::note(db, table, log)?;
     let memory = Memory {
         owner: Some(table.clone()),
         sql: parent.map(str::to_owned),
@@ -41,6 +42,7 @@ pub(super) fn start(db: &Db, capture: &Capture, kind: Kind, parent: Option<&str>
 pub(super) fn stop(db: &Db, capture: &Capture) -> Result<()> {
     let log = &capture.log.name;
     drop_triggers(db, log)?;
+    witness::forget(db, log)?;
     for table in [log, &moves::table(log), &moves::newcomers(log)] {
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
     }

@@ -11,7 +11,7 @@ use rusqlite::Connection as Db;
 use super::checks::{Among, Subject};
 use super::keys::Key;
 use super::redefine::new_demands;
-use super::{catalog, model};
+use super::{catalog, model, rebuild, witness};
 use crate::error::codes;
 use crate::{Error, Result};
 
@@ -26,6 +26,10 @@ pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
         }
         Action::UnhideColumn { before, after, .. } => examine(db, plan, before, &new_demands(before, after)),
         Action::UnhideIndex { index, .. } => unique(db, plan, index),
+        Action::RevertBackfill(backfill) => match &backfill.record {
+            Some(record) => witness::check(db, &backfill.table.name, &record.name),
+            None => Ok(()),
+        },
         Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
             Some(rebuild) => turned_back(db, rebuild),
             None => Ok(()),
@@ -89,6 +93,7 @@ fn unique(db: &Db, plan: &Plan, index: &Index) -> Result<()> {
 fn turned_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.after.name.name;
     let log = &rebuild.reverse.log.name;
+    rebuild::check_numbers(db, rebuild)?;
     if !catalog::has_table(db, table)? || !catalog::has_table(db, log)? {
         return Ok(());
     }

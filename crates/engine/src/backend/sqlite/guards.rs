@@ -25,11 +25,16 @@ pub(super) fn set(db: &Db, table: &str, owner: &str) -> Result<()> {
 
 /// The statement of [`set`]; `None` where VACUUM leaves the rows their numbers.
 pub(super) fn statement(db: &Db, table: &str, owner: &str) -> Result<Option<String>> {
-    let numbered = matches!(keys::of_table(db, table)?, RowKey::Rowid(_));
-    if !numbered || keys::integer_key(db, table)?.is_some() {
+    if !is_needed(db, table)? {
         return Ok(None);
     }
     Ok(Some(format!("CREATE INDEX {} ON {} (1) WHERE 0", ident(&name(owner)), ident(table))))
+}
+
+/// Whether the rows of the table are told apart by numbers that are no column of theirs.
+pub(super) fn is_needed(db: &Db, table: &str) -> Result<bool> {
+    let numbered = matches!(keys::of_table(db, table)?, RowKey::Rowid(_));
+    Ok(numbered && keys::integer_key(db, table)?.is_none())
 }
 
 /// Takes it away.

@@ -53,6 +53,7 @@ mod validate;
 mod vector;
 mod virtuals;
 mod walk;
+mod witness;
 
 use std::path::{Path, PathBuf};
 

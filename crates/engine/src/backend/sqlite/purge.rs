@@ -7,7 +7,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::keys::{self, Key, Range};
 use super::retained::{self, Kind};
 use super::run::Run;
-use super::{capture, catalog, guards, index_build, metadata, rates, rebuild};
+use super::{capture, catalog, guards, index_build, metadata, rates, rebuild, witness};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -24,6 +24,7 @@ pub(super) fn drop_hidden(run: &mut Run<'_>, table: &str) -> Result<()> {
     run.write(|db| {
         db.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", ident(table)))?;
         guards::lift(db, table)?;
+        witness::forget(db, table)?;
         retained::forget_named(db, Kind::Garbage, table)?;
         for memory in retained::owned(db, Kind::Trigger, table)? {
             retained::forget(db, memory.id)?;

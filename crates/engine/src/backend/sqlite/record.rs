@@ -8,7 +8,7 @@ use rusqlite::{Connection as Db, params_from_iter};
 use super::cell::{self, Cell};
 use super::keys::{Key, log_column};
 use super::run::Run;
-use super::{capture, catalog, guards, purge};
+use super::{capture, catalog, guards, purge, witness};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -21,7 +21,8 @@ pub(super) fn create(db: &Db, backfill: &Backfill, record: &str, key: &Key) -> R
         values.join(", "),
         key.log_definition()
     ))?;
-    guards::set(db, &backfill.table.name, record)
+    guards::set(db, &backfill.table.name, record)?;
+    witness::note(db, &backfill.table.name, record)
 }
 
 /// Runs an update and records what it changed.
@@ -63,6 +64,7 @@ pub(super) fn revert(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
         return run.finish();
     }
     let table = &backfill.table.name;
+    witness::check(run.db, table, &record.name)?;
     let key = Key::resolved(run.db, table, &backfill.key)?;
     let (update, forget) = statements(backfill, &key);
     let select = format!("SELECT * FROM main.{} LIMIT ", ident(&record.name));

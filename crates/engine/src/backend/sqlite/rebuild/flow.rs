@@ -12,7 +12,7 @@ use super::super::cell::{self, Cell};
 use super::super::keys::{Key, Range, log_column};
 use super::super::redefine::rowid_column;
 use super::super::report::{NAMED, Rows};
-use super::super::{errors, moves};
+use super::super::{errors, moves, witness};
 use super::pairs::{Tie, equal, tie};
 use super::restore::{Kept, Restore};
 use crate::error::codes;
@@ -48,6 +48,7 @@ pub(super) struct Flow<'a> {
 
 /// From the original to the shadow.
 pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
+    witness::check(db, &rebuild.before.name.name, &rebuild.forward.log.name)?;
     let source_key = Key::resolved(db, &rebuild.before.name.name, &rebuild.forward.key)?;
     let target_key = Key::resolved(db, &rebuild.shadow.name, &rebuild.reverse.key)?;
     let tie = tie(

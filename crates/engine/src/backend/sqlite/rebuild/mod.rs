@@ -35,7 +35,9 @@ use super::redefine::means;
 use super::retained::{self, Kind, Memory};
 use super::run::Run;
 use super::walk::Walk;
-use super::{capture, catalog, edit, errors, foreign, guards, index_build, keys, model, purge, rates, texts};
+use super::{
+    capture, catalog, edit, errors, foreign, guards, index_build, keys, model, purge, rates, texts, witness,
+};
 use crate::Result;
 use crate::backend::Progress;
 
@@ -241,6 +243,7 @@ pub(super) fn abandon(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 pub(super) fn unswap(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     let rebuild = &without_purged(run.db, rebuild)?;
     let log = &rebuild.reverse.log.name;
+    check_numbers(run.db, rebuild)?;
     let flow = flow::backward(run.db, rebuild)?;
     if matches!(flow.tie, Tie::Pairs(_)) && capture::pending(run.db, log, 1)? > 0 {
         run.write(|db| {
@@ -287,6 +290,12 @@ fn without_purged(db: &Db, rebuild: &Rebuild) -> Result<Rebuild> {
     left.mapping.retain(|map| !gone.contains(&map.column));
     left.mapping_back.retain(|map| !gone.contains(&map.column));
     Ok(left)
+}
+
+/// What is remembered of the rows on both sides of the swap is still about them.
+pub(super) fn check_numbers(db: &Db, rebuild: &Rebuild) -> Result<()> {
+    witness::check(db, &rebuild.after.name.name, &rebuild.reverse.log.name)?;
+    witness::check(db, &rebuild.after.name.name, &rebuild.retained.name)
 }
 
 /// Whether the swap is in effect.
@@ -355,13 +364,15 @@ fn exchange(db: &Db, rebuild: &Rebuild) -> Result<()> {
 fn exchange_and_keep(db: &Db, rebuild: &Rebuild) -> Result<()> {
     exchange(db, rebuild)?;
     retained::change_owner(db, &rebuild.after.name.name, &rebuild.retained.name)?;
-    guards::set(db, &rebuild.retained.name, &rebuild.retained.name)
+    guards::set(db, &rebuild.retained.name, &rebuild.retained.name)?;
+    witness::note(db, &rebuild.retained.name, &rebuild.retained.name)
 }
 
 fn exchange_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
     let table = &rebuild.before.name.name;
     let retained = &rebuild.retained.name;
     guards::lift(db, retained)?;
+    witness::forget(db, retained)?;
     let kept = catalog::find(db, "table", retained)?.and_then(|entry| entry.sql).unwrap_or_default();
     // A hidden table has no foreign keys: which they were, the plan tells.
     let original = known_text(db, table, |sql| {
