@@ -14,6 +14,7 @@ mod error;
 mod estimate;
 mod explain;
 mod exprs;
+mod free_names;
 pub mod lower;
 mod names;
 pub mod plan;
@@ -29,6 +30,7 @@ pub use column_swap::{ColumnSwap, ConstraintTwin, IndexTwin};
 pub use error::PlanError;
 pub use explain::{PlanRow, explain};
 pub use exprs::substitute;
+pub use free_names::name_keys;
 pub use names::{PREFIX as HIDDEN_PREFIX, SCHEMA as HIDDEN_SCHEMA};
 pub use plan::{
     Action, Backfill, Capture, Check, ColumnMapping, Estimate, Hazard, IndexBuild, Lock, Phase, Plan,

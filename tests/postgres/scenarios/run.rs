@@ -73,7 +73,8 @@ impl Run<'_> {
     /// The schema that the statement asks for; none where that cannot be said.
     pub(crate) fn target(&mut self, case: &Case) -> Option<Schema> {
         let mut target = self.engine.schema().unwrap();
-        let ops = self.operations(case);
+        let mut ops = self.operations(case);
+        pql_planner::name_keys(&target, &mut ops);
         if ops.iter().any(|op| matches!(op, MigrationOp::Execute { .. })) {
             return None;
         }

@@ -22,7 +22,7 @@ impl Engine {
     /// The same, with attributes of the caller's that are kept with the migration.
     pub fn generate_with(
         &mut self,
-        operations: Vec<MigrationOp>,
+        mut operations: Vec<MigrationOp>,
         name: Option<&str>,
         attributes: Option<serde_json::Value>,
     ) -> Result<Migration> {
@@ -32,6 +32,7 @@ impl Engine {
         }
         let id = MigrationId(Uuid::now_v7());
         let schema = self.backend.introspect()?;
+        pql_planner::name_keys(&schema, &mut operations);
         let options = ApplyOptions::default();
         let planned =
             planning::make(self.backend.as_mut(), &schema, &operations, &options, &planning::tag(id, 1))?;

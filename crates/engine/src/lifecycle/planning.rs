@@ -34,7 +34,7 @@ pub(super) fn make(
     if backend.capabilities().dialect == Dialect::Postgres {
         // There what is expected is compared with names, keys and texts as the database says them.
         backend.normalise(schema, &mut after)?;
-        normalise_postgres(&mut after, Some(schema));
+        normalise_postgres(&mut after, Some(&kept(schema, ops)));
     }
     let mut tables: Vec<ObjectName> = ops.iter().flat_map(|op| op.tables(schema)).collect();
     tables.sort();
@@ -52,6 +52,19 @@ pub(super) fn make(
     let expected = Delta::between(schema, &after);
     let base = schema.part(&names(&plan, &expected));
     Ok(Planned { plan, base, expected })
+}
+
+/// The schema without the tables that give their names up to others.
+fn kept(schema: &Schema, ops: &[MigrationOp]) -> Schema {
+    let mut kept = schema.clone();
+    for op in ops {
+        if let MigrationOp::CreateTable { table: pql_schema::Table { name, .. } }
+        | MigrationOp::RenameTable { to: name, .. } = op
+        {
+            kept.tables.remove(name);
+        }
+    }
+    kept
 }
 
 /// Refuses expressions that name columns which their tables do not have at that point.
