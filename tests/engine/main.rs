@@ -15,6 +15,7 @@ mod later;
 mod lifecycle;
 mod meanwhile;
 mod random;
+mod stacked;
 mod support;
 mod traps;
 mod vacuum;

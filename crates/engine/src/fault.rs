@@ -208,6 +208,10 @@ impl Backend for FaultyBackend {
         self.inner.introspect_part(names)
     }
 
+    fn exists(&mut self, name: &ObjectName) -> Result<bool> {
+        self.inner.exists(name)
+    }
+
     fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {
         self.inner.normalise(current, target)
     }

@@ -43,6 +43,12 @@ pub trait Backend: Send {
         self.introspect()
     }
 
+    /// Whether there is a table or view of that name.
+    fn exists(&mut self, name: &ObjectName) -> Result<bool> {
+        let there = self.introspect_part(std::slice::from_ref(name))?;
+        Ok(there.table(name).is_some() || there.view(name).is_some())
+    }
+
     /// Brings the definitions of a wanted schema that differ from the current one to the form in which the database
     /// would give them back, where only the database knows that form.
     fn normalise(&mut self, current: &Schema, target: &mut Schema) -> Result<()> {

@@ -54,10 +54,12 @@ fn between(base: &Schema, made: &Schema, now: &Schema) -> Differences {
 /// name only. A table that is gone has taken everything along.
 pub(super) fn none_elsewhere(backend: &mut dyn Backend, stored: &StoredPlan) -> Result<()> {
     let made = made(stored);
-    let both: Vec<ObjectName> =
-        stored.base.tables.keys().filter(|name| made.tables.contains_key(name)).cloned().collect();
-    let there = backend.introspect_part(&both)?;
-    let missing: Vec<&ObjectName> = both.iter().filter(|name| there.table(name).is_none()).collect();
+    let mut missing = Vec::new();
+    for name in stored.base.tables.keys().filter(|name| made.tables.contains_key(name)) {
+        if !backend.exists(name)? {
+            missing.push(name);
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }

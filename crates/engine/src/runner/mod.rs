@@ -288,9 +288,8 @@ impl<'r> Runner<'r> {
         let Some(table) = gone::table(plan, unit.action(plan)).filter(|table| !gone::is_hidden(table)) else {
             return Ok(false);
         };
-        let there = self.backend.introspect_part(std::slice::from_ref(table))?;
         // An index may be a materialised view's.
-        Ok(there.table(table).is_none() && there.view(table).is_none())
+        Ok(!self.backend.exists(table)?)
     }
 
     fn forget(&mut self, step: usize) -> Result<()> {

@@ -104,6 +104,11 @@ impl Backend for Postgres {
         transact(&mut self.session, &settings, |session| introspect::part(session, names))
     }
 
+    fn exists(&mut self, name: &ObjectName) -> Result<bool> {
+        let settings = Settings { snapshot: true, ..Settings::default() };
+        transact(&mut self.session, &settings, |session| actions::has_relation(session, name))
+    }
+
     fn statistics(&mut self, tables: &[ObjectName]) -> Result<Statistics> {
         let capabilities = &self.capabilities;
         let settings = Settings { snapshot: true, ..Settings::default() };

@@ -140,29 +140,43 @@ pub(super) fn column_renamed(db: &Db, table: &str, from: &str, to: &str) -> Resu
     Ok(())
 }
 
+/// The captures of a table, but one, that are told of what happens to its rows.
+pub(super) fn watching(db: &Db, table: &str, but: Option<&str>) -> Result<Vec<Capture>> {
+    let mut found = running(db)?;
+    found.retain(|(memory, capture)| {
+        let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
+        // A log that follows is about one column that none but its own batches writes.
+        here && !capture.follows && !but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name))
+    });
+    Ok(found.into_iter().map(|(_, capture)| capture).collect())
+}
+
 /// Adds the keys of rows that a batch of ours is changing (triggers are off then) to every capture of the table but
 /// one. The condition is over the table, by its own name.
 pub(super) fn note(db: &Db, table: &str, but: Option<&str>, condition: &str, params: &[Cell]) -> Result<()> {
-    for (memory, capture) in running(db)? {
-        let here = memory.owner.as_deref().is_some_and(|owner| owner.eq_ignore_ascii_case(table));
-        // A log that follows is about one column that none but its own batches writes.
-        if !here || capture.follows || but.is_some_and(|log| log.eq_ignore_ascii_case(&memory.name)) {
-            continue;
-        }
-        let key = Key::resolved(db, table, &capture.key)?;
-        let log = ident(&memory.name);
-        let of = ident(table);
-        let present: Vec<String> =
-            key.names().map(|name| format!("{} IS NOT NULL", qualified(&of, name))).collect();
-        let sql = format!(
-            "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{of} WHERE ({condition}) AND {} \
-             AND NOT EXISTS (SELECT 1 FROM main.{log} AS _pql_l WHERE {})",
-            key.columns(&of),
-            present.join(" AND "),
-            key.is_logged(&of, "_pql_l"),
-        );
-        db.prepare_cached(&sql)?.execute(params_from_iter(params))?;
-    }
+    watching(db, table, but)?.iter().try_for_each(|capture| log_rows(db, table, capture, condition, params))
+}
+
+/// The same for one capture.
+pub(super) fn log_rows(
+    db: &Db,
+    table: &str,
+    capture: &Capture,
+    condition: &str,
+    params: &[Cell],
+) -> Result<()> {
+    let key = Key::resolved(db, table, &capture.key)?;
+    let (log, of) = (ident(&capture.log.name), ident(table));
+    let present: Vec<String> =
+        key.names().map(|name| format!("{} IS NOT NULL", qualified(&of, name))).collect();
+    let sql = format!(
+        "INSERT INTO main.{log} SELECT DISTINCT {} FROM main.{of} WHERE ({condition}) AND {} \
+         AND NOT EXISTS (SELECT 1 FROM main.{log} AS _pql_l WHERE {})",
+        key.columns(&of),
+        present.join(" AND "),
+        key.is_logged(&of, "_pql_l"),
+    );
+    db.prepare_cached(&sql)?.execute(params_from_iter(params))?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod catalog;
 mod cell;
 mod checks;
 mod connect;
+mod converge;
 mod duplicates;
 mod edit;
 mod errors;
@@ -196,6 +197,11 @@ impl Backend for Sqlite {
 
     fn introspect(&mut self) -> Result<Schema> {
         introspect::schema(&self.writer.0, &mut self.models)
+    }
+
+    fn exists(&mut self, name: &ObjectName) -> Result<bool> {
+        let db = &self.writer.0;
+        Ok(catalog::has_table(db, &name.name)? || catalog::find(db, "view", &name.name)?.is_some())
     }
 
     fn unknown_columns(&mut self, exprs: &[(Table, Expr)]) -> Result<Vec<(usize, String)>> {

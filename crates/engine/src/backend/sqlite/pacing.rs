@@ -27,6 +27,9 @@ const MET: Duration = Duration::from_micros(150);
 /// With more than this share of such attempts there is more than one writer, or a busy one.
 const CROWD: f64 = 0.08;
 
+/// The longest that a batch holds the lock where the usual length does not do.
+const PRESSED: Duration = Duration::from_millis(20);
+
 /// The weight of one attempt in that share.
 const WEIGHT: f64 = 0.02;
 
@@ -48,6 +51,8 @@ pub(super) struct Pacer {
     throttle: f64,
     /// The share of attempts to take the lock that met another writer, of late.
     met: f64,
+    /// How many times longer than usual a batch may hold the lock.
+    pressure: f64,
 }
 
 impl Pacer {
@@ -60,6 +65,7 @@ impl Pacer {
             target,
             throttle: options.throttle.clamp(0.0, 0.95),
             met: CROWD,
+            pressure: 1.0,
         }
     }
 
@@ -71,7 +77,18 @@ impl Pacer {
 
     /// How long the next batch should hold the lock.
     fn hold(&self) -> Duration {
-        if self.met < CROWD { self.target.mul_f64(ALONE) } else { self.target }
+        let usual = if self.met < CROWD { self.target.mul_f64(ALONE) } else { self.target };
+        usual.max(usual.mul_f64(self.pressure).min(PRESSED))
+    }
+
+    /// Longer batches from now on: in those of this length the work does not come to an end.
+    pub(super) fn press(&mut self) {
+        self.pressure = (self.pressure * 2.0).min(1_000.0);
+    }
+
+    /// Batches of the usual length again.
+    pub(super) fn release(&mut self) {
+        self.pressure = 1.0;
     }
 
     /// Rows for the next batch.
@@ -141,6 +158,18 @@ mod tests {
             pacer.learn(pacer.rows(), work, Duration::from_millis(15));
         }
         assert!((6_000..=8_000).contains(&pacer.rows()), "{}", pacer.rows());
+    }
+
+    #[test]
+    fn pressure_lengthens_batches_up_to_a_limit() {
+        let mut pacer = Pacer::new(&RunOptions::default());
+        assert_eq!(pacer.hold(), Duration::from_millis(1));
+        pacer.press();
+        assert_eq!(pacer.hold(), Duration::from_millis(2));
+        (0..20).for_each(|_| pacer.press());
+        assert_eq!(pacer.hold(), PRESSED);
+        pacer.release();
+        assert_eq!(pacer.hold(), Duration::from_millis(1));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn regclass(name: &ObjectName) -> String {
 }
 
 /// Whether there is such a relation.
-pub(super) fn has_relation(session: &mut Session, name: &ObjectName) -> Result<bool> {
+pub(in super::super) fn has_relation(session: &mut Session, name: &ObjectName) -> Result<bool> {
     is_true(session, &format!("SELECT {} IS NOT NULL", regclass(name)))
 }
 

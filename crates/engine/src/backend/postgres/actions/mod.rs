@@ -40,6 +40,7 @@ use super::run::Run;
 use crate::error::codes;
 use crate::{Error, Result};
 
+pub(super) use catalog::has_relation;
 pub(super) use fits::fits;
 pub(super) use followers::silenced;
 pub(super) use hidden::forget;

@@ -5,15 +5,11 @@ use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
 use super::super::run::{Batch, Run};
-use super::super::validate::FEW;
-use super::super::{capture, cell, guards, replacing};
+use super::super::{cell, converge, guards, replacing};
 use super::job::{Job, Row};
 use super::layout::{list, place_names};
 use crate::Result;
 use crate::backend::Progress;
-
-/// A writer that logs faster than this many passes can drain is met under the lock in the end.
-const PASSES: usize = 200;
 
 /// The statements that create the log and its triggers. It has no constraint that could fail.
 pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String>> {
@@ -68,17 +64,21 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
 
 /// Drains in paced batches until little is left.
 pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<()> {
-    for _ in 0..PASSES {
-        if capture::pending(run.db, log, FEW + 1)? <= FEW {
-            return Ok(());
+    converge::until_few(run, log, |run, logged| {
+        let mut done = 0;
+        while done < logged {
+            let rows = run.batch();
+            let mended = run.write_rows(|db| {
+                let mended = batch(db, job, log, rows)?.mended;
+                Ok(Batch { value: mended, rows: mended, progress: Progress::default() })
+            })?;
+            if mended == 0 {
+                break;
+            }
+            done += mended;
         }
-        let rows = run.batch();
-        run.write_rows(|db| {
-            let mended = batch(db, job, log, rows)?.mended;
-            Ok(Batch { value: (), rows: mended, progress: Progress::default() })
-        })?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Drains everything, inside a transaction in which nobody adds to the log.

@@ -6,17 +6,14 @@ use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
 use super::super::cell::Cell;
+use super::super::converge;
 use super::super::keys::Range;
 use super::super::report::Rows;
 use super::super::run::{Batch, Run};
-use super::super::{capture, validate::FEW};
 use super::flow::{Flow, Placed};
 use super::together;
 use crate::Result;
 use crate::backend::Progress;
-
-/// A writer that logs faster than this many passes can drain is met under the lock in the end.
-const PASSES: usize = 50;
 
 /// Drains in paced batches until few keys are left.
 pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
@@ -24,17 +21,14 @@ pub(super) fn until_few(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<()> {
         let rows = run.batch();
         run.write(|db| Ok((flow.follow_moves(db, rows)?, Progress::default())))?;
     }
-    for _ in 0..PASSES {
-        if capture::pending(run.db, flow.log, FEW + 1)? <= FEW {
-            return Ok(());
-        }
-        if pass(run, flow)? > 0 && flow.restore.is_empty() {
+    converge::until_few(run, flow.log, |run, _| {
+        if pass(run, flow)? > 0 && flow.restore.is_empty() && flow.watchers.is_empty() {
             // Rows are in each other's way: first all of the target's that are out of date go, then they come again.
             clear(run, flow)?;
             pass(run, flow)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Drains everything, inside a transaction in which nobody adds to the log.
@@ -46,10 +40,16 @@ pub(super) fn rest(db: &Db, flow: &Flow<'_>) -> Result<()> {
     }
     flow.follow_moves(db, u64::MAX)?;
     let mut bad = Rows::default();
-    let kept = keys.iter().map(|key| flow.remove(db, key)).collect::<Result<Vec<_>>>()?;
+    let stay = keys.iter().map(|key| flow.stays(db, key)).collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for (key, stays) in keys.iter().zip(stay) {
+        flow.tell(db, key, stays)?;
+        rows.push((key, flow.remove(db, key)?, stays));
+    }
     // Rows that have been there go first: one that is new may be given any number that is free.
-    let (known, new): (Vec<_>, Vec<_>) = keys.iter().zip(&kept).partition(|(_, kept)| kept.is_some());
-    for (key, kept) in known.into_iter().chain(new) {
+    let (known, new): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, kept, _)| kept.is_some());
+    for (key, kept, stays) in known.into_iter().chain(new) {
+        flow.watch(db, *stays)?;
         if flow.place(db, key, kept.as_ref(), &mut bad)? == Placed::InTheWay {
             return Err(flow.refuse_duplicate(key));
         }
@@ -81,6 +81,8 @@ fn pass(run: &mut Run<'_>, flow: &Flow<'_>) -> Result<u64> {
             let (start, mut done) = (Instant::now(), 0);
             for key in &keys {
                 db.prepare_cached("SAVEPOINT row")?.execute([])?;
+                let stays = flow.stays(db, key)?;
+                flow.tell(db, key, stays)?;
                 let kept = flow.remove(db, key)?;
                 match flow.place(db, key, kept.as_ref(), &mut bad)? {
                     Placed::Done => flow.strike(db, key)?,

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use pql_planner::text::ident;
-use pql_planner::{ColumnMapping, Rebuild, RowKey};
+use pql_planner::{Capture, ColumnMapping, Rebuild, RowKey};
 use pql_schema::Table;
 use rusqlite::{Connection as Db, OptionalExtension, params_from_iter};
 
@@ -12,7 +12,7 @@ use super::super::cell::{self, Cell};
 use super::super::keys::{Key, Range, log_column};
 use super::super::redefine::rowid_column;
 use super::super::report::{NAMED, Rows};
-use super::super::{errors, moves, witness};
+use super::super::{capture, errors, moves, witness};
 use super::pairs::{Tie, equal, tie};
 use super::restore::{Kept, Restore};
 use crate::error::codes;
@@ -44,6 +44,8 @@ pub(super) struct Flow<'a> {
     pub(super) target_is_rowid: bool,
     /// Rows are told apart by their rowids on both sides.
     pub(super) by_rowid: bool,
+    /// The captures of older migrations on the target.
+    pub(super) watchers: Vec<Capture>,
 }
 
 /// From the original to the shadow.
@@ -72,6 +74,7 @@ pub(super) fn forward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         numbered: numbered(&rebuild.after),
         target_is_rowid: !rebuild.after.options.without_rowid,
         by_rowid: by_rowid(rebuild),
+        watchers: Vec::new(),
     })
 }
 
@@ -114,6 +117,7 @@ pub(super) fn backward<'a>(db: &Db, rebuild: &'a Rebuild) -> Result<Flow<'a>> {
         numbered: numbered(&rebuild.before),
         target_is_rowid: !rebuild.before.options.without_rowid,
         by_rowid: by_rowid(rebuild),
+        watchers: capture::watching(db, &rebuild.retained.name, None)?,
     })
 }
 
@@ -270,6 +274,7 @@ impl Flow<'_> {
             return Ok(());
         }
         let log = self.log;
+        self.watch(db, false)?;
         if let Tie::Pairs(pairs) = &self.tie {
             return self.follow_in_pairs(db, pairs, limit);
         }
@@ -279,7 +284,8 @@ impl Flow<'_> {
 
     /// Whether any are to be followed.
     pub(super) fn has_moves(&self, db: &Db) -> Result<bool> {
-        Ok(!self.restore.is_empty() && moves::any(db, self.log)?)
+        let known = !self.restore.is_empty() || !self.watchers.is_empty();
+        Ok(known && moves::any(db, self.log)?)
     }
 
     /// Removes the target's row of a key of the source; gives what it had that may come back.

@@ -17,6 +17,7 @@ mod swap;
 mod together;
 mod untold;
 mod verify;
+mod watched;
 
 use std::collections::BTreeMap;
 
