@@ -14,6 +14,7 @@ use super::catalog;
 use super::cell::{self, Cell};
 use super::keys::{Key, log_column};
 use crate::Result;
+use crate::error::codes;
 
 /// Moves that are looked up at a time.
 const AT_ONCE: usize = 500;
@@ -137,6 +138,14 @@ pub(super) struct Tied<'a> {
     pub(super) columns: &'a [String],
 }
 
+/// A row that waits for its key to become free.
+enum Aside {
+    /// Under another key, from which it moves on.
+    Under(Move),
+    /// Out of the table: its key, and its other values.
+    Out(Vec<Cell>, Vec<Cell>),
+}
+
 /// The key of a row now, and when the log was started.
 struct Move {
     now: Vec<Cell>,
@@ -149,7 +158,7 @@ impl Copy<'_> {
     /// Gives rows of the copy the keys that they have now, and forgets that they moved: about so many of them. What
     /// stands under such a key and did not move itself is gone from the table, and goes here too.
     pub(super) fn follow(&self, limit: u64) -> Result<()> {
-        let mut aside: Option<(Vec<Cell>, Vec<Cell>)> = None;
+        let mut aside: Option<Aside> = None;
         let mut done = 0;
         while done < limit || aside.is_some() {
             // One whose new key is free goes there, and leaves its own free for another.
@@ -166,13 +175,21 @@ impl Copy<'_> {
                 continue;
             }
             // All who are left stand in circles: one steps out of its own until the others have gone on.
-            if let Some((now, values)) = aside.take() {
-                self.put(&now, &values)?;
-                continue;
+            match aside.take() {
+                Some(Aside::Under(row)) => {
+                    self.remove(&row.now)?;
+                    self.rekey(&row)?;
+                    continue;
+                }
+                Some(Aside::Out(now, values)) => {
+                    self.put(&now, &values)?;
+                    continue;
+                }
+                None => {}
             }
             let Some(row) = self.moves(false)?.into_iter().next() else { break };
-            aside = self.take(&row.then)?.map(|values| (row.now.clone(), values));
             self.forget(&row.now)?;
+            aside = self.step_aside(row)?;
         }
         Ok(())
     }
@@ -247,6 +264,41 @@ impl Copy<'_> {
         );
         self.db.prepare_cached(&sql)?.execute(params_from_iter(row.then.iter().chain(&row.now)))?;
         Ok(())
+    }
+
+    /// Takes a row out of its key: to one that no row has, or else out of the table, which whoever watches that would take
+    /// for its end.
+    fn step_aside(&self, row: Move) -> Result<Option<Aside>> {
+        if let Some(free) = self.free_key(&row.then)? {
+            let step = Move { now: free.clone(), then: row.then.clone(), stays: false };
+            match self.rekey(&step) {
+                Ok(()) => return Ok(Some(Aside::Under(Move { then: free, ..row }))),
+                // The table does not take such a key.
+                Err(error) if error.code() == codes::CONSTRAINT => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.take(&row.then)?.map(|values| Aside::Out(row.now, values)))
+    }
+
+    /// A key like that one which hardly any row has; none where there is nothing to make one of.
+    fn free_key(&self, like: &[Cell]) -> Result<Option<Vec<Cell>>> {
+        let mut free = like.to_vec();
+        for (cell, name) in free.iter_mut().zip(self.key.names()) {
+            match cell {
+                Cell::Integer(number) => {
+                    let sql = format!("SELECT min({}) FROM main.{}", ident(name), ident(self.table));
+                    let least = self.db.query_row(&sql, [], |row| row.get_ref(0).map(Cell::read))?;
+                    let Cell::Integer(least) = least else { return Ok(None) };
+                    let Some(below) = least.checked_sub(1) else { return Ok(None) };
+                    *number = below;
+                }
+                Cell::Text(text) => text.extend(b"\x01aside"),
+                _ => continue,
+            }
+            return Ok(Some(free));
+        }
+        Ok(None)
     }
 
     /// Removes a row and gives its values.
