@@ -92,3 +92,66 @@ fn what_an_older_migration_keeps_survives_the_way_back_of_a_newer_one() {
 fn written(newer: &str) -> String {
     if newer.contains("t.price") { "4.5)".to_owned() } else { "3)".to_owned() }
 }
+
+/// Conversions whose results do not say what they were made of, or do not fit the old type.
+const USING: [(&str, &str, &str); 6] = [
+    ("price REAL", "TEXT USING price || ' EUR'", "1.25"),
+    ("price INTEGER", "INTEGER USING price * 100", "7"),
+    ("price TEXT", "TEXT USING upper(price)", "'abc'"),
+    ("price TEXT", "BLOB USING CAST(price AS BLOB)", "'abc'"),
+    ("price TIMESTAMP", "INTEGER USING strftime('%s', price)", "'2020-01-02 03:04:05.678'"),
+    ("price BOOLEAN", "TEXT USING iif(price, 'yes', 'no')", "1"),
+];
+
+#[test]
+fn what_nobody_has_changed_comes_back_whatever_it_was_made_into() {
+    let mut options = ApplyOptions { allow_destructive: true, ..ApplyOptions::default() };
+    for online in [false, true] {
+        options.run.max_stall = if online { Duration::from_nanos(1) } else { Duration::from_secs(1) };
+        for (column, to, value) in USING {
+            let table = format!(
+                "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, {column});
+                 INSERT INTO t VALUES (1, 'a', {value}), (2, 'b', NULL), (3, 'c', {value}), (4, 'd', {value})"
+            );
+            let mut world = World::new(&table);
+            let plain = rusqlite::Connection::open_in_memory().expect("a database");
+            let writes =
+                "UPDATE t SET s = 'x'; UPDATE t SET id = 40 WHERE id = 4; DELETE FROM t WHERE id = 3";
+            plain.execute_batch(&format!("{table}; {writes}")).expect(to);
+            // Another operation is taken back before, which must not be for nothing.
+            let id = world.generate(&format!("CHANGE COLUMN t.price TYPE {to}, ADD TABLE u (a INTEGER)"));
+            world.engine.apply(id, &options, &mut Silent).expect(to);
+            world.db().execute_batch(writes).expect(to);
+            world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect(to);
+            let rows = |db: &rusqlite::Connection| -> String {
+                let sql = "SELECT group_concat(id || s || quote(price) || typeof(price)) FROM t";
+                db.query_row(sql, [], |row| row.get(0)).expect("rows")
+            };
+            assert_eq!(rows(&world.db()), rows(&plain), "{to}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_found_before_other_operations_are_taken_back() {
+    let options = ApplyOptions { allow_destructive: true, ..ApplyOptions::default() };
+    let mut world = World::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, price REAL); CREATE TABLE u (id INTEGER PRIMARY KEY, a TEXT);
+         INSERT INTO t VALUES (1, 'a', 1.25), (2, 'b', 2);",
+    );
+    let id = world.generate(
+        "CHANGE COLUMN t.price TYPE TEXT USING price || ' EUR', RENAME COLUMN u.a TO a2, ADD COLUMN u.b INTEGER",
+    );
+    world.engine.apply(id, &options, &mut Silent).expect("applied");
+    world.db().execute_batch("UPDATE t SET s = 'x'; INSERT INTO t VALUES (3, 'c', 'free')").expect("writes");
+    let error = world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect_err("a row");
+    assert_eq!(error.code(), pql_engine::codes::ROWS, "{error}");
+    assert!(error.message().contains("1 row: id = 3 (price is 'free')"), "{error}");
+    world.db().execute_batch("INSERT INTO u (a2, b) VALUES ('x', 1)").expect("the schema as it is applied");
+    assert_eq!(world.engine.info(id).expect("it").status, pql_schema::MigrationStatus::Applied);
+    world.db().execute_batch("UPDATE t SET price = '9' WHERE id = 3").expect("a value that fits");
+    world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect("rolled back");
+    let prices = "SELECT group_concat(quote(price)) FROM t";
+    let prices: String = world.db().query_row(prices, [], |row| row.get(0)).expect("rows");
+    assert_eq!(prices, "1.25,2.0,9.0");
+}

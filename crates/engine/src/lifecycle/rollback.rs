@@ -1,12 +1,12 @@
 //! MIGRATE ROLLBACK: applied migrations are taken back, newest first.
 
-use pql_planner::Action;
-use pql_schema::{MigrationId, MigrationStatus};
+use pql_planner::{Action, Change, Check};
+use pql_schema::{ConstraintKind, MigrationId, MigrationStatus, ObjectName};
 
 use crate::journal::{Heading, Intent, Kind, Record, Retention, Run, StoredPlan, Totals};
 use crate::lease::Lease;
 use crate::options::ApplyOptions;
-use crate::runner::Observer;
+use crate::runner::{Observer, table_of};
 use crate::{Engine, Error, Report, Result, codes};
 
 use super::apply::is_unfinished;
@@ -104,12 +104,18 @@ impl Engine {
         if matches!(before, Action::Alter { .. }) {
             self.backend.fits(&stored.plan, before)?;
         }
+        // Of these the plan goes on to speak by names that are not there yet.
+        let mut renamed = Vec::new();
         for action in undo {
-            if matches!(before, Action::RenameTable { .. } | Action::RenameColumn { .. }) {
-                // From here on the plan speaks of names that are not there yet.
-                return Ok(());
+            match before {
+                Action::RenameTable { from, to } => renamed.extend([from, to]),
+                Action::RenameColumn { table, .. } => renamed.push(table),
+                _ => {}
             }
-            self.backend.fits(&stored.plan, action)?;
+            let of = table_of(&stored.plan, action).into_iter().chain(parents(action));
+            if !of.into_iter().any(|table| renamed.contains(&table)) {
+                self.backend.fits(&stored.plan, action)?;
+            }
             before = action;
         }
         Ok(())
@@ -257,4 +263,26 @@ impl Engine {
         )
         .with_help("MIGRATE VERIFY lists the changes; undo them by hand and try again"))
     }
+}
+
+/// The tables that an action's foreign keys refer to.
+fn parents(action: &Action) -> Vec<&ObjectName> {
+    let checked = match action {
+        Action::Validate { checks, .. } | Action::Redefine { checks, .. } => checks.as_slice(),
+        Action::ValidateConstraint { check, .. } => std::slice::from_ref(check),
+        _ => &[],
+    };
+    let changes = if let Action::Alter { changes, .. } = action { changes.as_slice() } else { &[] };
+    let added = changes.iter().filter_map(|change| match change {
+        Change::AddConstraint { constraint } => match &constraint.kind {
+            ConstraintKind::ForeignKey(key) => Some(&key.table),
+            _ => None,
+        },
+        _ => None,
+    });
+    let checked = checked.iter().filter_map(|check| match check {
+        Check::References { key, .. } => Some(&key.table),
+        _ => None,
+    });
+    checked.chain(added).collect()
 }

@@ -5,7 +5,7 @@ use pql_schema::ObjectName;
 
 /// The table without which there is nothing left for an action to take back. What removes things of ours finds them by
 /// their own names, so it has none.
-pub(super) fn table<'p>(plan: &'p Plan, action: &'p Action) -> Option<&'p ObjectName> {
+pub(crate) fn table<'p>(plan: &'p Plan, action: &'p Action) -> Option<&'p ObjectName> {
     let swap = |at: &usize| Some(&plan.column_swaps.get(*at)?.before.name);
     let rebuild = |at: &usize| Some(&plan.rebuilds.get(*at)?.after.name);
     match action {

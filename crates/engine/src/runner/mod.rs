@@ -24,6 +24,7 @@ use crate::lease::Lease;
 use crate::{Error, Result, codes};
 
 pub(crate) use backoff::Backoff;
+pub(crate) use gone::table as table_of;
 use meter::Meter;
 pub use observer::{Observer, RunProgress, Signal, Silent};
 use reach::alters;

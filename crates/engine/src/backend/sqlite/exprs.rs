@@ -1,7 +1,7 @@
 //! Expressions, rewritten for another place and judged for how far they can be trusted.
 
 use pql_planner::text::ident;
-use pql_schema::{Expr, Table, TokenKind, can_be_column, tokens};
+use pql_schema::{Expr, Table, Token, TokenKind, can_be_column, tokens};
 use rusqlite::Connection as Db;
 use rusqlite::config::DbConfig;
 
@@ -49,25 +49,42 @@ pub(super) fn is_stable(expr: &Expr) -> bool {
         "unixepoch",
         "localtime",
     ];
-    let mut all = tokens(expr.as_str()).peekable();
-    while let Some(token) = all.next() {
-        let moody = match token.kind {
-            TokenKind::Word => {
-                MOODY.iter().any(|word| token.text.eq_ignore_ascii_case(word))
-                    // `datetime()` is now.
-                    || (all.peek().is_some_and(|next| next.text == "(")
-                        && ["date", "time", "datetime", "julianday", "strftime"]
-                            .iter()
-                            .any(|word| token.text.eq_ignore_ascii_case(word)))
-            }
-            TokenKind::String => token.text.eq_ignore_ascii_case("'now'"),
-            _ => false,
-        };
-        if moody {
-            return false;
+    /// Given so many arguments they are about these, and otherwise about the present.
+    const DATES: [(&str, usize); 5] =
+        [("date", 1), ("time", 1), ("datetime", 1), ("julianday", 1), ("strftime", 2)];
+    let all: Vec<_> = tokens(expr.as_str()).collect();
+    all.iter().enumerate().all(|(at, token)| match token.kind {
+        TokenKind::Word => {
+            let is = |word: &str| token.text.eq_ignore_ascii_case(word);
+            let wanted = DATES.iter().find(|(name, _)| is(name)).map_or(0, |(_, wanted)| *wanted);
+            !MOODY.into_iter().any(is) && arguments(&all[at + 1..]).is_none_or(|given| given >= wanted)
         }
+        // What the second two give depends on where the program runs.
+        TokenKind::String => {
+            !["'now'", "'localtime'", "'utc'"].iter().any(|word| token.text.eq_ignore_ascii_case(word))
+        }
+        _ => true,
+    })
+}
+
+/// How many arguments a function is given whose name stands before these tokens; none where it is no function.
+fn arguments(rest: &[Token<'_>]) -> Option<usize> {
+    let (open, rest) = rest.split_first()?;
+    if open.text != "(" {
+        return None;
     }
-    true
+    let (mut depth, mut count, mut any) = (0, 1, false);
+    for token in rest {
+        match token.text {
+            "(" => depth += 1,
+            ")" if depth == 0 => break,
+            ")" => depth -= 1,
+            "," if depth == 0 => count += 1,
+            _ => {}
+        }
+        any = true;
+    }
+    Some(if any { count } else { 0 })
 }
 
 /// What SQLite says of an expression that names a column which a row of the table does not have. It is only compiled;
@@ -116,6 +133,11 @@ mod tests {
             ("lower(a) || current", true),
             ("RANDOM()", false),
             ("datetime('now')", false),
+            ("datetime()", false),
+            ("datetime(a, '+1 day')", true),
+            ("datetime(a, 'localtime')", false),
+            ("strftime('%s')", false),
+            ("strftime('%s', coalesce(a, b))", true),
             ("current_timestamp", false),
             ("(SELECT 1)", false),
             ("a + 1", true),

@@ -3,17 +3,14 @@
 //! Only what can be asked now is: a definition that names columns which do not exist yet comes after other actions,
 //! and is examined when its turn comes.
 
-use pql_planner::text::ident;
 use pql_planner::{Action, Check, Plan, Rebuild};
 use pql_schema::{Index, KeyPart, Table};
 use rusqlite::Connection as Db;
 
 use super::checks::{Among, Subject};
-use super::keys::Key;
 use super::redefine::new_demands;
 use super::{catalog, model, rebuild, witness};
-use crate::error::codes;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Fails with the rows that stand in the way.
 pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
@@ -31,7 +28,7 @@ pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
             None => Ok(()),
         },
         Action::RebuildUnswap { rebuild } => match plan.rebuilds.get(*rebuild) {
-            Some(rebuild) => turned_back(db, rebuild),
+            Some(rebuild) => rebuild::turned_back(db, rebuild),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -87,41 +84,4 @@ fn unique(db: &Db, plan: &Plan, index: &Index) -> Result<()> {
     let Some(columns) = columns.filter(|_| index.unique && index.predicate.is_none()) else { return Ok(()) };
     let before = Table::new(index.table.clone());
     examine(db, plan, &before, &[Check::Distinct { name: index.name.name.clone(), columns }])
-}
-
-/// The rows that were written since a rebuild can have their old types again.
-fn turned_back(db: &Db, rebuild: &Rebuild) -> Result<()> {
-    let table = &rebuild.after.name.name;
-    let log = &rebuild.reverse.log.name;
-    rebuild::check_numbers(db, rebuild)?;
-    if !catalog::has_table(db, table)? || !catalog::has_table(db, log)? {
-        return Ok(());
-    }
-    let now = model::table_of(db, table)?;
-    if !now.columns.iter().map(|column| &column.name).eq(rebuild
-        .after
-        .columns
-        .iter()
-        .map(|column| &column.name))
-    {
-        return Ok(());
-    }
-    let key = Key::resolved(db, table, &rebuild.reverse.key)?;
-    let subject = Subject { table: table.clone(), key };
-    for map in &rebuild.mapping_back {
-        let Some(fits) = &map.fits else { continue };
-        let check = Check::Holds { name: map.column.clone(), expr: fits.clone() };
-        subject.examine(db, &check, Among::Logged(log)).map_err(|error| {
-            Error::new(
-                codes::ROWS,
-                format!(
-                    "values written since do not fit the old {}.{}: {error}",
-                    ident(table),
-                    ident(&map.column)
-                ),
-            )
-            .with_help("change or delete those rows and roll back again")
-        })?;
-    }
-    Ok(())
 }

@@ -326,7 +326,7 @@ impl Copy<'_> {
     }
 }
 
-fn then_column(at: usize) -> String {
+pub(super) fn then_column(at: usize) -> String {
     format!("_pql_then{at}")
 }
 

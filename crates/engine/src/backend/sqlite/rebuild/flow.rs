@@ -319,15 +319,18 @@ impl Flow<'_> {
     pub(super) fn place(&self, db: &Db, key: &[Cell], kept: Option<&Kept>, bad: &mut Rows) -> Result<Placed> {
         let source = ident(self.source);
         let mut condition = self.source_key.is_param(&source, 1);
-        for fits in self.mapping.iter().filter_map(|map| map.fits.as_ref()) {
-            let _ = write!(condition, " AND (NOT ({fits})) IS NOT TRUE");
+        for map in self.mapping {
+            let Some(fits) = &map.fits else { continue };
+            let same = kept.and_then(|_| self.restore.same(&map.column, &source, key.len() + 1));
+            let same = same.map_or_else(String::new, |(same, _)| format!("({same}) OR "));
+            let _ = write!(condition, " AND ({same}(NOT ({fits})) IS NOT TRUE)");
         }
         let outcome = db
             .prepare_cached(&self.insert(&condition, kept.is_some()))?
             .execute(params_from_iter(key.iter().chain(kept.into_iter().flatten())));
         match outcome {
             // There is no such row, or it may not be written.
-            Ok(0) => return Ok(if self.fits(db, key, bad)? { Placed::Done } else { Placed::Bad }),
+            Ok(0) => return Ok(if self.fits(db, key, kept, bad)? { Placed::Done } else { Placed::Bad }),
             Ok(_) => {}
             Err(error) if errors::is_duplicate(&error) => return Ok(Placed::InTheWay),
             Err(error) if errors::is_about_a_row(&error) => {
@@ -344,13 +347,19 @@ impl Flow<'_> {
     }
 
     /// Whether the row of a key may be written.
-    fn fits(&self, db: &Db, key: &[Cell], bad: &mut Rows) -> Result<bool> {
+    fn fits(&self, db: &Db, key: &[Cell], kept: Option<&Kept>, bad: &mut Rows) -> Result<bool> {
         let source = ident(self.source);
         for map in self.mapping {
-            let Some(sql) = self.misfits(db, map, &self.source_key.is_param(&source, 1), 1) else { continue };
-            let wrong = db
-                .prepare_cached(&sql)?
-                .query_row(params_from_iter(key), |row| row.get_ref(key.len()).map(Cell::read))
+            let mut condition = self.source_key.is_param(&source, 1);
+            if let Some((same, _)) = kept.and_then(|_| self.restore.same(&map.column, &source, key.len() + 1))
+            {
+                let _ = write!(condition, " AND NOT ({same})");
+            }
+            let Some(sql) = self.misfits(db, map, &condition, 1) else { continue };
+            let mut statement = db.prepare_cached(&sql)?;
+            let params = key.iter().chain(kept.into_iter().flatten()).take(statement.parameter_count());
+            let wrong = statement
+                .query_row(params_from_iter(params), |row| row.get_ref(key.len()).map(Cell::read))
                 .optional()?;
             if let Some(value) = wrong {
                 bad.push(&self.source_key, key, Some((map.column.as_str(), &value)));

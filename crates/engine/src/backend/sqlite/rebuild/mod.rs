@@ -10,6 +10,7 @@
 mod copy;
 mod drain;
 mod flow;
+mod misfits;
 mod pairs;
 mod restore;
 mod shadow;
@@ -26,6 +27,7 @@ use pql_planner::{Capture, Check, ColumnMapping, Rebuild};
 use pql_schema::{Expr, KeyPart, ObjectName, Table};
 use rusqlite::Connection as Db;
 
+pub(super) use self::misfits::turned_back;
 use self::pairs::Tie;
 use self::shadow::ShadowIndex;
 use self::swap::Swap;
@@ -294,7 +296,7 @@ fn without_purged(db: &Db, rebuild: &Rebuild) -> Result<Rebuild> {
 }
 
 /// What is remembered of the rows on both sides of the swap is still about them.
-pub(super) fn check_numbers(db: &Db, rebuild: &Rebuild) -> Result<()> {
+fn check_numbers(db: &Db, rebuild: &Rebuild) -> Result<()> {
     witness::check(db, &rebuild.after.name.name, &rebuild.reverse.log.name)?;
     witness::check(db, &rebuild.after.name.name, &rebuild.retained.name)
 }

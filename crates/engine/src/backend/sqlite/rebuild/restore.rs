@@ -44,9 +44,10 @@ impl Restore {
             if is_key(&column.name) {
                 continue;
             }
+            // Nothing was made of it, and nothing is made of that.
             let copied = exprs::as_column(&map.from)
                 .and_then(|name| find(&rebuild.after, &name))
-                .is_some_and(|new| new.data_type == column.data_type);
+                .is_some_and(|new| new.data_type == column.data_type && is_copy(rebuild, new, column));
             if let Some(from) = origins(rebuild, &map.from).filter(|from| !copied && !from.is_empty()) {
                 restore.unchanged.push(Unchanged { column: column.name.clone(), from });
             }
@@ -75,6 +76,15 @@ impl Restore {
 
     /// The value of a mapped column, over the row that comes back.
     pub(super) fn value(&self, column: &str, from: &Expr, source: &str, first: usize) -> String {
+        match self.same(column, source, first) {
+            Some((same, had)) => format!("CASE WHEN {same} THEN {had} ELSE ({from}) END"),
+            None => from.to_string(),
+        }
+    }
+
+    /// The condition over the row that comes back that nothing has changed which a column comes back from, and the
+    /// parameter that holds what it had.
+    pub(super) fn same(&self, column: &str, source: &str, first: usize) -> Option<(String, String)> {
         let mut at = first + self.unmapped.len();
         for unchanged in &self.unchanged {
             if unchanged.column.eq_ignore_ascii_case(column) {
@@ -84,12 +94,29 @@ impl Restore {
                         format!("{} COLLATE BINARY IS ?{}", qualified(source, name), at + 1 + nth)
                     })
                     .collect();
-                return format!("CASE WHEN {} THEN ?{at} ELSE ({from}) END", same.join(" AND "));
+                return Some((same.join(" AND "), format!("?{at}")));
             }
             at += 1 + unchanged.from.len();
         }
-        from.to_string()
+        None
     }
+
+    /// The same condition over both rows at once, in a query within whose tables the original's is the innermost.
+    pub(super) fn made_of(&self, column: &str, source: &str) -> Option<String> {
+        let unchanged =
+            self.unchanged.iter().find(|unchanged| unchanged.column.eq_ignore_ascii_case(column))?;
+        let same: Vec<String> = (unchanged.from.iter())
+            // The sign takes the expression's affinity away, as a parameter has none.
+            .map(|(name, from)| format!("{} COLLATE BINARY IS (+({from}))", qualified(source, name)))
+            .collect();
+        Some(same.join(" AND "))
+    }
+}
+
+/// Whether the new table's column is the original's as it is.
+fn is_copy(rebuild: &Rebuild, new: &pql_schema::Column, old: &pql_schema::Column) -> bool {
+    let map = rebuild.mapping.iter().find(|map| map.column.eq_ignore_ascii_case(&new.name));
+    map.and_then(|map| exprs::as_column(&map.from)).is_some_and(|from| from.eq_ignore_ascii_case(&old.name))
 }
 
 fn find<'t>(table: &'t Table, name: &str) -> Option<&'t pql_schema::Column> {
