@@ -1,6 +1,8 @@
 //! Ways in which tools that change schemas of SQLite databases lost rows or told untruths; each is a test here.
 
-use pql_engine::{RollbackTarget, codes};
+use std::time::Duration;
+
+use pql_engine::{ApplyOptions, RollbackTarget, Silent, codes};
 use pql_planner::Dialect;
 use pql_planner::lower::schema_text;
 use pql_schema::{Answers, MigrationStatus};
@@ -252,4 +254,42 @@ fn what_was_said_is_done_or_refused_and_never_ignored() {
     let again = world.another().apply(id, &pql_engine::ApplyOptions::default(), &mut pql_engine::Silent);
     assert_eq!(again.expect_err("it is applied").code(), codes::ALREADY_APPLIED);
     assert_eq!(strings(&world.db(), "SELECT DISTINCT b FROM t"), ["kept"]);
+}
+
+#[test]
+fn references_that_lead_nowhere_are_not_made() {
+    let mut options = ApplyOptions { allow_destructive: true, ..ApplyOptions::default() };
+    for stall in [Duration::from_nanos(1), Duration::from_secs(1)] {
+        options.run.max_stall = stall;
+        for operation in [
+            "SET NOT NULL t.fc BACKFILL 99",
+            "CHANGE COLUMN t.fc TYPE INTEGER USING coalesce(fc, 99)",
+            "CHANGE COLUMN p.id TYPE INTEGER USING id + 5",
+            "CHANGE COLUMN t.up TYPE INTEGER USING up + 7",
+        ] {
+            let mut world = World::new(
+                "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+                 CREATE TABLE t (id INTEGER PRIMARY KEY, fc INTEGER REFERENCES p (id), up INT REFERENCES t);
+                 INSERT INTO t VALUES (1, NULL, NULL), (2, 1, 1), (3, 77, NULL);",
+            );
+            let start = world.state();
+            let violations = "SELECT \"table\" || rowid || parent FROM pragma_foreign_key_check ORDER BY 1";
+            assert_eq!(strings(&world.db(), violations), ["t3p"]);
+            let id = world.generate(operation);
+            let error = world.engine.apply(id, &options, &mut Silent).expect_err(operation);
+            assert_eq!(error.code(), codes::ROWS, "{operation}: {error}");
+            assert!(error.message().contains("do not exist"), "{operation}: {error}");
+            assert_eq!(world.state(), start, "{operation}");
+        }
+        // Those that were there before are nobody's fault.
+        for operation in ["SET NOT NULL t.fc BACKFILL 2", "CHANGE COLUMN t.fc TYPE BIGINT USING fc + 0"] {
+            let mut world = World::new(
+                "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+                 CREATE TABLE t (id INTEGER PRIMARY KEY, fc INTEGER REFERENCES p (id));
+                 INSERT INTO t VALUES (1, NULL), (2, 1), (3, 77);",
+            );
+            let id = world.generate(operation);
+            world.engine.apply(id, &options, &mut Silent).expect(operation);
+        }
+    }
 }

@@ -101,6 +101,14 @@ impl Table {
         })
     }
 
+    /// The foreign keys.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = &crate::ForeignKey> {
+        self.constraints.iter().filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::ForeignKey(key) => Some(key),
+            _ => None,
+        })
+    }
+
     /// The name of each constraint, under which it can be addressed: its own, or else its
     /// [effective name](Constraint::effective_name), numbered (`t_check1`, `t_check2`) where one before it has that.
     pub fn constraint_names(&self) -> Vec<String> {

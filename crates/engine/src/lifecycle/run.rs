@@ -9,7 +9,7 @@ use pql_planner::codes::HIDDEN_COLUMN;
 use pql_planner::{Hazard, Severity};
 use pql_schema::{MigrationId, MigrationOp, MigrationStatus, Schema};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, RunOptions};
 use crate::journal::{Failure, Heading, Intent, Reason, Record, Run, StoredPlan, now};
 use crate::lease::Lease;
 use crate::options::{ApplyOptions, OnFailure, Retain};
@@ -48,13 +48,16 @@ impl Engine {
         let mut cause = None;
         loop {
             let run = record.run.clone().expect("a migration that is driven has a run");
+            // What is taken back because of an error or a CANCEL is not stopped by what may have been its cause.
+            let statement_timeout = options.run.statement_timeout.filter(|_| run.reason.is_none());
+            let run_options = RunOptions { statement_timeout, ..options.run.clone() };
             let job = Job {
                 journal: self.journal,
                 id: record.migration.id,
                 plan: &stored.plan,
                 names: names(&stored.plan, &stored.expected),
                 lease,
-                options: &options.run,
+                options: &run_options,
                 side_by_side: options.max_concurrent_ops,
             };
             let mut runner = Runner::new(self.backend.as_mut(), &mut *observer, job);

@@ -15,7 +15,7 @@ use super::following::MOVED;
 use super::keys::{Key, Range, log_column};
 use super::run::Run;
 use super::walk::{Walk, culprit};
-use super::{capture, errors, failing, record, witness};
+use super::{capture, errors, failing, foreign, record, witness};
 use crate::backend::Progress;
 use crate::error::codes;
 use crate::{Error, Result};
@@ -38,6 +38,8 @@ pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
             Ok(((), first.progress(false)?))
         })?;
     }
+    // What it fills may refer to rows of other tables.
+    let mut looked = backfill.record.is_none();
     loop {
         let rows = run.batch();
         let current = &mut walk;
@@ -48,11 +50,15 @@ pub(super) fn backfill(run: &mut Run<'_>, backfill: &Backfill) -> Result<()> {
                 current.done(&piece, changed);
             }
             // Only rows that moved before the walk was over can have been missed: once these are done, all are.
-            let done = current.over && work.missed(db, rows)?;
+            let done = current.over && looked && work.missed(db, rows)?;
             Ok((done, Progress { done, ..current.progress(false)? }))
         })?;
         if done {
             return Ok(());
+        }
+        if walk.over && !looked {
+            run.read(|db| foreign::none_filled(db, backfill, &key))?;
+            looked = true;
         }
     }
 }

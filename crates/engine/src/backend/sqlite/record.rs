@@ -118,6 +118,6 @@ fn statements(backfill: &Backfill, key: &Key) -> (String, String) {
     (update, format!("DELETE FROM main.{record} WHERE {}", terms.join(" AND ")))
 }
 
-fn value_column(at: usize) -> String {
+pub(super) fn value_column(at: usize) -> String {
     format!("_pql_v{at}")
 }

@@ -160,6 +160,7 @@ pub(super) fn copy_statement(rebuild: &Rebuild) -> String {
 /// Builds the shadow's indexes, drains the log and compares.
 pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     finish_shadow(run, rebuild)?;
+    run.read(|db| foreign::none_lost(db, rebuild))?;
     drain::until_few(run, &flow::forward(run.db, rebuild)?)?;
     run.finish()
 }
