@@ -10,6 +10,7 @@
 //! - a rollback gives back the start: schema texts, rows, rowids, sequences;
 //! - an error at any transaction is taken back, and a run that is paused at any transaction can be resumed.
 
+mod busy;
 mod failures;
 mod later;
 mod lifecycle;

@@ -77,8 +77,13 @@ impl Pacer {
 
     /// How long the next batch should hold the lock.
     fn hold(&self) -> Duration {
-        let usual = if self.met < CROWD { self.target.mul_f64(ALONE) } else { self.target };
+        let usual = self.usual();
         usual.max(usual.mul_f64(self.pressure).min(PRESSED))
+    }
+
+    /// How long it holds the lock where nothing presses.
+    fn usual(&self) -> Duration {
+        if self.met < CROWD { self.target.mul_f64(ALONE) } else { self.target }
     }
 
     /// Longer batches from now on: in those of this length the work does not come to an end.
@@ -123,7 +128,9 @@ impl Pacer {
     /// How long the file is left alone after a lock of this length.
     pub(super) fn gap(&self, hold: Duration) -> Duration {
         let share = hold.mul_f64(self.throttle / (1.0 - self.throttle));
-        nap_after(hold).max(share)
+        // What longer batches could not do, shorter gaps must.
+        let beyond = (self.usual().mul_f64(self.pressure).as_secs_f64() / PRESSED.as_secs_f64()).max(1.0);
+        nap_after(hold).div_f64(beyond).max(share)
     }
 }
 
@@ -166,8 +173,10 @@ mod tests {
         assert_eq!(pacer.hold(), Duration::from_millis(1));
         pacer.press();
         assert_eq!(pacer.hold(), Duration::from_millis(2));
+        assert_eq!(pacer.gap(Duration::from_millis(1)), Duration::from_micros(1_400));
         (0..20).for_each(|_| pacer.press());
         assert_eq!(pacer.hold(), PRESSED);
+        assert!(pacer.gap(PRESSED) < Duration::from_millis(1), "then the gaps are what is left to take from");
         pacer.release();
         assert_eq!(pacer.hold(), Duration::from_millis(1));
     }

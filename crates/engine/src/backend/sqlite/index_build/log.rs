@@ -66,7 +66,10 @@ pub(super) fn statements(db: &Db, job: &Job<'_>, log: &str) -> Result<Vec<String
 pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<()> {
     converge::until_few(run, log, |run, logged| {
         let mut done = 0;
-        while done < logged {
+        for _ in 0..converge::ROUND {
+            if done >= logged {
+                break;
+            }
             let rows = run.batch();
             let mended = run.write_rows(|db| {
                 let mended = batch(db, job, log, rows)?.mended;
@@ -77,7 +80,7 @@ pub(super) fn until_few(run: &mut Run<'_>, job: &Job<'_>, log: &str) -> Result<(
             }
             done += mended;
         }
-        Ok(())
+        Ok(done)
     })
 }
 

@@ -1,0 +1,56 @@
+//! Applications that write all the time: a migration ends all the same, with every write.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pql_engine::{ApplyOptions, RollbackTarget, Silent};
+
+use crate::lifecycle::World;
+
+#[test]
+fn what_is_written_all_the_time_comes_along() {
+    for operation in ["CHANGE COLUMN t.v TYPE TEXT", "ADD INDEX t_v ON t (v, u)"] {
+        let mut world = World::new(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT, v INT);
+             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 4000)
+             INSERT INTO t SELECT i, '', i FROM c;",
+        );
+        let mut options = ApplyOptions::default();
+        options.run.max_stall = Duration::from_nanos(1);
+        let id = world.generate(operation);
+        let (stop, turns) = (AtomicBool::new(false), AtomicI64::new(0));
+        let writers: Vec<_> = (0..2).map(|_| world.db()).collect();
+        thread::scope(|scope| {
+            for db in &writers {
+                db.busy_timeout(Duration::from_mins(1)).expect("patience");
+            }
+            for db in writers {
+                scope.spawn(|| {
+                    let db = db;
+                    while !stop.load(Ordering::Relaxed) {
+                        let turn = turns.fetch_add(1, Ordering::Relaxed);
+                        db.execute_batch(&format!(
+                            "BEGIN IMMEDIATE; UPDATE t SET v = v + 10000, u = u || '.' WHERE id BETWEEN {0} AND {0} + 9;
+                             DELETE FROM t WHERE id = {1}; INSERT INTO t VALUES ({turn} + 1000000, '', 0); COMMIT",
+                            turn * 7919 % 4000,
+                            turn % 4000,
+                        ))
+                        .expect("a turn");
+                    }
+                });
+            }
+            let applied = world.engine.apply(id, &options, &mut Silent);
+            let rolled_back = applied.and_then(|_| {
+                world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).map(drop)
+            });
+            stop.store(true, Ordering::Relaxed);
+            rolled_back.expect(operation);
+        });
+        let db = world.db();
+        let one = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
+        assert_eq!(one("SELECT count(*) FROM t WHERE id >= 1000000"), turns.into_inner(), "{operation}");
+        assert_eq!(one("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+        assert_eq!(one("SELECT count(*) FROM t WHERE v / 10000 <> length(u) OR typeof(v) <> 'integer'"), 0);
+    }
+}
