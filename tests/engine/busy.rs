@@ -54,3 +54,39 @@ fn what_is_written_all_the_time_comes_along() {
         assert_eq!(one("SELECT count(*) FROM t WHERE v / 10000 <> length(u) OR typeof(v) <> 'integer'"), 0);
     }
 }
+
+#[test]
+fn rows_that_are_replaced_by_their_numbers_leave_no_entry_behind() {
+    let mut world = World::new(
+        "CREATE TABLE t (w INTEGER, s TEXT);
+         WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 3000)
+         INSERT INTO t SELECT i, 's' || i FROM c;",
+    );
+    let mut options = ApplyOptions::default();
+    options.run.max_stall = Duration::from_nanos(1);
+    options.run.batch_rows = Some(50);
+    let id = world.generate("ADD INDEX t_w ON t (w, s)");
+    let stop = AtomicBool::new(false);
+    let db = world.db();
+    db.busy_timeout(Duration::from_mins(1)).expect("patience");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let db = db;
+            for turn in (0_i64..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                let number = turn * 7919 % 3000 + 1;
+                db.execute_batch(&format!(
+                    "INSERT OR REPLACE INTO t (rowid, w, s) VALUES ({number}, {turn}, 'r');
+                     UPDATE OR REPLACE t SET rowid = {} WHERE rowid = {number}",
+                    (number + 5) % 3000 + 1
+                ))
+                .expect("a turn");
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let applied = world.engine.apply(id, &options, &mut Silent);
+        stop.store(true, Ordering::Relaxed);
+        applied.expect("applied");
+    });
+    let wrong = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
+    assert_eq!(world.db().query_row(wrong, [], |row| row.get::<_, i64>(0)), Ok(0));
+}

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pql_planner::substitute;
 use pql_planner::text::ident;
+use pql_planner::{RowKey, substitute};
 use pql_schema::{Column, ConstraintKind, Expr, Generated, KeyPart, Table, Token, TokenKind, tokens};
 use rusqlite::Connection as Db;
 
-use super::keys::{Key, qualified};
+use super::keys::{self, Key, qualified};
 use super::{exprs, model};
 use crate::Result;
 
@@ -34,6 +34,13 @@ pub(super) fn keys(db: &Db, table: &str) -> Result<Vec<Unique>> {
     let model = model::table_of(db, table)?;
     let columns = Rc::new(Columns::of(&model));
     let mut found = Vec::new();
+    if let Ok(RowKey::Rowid(name)) = keys::of_table(db, table)
+        && keys::integer_key(db, table)?.is_none()
+    {
+        // The number that a row is given counts as well, though no column is it.
+        let parts = vec![Part { value: Ok(name), collation: None }];
+        found.push(Unique { parts, predicate: None, columns: Rc::clone(&columns) });
+    }
     for constraint in &model.constraints {
         let parts: &[KeyPart] = match &constraint.kind {
             ConstraintKind::PrimaryKey(primary) => &primary.columns,
