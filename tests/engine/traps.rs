@@ -293,3 +293,40 @@ fn references_that_lead_nowhere_are_not_made() {
         }
     }
 }
+
+#[test]
+fn a_dropped_foreign_key_that_rows_have_broken_since_does_not_come_back_and_leaves_the_migration_applied() {
+    let mut options = ApplyOptions { allow_destructive: true, ..ApplyOptions::default() };
+    for stall in [Duration::from_nanos(1), Duration::from_secs(1)] {
+        options.run.max_stall = stall;
+        for operations in [
+            "DROP COLUMN t.pid",
+            "DROP CONSTRAINT t.t_pid_fkey",
+            "DROP CONSTRAINT t.t_pid_fkey, RENAME COLUMN t.x TO y",
+        ] {
+            let mut world = World::new(
+                "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3);
+                 CREATE TABLE t (id INTEGER PRIMARY KEY, pid INTEGER REFERENCES p (id), x TEXT);
+                 WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20)
+                 INSERT INTO t SELECT x, 1 + x % 3, x FROM c;",
+            );
+            let start = world.state();
+            let id = world.generate(operations);
+            world.engine.apply(id, &options, &mut Silent).expect(operations);
+            world.db().execute_batch("DELETE FROM p WHERE id = 1").expect("nothing refers to it");
+            let error =
+                world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect_err(operations);
+            assert_eq!(error.code(), codes::ROWS, "{operations}: {error}");
+            assert!(error.message().contains("id = 3 (pid is 1)"), "{operations}: {error}");
+            assert_eq!(
+                world.engine.info(id).expect("it").status,
+                MigrationStatus::Applied,
+                "{operations}: {error}"
+            );
+            world.db().execute_batch("DELETE FROM p WHERE id = 2").expect("the definition as it was applied");
+            world.db().execute_batch("INSERT INTO p VALUES (1), (2)").expect("what is missing");
+            world.engine.rollback(RollbackTarget::Last(1), &options, &mut Silent).expect(operations);
+            assert_eq!(world.state(), start, "{operations}");
+        }
+    }
+}

@@ -93,6 +93,13 @@ fn counterpart(undo: &Action) -> Option<Vec<Action>> {
         Action::CreateIndexConcurrently { index } => {
             vec![Action::DropIndexConcurrently { index: index.name.clone() }]
         }
+        // Of the rows' columns nothing was given up.
+        Action::Redefine { before, after, .. } if before.columns == after.columns => vec![Action::Redefine {
+            before: after.clone(),
+            after: before.clone(),
+            checks: Vec::new(),
+            captured: None,
+        }],
         Action::Alter { table, changes } => {
             let drop = changes.iter().map(|change| match change {
                 Change::AddConstraint { constraint } => {

@@ -3,14 +3,16 @@
 //! Only what can be asked now is: a definition that names columns which do not exist yet comes after other actions,
 //! and is examined when its turn comes.
 
+use std::collections::BTreeMap;
+
 use pql_planner::{Action, Check, Plan, Rebuild};
-use pql_schema::{Index, KeyPart, Table};
+use pql_schema::{ForeignKey, Index, KeyPart, Table};
 use rusqlite::Connection as Db;
 
 use super::checks::{Among, Subject};
 use super::redefine::new_demands;
 use super::{catalog, model, rebuild, witness};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Fails with the rows that stand in the way.
 pub(super) fn fits(db: &Db, plan: &Plan, action: &Action) -> Result<()> {
@@ -49,13 +51,24 @@ fn examine(db: &Db, plan: &Plan, table: &Table, checks: &[Check]) -> Result<()> 
             Check::Holds { expr, .. } => {
                 table.columns.iter().all(|column| known(&column.name) || !expr.mentions(&column.name))
             }
-            Check::References { key, .. } => {
+            Check::References { name: constraint, key } => {
                 // A parent that is rebuilt may have another key until it is taken back itself.
                 let rebuilt =
                     |rebuild: &Rebuild| rebuild.after.name == key.table || rebuild.before.name == key.table;
-                !plan.rebuilds.iter().any(rebuilt)
+                let hidden = hidden(plan, name);
+                let now = |column: &String| match hidden.get(column) {
+                    Some(hidden) if !known(column) => (*hidden).clone(),
+                    _ => column.clone(),
+                };
+                let key = ForeignKey { columns: key.columns.iter().map(now).collect(), ..key.clone() };
+                if !plan.rebuilds.iter().any(rebuilt)
                     && has_columns(db, &key.table.name, &key.referenced)?
                     && key.columns.iter().all(|column| known(column))
+                {
+                    let check = Check::References { name: constraint.clone(), key };
+                    subject.examine(db, &check, Among::All).map_err(|error| unhidden(&error, &hidden))?;
+                }
+                false
             }
             Check::Distinct { columns, .. } => columns.iter().all(|part| known(&part.column)),
         };
@@ -84,4 +97,28 @@ fn unique(db: &Db, plan: &Plan, index: &Index) -> Result<()> {
     let Some(columns) = columns.filter(|_| index.unique && index.predicate.is_none()) else { return Ok(()) };
     let before = Table::new(index.table.clone());
     examine(db, plan, &before, &[Check::Distinct { name: index.name.name.clone(), columns }])
+}
+
+/// The dropped columns of a table that come back, with the names that they have meanwhile.
+fn hidden<'p>(plan: &'p Plan, table: &str) -> BTreeMap<&'p String, &'p String> {
+    let undo = plan.steps.iter().flat_map(|step| &step.undo);
+    undo.filter_map(|action| match action {
+        Action::UnhideColumn { before, column, hidden, .. } if before.name.name == table => {
+            Some((column, hidden))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+/// The error with the names that everybody knows.
+fn unhidden(error: &Error, hidden: &BTreeMap<&String, &String>) -> Error {
+    let shown = |text: &str| {
+        hidden.iter().fold(text.to_owned(), |text, (column, hidden)| text.replace(hidden.as_str(), column))
+    };
+    let plain = Error::new(error.code(), shown(error.message()));
+    match error.help() {
+        Some(help) => plain.with_help(shown(help)),
+        None => plain,
+    }
 }
