@@ -54,6 +54,21 @@ fn what_the_old_column_lacks_stops_the_rollback() {
     }
 }
 
+/// What guards the place of a column is for the application alone.
+#[test]
+fn a_dropped_column_leaves_nothing_that_differs() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY, a int, b int)");
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "DROP COLUMN t.a");
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
+    database.client().batch_execute("ALTER TABLE t DISABLE TRIGGER ALL").unwrap();
+    let drifts: Vec<String> = engine.verify().unwrap().iter().map(ToString::to_string).collect();
+    assert!(drifts.len() == 1 && drifts[0].ends_with("of t was ENABLE and is DISABLE"), "{drifts:?}");
+    database.client().batch_execute("ALTER TABLE t ENABLE TRIGGER ALL").unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
+}
+
 /// Then the old table is brought to what the new one is.
 #[test]
 fn what_the_old_table_lacks_is_brought_over() {

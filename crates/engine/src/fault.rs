@@ -20,7 +20,9 @@ use pql_schema::{Expr, ObjectName, Schema, Table};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::backend::{Backend, Connection, LockPatience, Opener, Progress, RunOptions, Step, Ticket};
+use crate::backend::{
+    Backend, Connection, LockPatience, Opener, Progress, RunOptions, Silenced, Step, Ticket,
+};
 use crate::{Error, Result, codes};
 
 /// The variable that tells a child process where to die.
@@ -224,7 +226,7 @@ impl Backend for FaultyBackend {
         self.inner.forget(action)
     }
 
-    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+    fn silenced(&mut self) -> Result<Vec<Silenced>> {
         self.inner.silenced()
     }
 

@@ -82,9 +82,8 @@ pub trait Backend: Send {
     /// told before other actions are done counts as fitting.
     fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()>;
 
-    /// The triggers of ours that others have kept from firing always, each with what it is instead: what was written
-    /// meanwhile they may not have seen.
-    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+    /// The triggers of ours that others have kept from firing: what was written meanwhile they may not have seen.
+    fn silenced(&mut self) -> Result<Vec<Silenced>> {
         Ok(Vec::new())
     }
 
@@ -138,6 +137,17 @@ pub trait Backend: Send {
     /// What opens another connection to the same database, for the lease's heartbeat and the flags that other sessions
     /// set while this one is busy; `None` where nobody else can be connected (a database in memory).
     fn companion(&mut self) -> Option<Opener>;
+}
+
+/// A trigger of ours that others have kept from firing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silenced {
+    /// What it is called, and its table.
+    pub trigger: String,
+    /// When it is to fire, in the words of `ALTER TABLE`.
+    pub meant: String,
+    /// When it does.
+    pub state: String,
 }
 
 /// Opens a connection, from whatever thread, when it is needed.
