@@ -8,6 +8,18 @@ use crate::support::Database;
 /// Definitions, a statement, what the error says, what its help says.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE FUNCTION f(t) RETURNS text LANGUAGE sql AS 'SELECT $1.n::text'",
+        "CHANGE COLUMN t.n TYPE TEXT USING f(t)",
+        "USING reads the row of t as a whole",
+        "name the columns",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS 'SELECT $1.id'",
+        "CHANGE COLUMN t.n TYPE TEXT REVERT USING f(t.*)",
+        "REVERT USING reads the row of t as a whole",
+        "EXECUTE 'ALTER TABLE t ALTER COLUMN n TYPE",
+    ),
+    (
         "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (t int REFERENCES t)",
         "CHANGE COLUMN t.id TYPE BIGINT",
         "foreign key u_t_fkey of u",

@@ -10,7 +10,7 @@ use super::super::super::holds;
 use super::super::super::link::Session;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
 use super::super::{followers, views};
-use super::{carried, definition, functions};
+use super::{carried, definition, forth, functions};
 use crate::Result;
 
 /// The new column takes the old one's place.
@@ -18,6 +18,11 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     definition::unchanged(session, swap)?;
+    // What was written since the comparison.
+    let named = functions::unconverted(session, swap)?;
+    if !named.is_empty() {
+        return Err(forth::misfit(swap, &named));
+    }
     let down = views::take_down(session, table, &[&swap.old.name], true)?;
     let carried = carried::read(session, table, &swap.old.name)?;
     let attached = attached(session, swap)?;
