@@ -108,3 +108,105 @@ fn what_a_role_writes_is_converted_by_what_it_may_not_call() {
     assert_eq!(database.dump(), before);
     assert_eq!(one(&database, rows), "6 61 60, 7 7 700, 9001 1 20, 9002 3 50");
 }
+
+/// A setting, a type with a value of it, what it becomes.
+const CONFIGURED: &[(&str, &str, &str, &str)] = &[
+    ("timezone = 'America/New_York'", "timestamp", "'2020-07-02 12:00'", "TIMESTAMPTZ"),
+    ("timezone = 'America/New_York'", "timestamptz", "'2020-07-02 12:00+00'", "TIMESTAMP"),
+    ("datestyle = 'SQL, DMY'", "text", "'10-11-12'", "DATE USING x::date"),
+    ("datestyle = 'SQL, DMY'", "timestamptz", "'2020-07-02 12:00+00'", "TEXT"),
+    ("intervalstyle = 'sql_standard'", "text", "'-1 2:03:04'", "INTERVAL USING x::interval"),
+    ("extra_float_digits = -3", "float8", "0.1 + 0.2", "TEXT"),
+    ("bytea_output = 'escape'", "bytea", "'a'::bytea", "TEXT USING x::text"),
+];
+
+/// As a plain ALTER TABLE would have it, whatever whoever writes has set.
+#[test]
+fn values_become_what_the_settings_of_the_database_say() {
+    for (setting, from, value, to) in CONFIGURED {
+        for indexes in ["", INDEXED] {
+            let database = Database::with(&format!(
+                "CREATE TABLE t (id int PRIMARY KEY, x {from}, y int);
+                 INSERT INTO t SELECT i, {value}, i FROM generate_series(1, 3000) i; CREATE TABLE plain AS SELECT * FROM t;
+                 CREATE VIEW v AS SELECT x, timestamptz '2020-01-02 12:00+00' AS at, interval '-1 day 2:00' AS span FROM t
+                 {indexes}"
+            ));
+            let set = format!("ALTER DATABASE {} SET {setting}", database.name);
+            database.client().batch_execute(&set).unwrap();
+            let plain = to.replace(" USING", " USING ").replace("t.x", "x");
+            database.client().batch_execute(&format!("ALTER TABLE plain ALTER x TYPE {plain}")).unwrap();
+            let what = format!("{setting}: {from} {to} {indexes}");
+            let before = database.dump();
+            let other = "SET timezone = 'Asia/Tokyo'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; \
+                 SET extra_float_digits = 1; SET bytea_output = 'hex'; UPDATE t SET y = 0, x = x WHERE id = 7; \
+                 INSERT INTO t SELECT 9001, x, y FROM t WHERE id = 8";
+            let change = format!("CHANGE COLUMN t.x TYPE {to}");
+            let (mut engine, id, outcome) = apply_before_exchange(&database, &change, &[other]);
+            outcome.expect(&what);
+            let differ = "SELECT count(*) FROM t WHERE x IS DISTINCT FROM (SELECT x FROM plain LIMIT 1)";
+            assert_eq!(one(&database, differ), "0", "{what}");
+            assert_eq!(engine.verify().unwrap(), [], "{what}");
+            let later = "UPDATE t SET x = (SELECT x FROM t WHERE id = 8) WHERE id = 9";
+            database.client().batch_execute(&format!("SET timezone = 'Asia/Tokyo'; {later}")).unwrap();
+            // What has lost digits is no more what it was.
+            let lossy = setting.starts_with("extra") || (*from == "timestamptz" && *to == "TEXT");
+            if !lossy && !to.contains("USING") {
+                engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(&what);
+                assert_eq!(database.dump(), before, "{what}");
+                let differ = format!("SELECT count(*) FROM t WHERE x IS DISTINCT FROM {value}");
+                assert_eq!(one(&database, &differ), "0", "{what}");
+            }
+        }
+    }
+}
+
+/// So do what is typed in a definition, and what is passed on.
+#[test]
+fn literals_mean_what_the_settings_of_the_database_say() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, x text); INSERT INTO t VALUES (1, '1/2/2020 12:00')",
+    );
+    for setting in ["timezone = 'America/New_York'", "datestyle = 'SQL, DMY'"] {
+        database.client().batch_execute(&format!("ALTER DATABASE {} SET {setting}", database.name)).unwrap();
+    }
+    let before = database.dump();
+    let mut engine = database.engine();
+    let id = generate(
+        &mut engine,
+        "ADD COLUMN t.a TIMESTAMPTZ DEFAULT '1/2/2020 12:00', ADD COLUMN t.b TIMESTAMPTZ BACKFILL x::timestamptz, \
+         ADD CONSTRAINT t.late CHECK (b > '1/1/2020 12:00'), \
+         EXECUTE 'CREATE TABLE e AS SELECT timestamptz ''1/2/2020 12:00'' AS c' REVERT 'DROP TABLE e'",
+    );
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
+    let same = "SELECT a = timestamptz '2020-02-01 12:00-05' AND a = b AND a = c FROM t, e";
+    assert_eq!(one(&database, same), "true");
+    engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+    assert_eq!(database.dump(), before);
+}
+
+/// A key that is printed otherwise is the same key.
+#[test]
+fn rows_are_gone_through_by_keys_of_any_spelling() {
+    for (setting, kind, key) in [
+        ("datestyle = 'SQL, DMY'", "date", "date '2020-01-01' + i"),
+        (
+            "timezone = 'Asia/Kolkata'; ALTER DATABASE {} SET datestyle = 'German'",
+            "timestamptz",
+            "now() + i * interval '1 h'",
+        ),
+        ("extra_float_digits = -10", "float8", "i / 7.0"),
+    ] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (k {kind} PRIMARY KEY, x int); INSERT INTO t SELECT {key}, i FROM generate_series(1, 5000) i; ANALYZE t"
+        ));
+        let set = format!("ALTER DATABASE {{}} SET {setting}").replace("{}", &database.name);
+        database.client().batch_execute(&set).unwrap();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, "ADD COLUMN t.y INT BACKFILL x + 1");
+        let mut options = careful();
+        options.run.batch_rows = Some(300);
+        engine.apply(id, &options, &mut Silent).expect(kind);
+        assert_eq!(one(&database, "SELECT count(*) FROM t WHERE y = x + 1"), "5000", "{kind}");
+    }
+}

@@ -6,6 +6,7 @@ use pql_schema::ObjectName;
 
 use super::super::blockers::literal;
 use super::super::link::Session;
+use super::super::transaction::printed;
 use super::catalog;
 use super::statements::{ident, object};
 use crate::backend::Connection as _;
@@ -46,17 +47,19 @@ impl Down {
             return Ok(());
         }
         session.batch(&format!("CREATE TABLE {memory} (view text PRIMARY KEY, before text, after text)"))?;
-        for view in &self.views {
-            session.execute(
-                &format!(
-                    "INSERT INTO {memory} VALUES ($1, $2, pg_catalog.rtrim(pg_catalog.pg_get_viewdef( \
-                     {}::pg_catalog.regclass), '; '))",
-                    literal(&view.name)
-                ),
-                &[Value::from(view.name.clone()), Value::from(view.text.clone())],
-            )?;
-        }
-        Ok(())
+        printed(session, |session| {
+            for view in &self.views {
+                session.execute(
+                    &format!(
+                        "INSERT INTO {memory} VALUES ($1, $2, pg_catalog.rtrim(pg_catalog.pg_get_viewdef( \
+                         {}::pg_catalog.regclass), '; '))",
+                        literal(&view.name)
+                    ),
+                    &[Value::from(view.name.clone()), Value::from(view.text.clone())],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Lets each view that is as it was remembered say again what it said before.
@@ -116,7 +119,7 @@ fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
                 "drop it before, in a migration of its own with retain = false, and make it again after"
             }));
         }
-        down.views.push(definition(session, view)?);
+        down.views.push(printed(session, |session| definition(session, view))?);
     }
     if !views.is_empty() {
         let names: Vec<&str> = views.iter().rev().map(|view| view.name.as_str()).collect();

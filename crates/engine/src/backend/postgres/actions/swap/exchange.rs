@@ -8,6 +8,7 @@ use pql_schema::ObjectName;
 
 use super::super::super::holds;
 use super::super::super::link::Session;
+use super::super::super::transaction::printed;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
 use super::super::{followers, views};
 use super::{carried, definition, forth, functions};
@@ -63,7 +64,7 @@ fn attached(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
         swap.indexes.iter().any(|twin| twin.index.name.name == *name)
             || swap.declared.iter().chain(&swap.declared_back).any(|declared| declared.name == *name)
     };
-    let all = holds::attached(session, &swap.before.name)?;
+    let all = printed(session, |session| holds::attached(session, &swap.before.name))?;
     Ok(all.into_iter().filter(|(name, _)| replaced(name)).map(|(_, sql)| sql).collect())
 }
 

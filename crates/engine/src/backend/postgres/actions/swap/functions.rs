@@ -9,6 +9,7 @@ use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
 use pql_schema::{Column, Expr, ObjectName};
 
 use super::super::super::link::Session;
+use super::super::super::transaction::OF_FUNCTION;
 use super::super::rows::{self, Key};
 use super::super::statements::{ident, object};
 use super::super::{catalog, examine, followers};
@@ -84,7 +85,7 @@ pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
         format!("CREATE TABLE {log} AS SELECT {columns} FROM {table} WITH NO DATA"),
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = public, pg_catalog, pg_temp AS $pql$ BEGIN \
+             SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ BEGIN \
              BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; \
              INSERT INTO {log} VALUES ({entry}); END; RETURN NEW; END $pql$"
         ),
@@ -172,7 +173,7 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     }
     all.push(format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
+         SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ DECLARE fits boolean := true; BEGIN \
          BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
          {fits}{note}RETURN NEW; END $pql$"
     ));
@@ -200,7 +201,7 @@ fn create_by_place(swap: &ColumnSwap, place: u16) -> [String; 3] {
     [
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE given boolean; BEGIN \
+             SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ DECLARE given boolean; BEGIN \
              BEGIN given := {} IS DISTINCT FROM {given}; EXCEPTION WHEN OTHERS THEN given := true; END; \
              IF given THEN NEW.{column} := {value}; END IF; RETURN NEW; END $pql$",
             comparable(old, &back)
