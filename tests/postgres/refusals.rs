@@ -247,6 +247,35 @@ fn indexes_of_partitioned_tables_go() {
     }
 }
 
+/// Nor has it a key over an index that was built before, nor a foreign key that is declared before it is examined.
+#[test]
+fn keys_of_partitioned_tables_go_and_come() {
+    let database = Database::with(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+         CREATE TABLE t (n int, m int NOT NULL, p int, PRIMARY KEY (n, m), CONSTRAINT u UNIQUE (m, n, p),
+             CONSTRAINT f FOREIGN KEY (p) REFERENCES p) PARTITION BY LIST (m);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); INSERT INTO t SELECT i, 1, 1 FROM generate_series(1, 2000) i;
+         ANALYZE",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    for (gone, come) in [
+        ("DROP CONSTRAINT t.t_pkey", "ADD CONSTRAINT t.t_pkey PRIMARY KEY (n, m)"),
+        ("DROP CONSTRAINT t.u", "ADD CONSTRAINT t.u UNIQUE (m, n, p)"),
+        ("DROP CONSTRAINT t.f", "ADD CONSTRAINT t.f FOREIGN KEY (p) REFERENCES p (id)"),
+    ] {
+        let id = generate(&mut engine, gone);
+        engine.apply(id, &careful(), &mut Silent).expect(gone);
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(gone);
+        assert_eq!(database.dump(), before, "{gone}");
+        let id = generate(&mut engine, gone);
+        engine.apply(id, &careful(), &mut Silent).expect(gone);
+        let id = generate(&mut engine, come);
+        engine.apply(id, &careful(), &mut Silent).expect(come);
+        assert_eq!(engine.verify().unwrap(), [], "{come}");
+    }
+}
+
 /// Partitions are not in the schema, and yet they are there.
 #[test]
 fn a_partition_is_said_to_be_one() {
