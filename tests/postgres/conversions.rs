@@ -23,7 +23,9 @@ fn apply_before_exchange(
         if progress.action.starts_with("swap ") && progress.waiting.is_some() && !come {
             come = true;
             let mut client = database.client();
-            writes.iter().for_each(|sql| client.batch_execute(sql).unwrap());
+            for sql in writes {
+                client.batch_execute(sql).unwrap();
+            }
             viewer.batch_execute("COMMIT").unwrap();
         }
         Signal::Go
@@ -183,6 +185,28 @@ fn literals_mean_what_the_settings_of_the_database_say() {
     assert_eq!(one(&database, same), "true");
     engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
     assert_eq!(database.dump(), before);
+}
+
+/// A backslash is itself in what is said to PQL, whatever it is to the application.
+#[test]
+fn strings_have_one_meaning() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, x int, y int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 3000) i",
+    );
+    let set = format!("ALTER DATABASE {} SET standard_conforming_strings = off", database.name);
+    database.client().batch_execute(&set).unwrap();
+    let before = database.dump();
+    let change = r"CHANGE COLUMN t.x TYPE TEXT USING x || '\n' REVERT USING left(x, -2)::int, ADD COLUMN t.z TEXT DEFAULT 'a\b', ADD COLUMN t.b TEXT BACKFILL x || '\r', EXECUTE 'CREATE TABLE e AS SELECT text ''c\d'' AS c' REVERT 'DROP TABLE e'";
+    let (mut engine, id, outcome) =
+        apply_before_exchange(&database, change, &["INSERT INTO t (id, x) VALUES (9001, 1)"]);
+    outcome.unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
+    database.client().batch_execute(r"UPDATE t SET x = E'9\\n' WHERE id = 9").unwrap();
+    let rows = "SELECT string_agg(concat_ws(' ', id, x, z, b, c), ', ' ORDER BY id) FROM t, e WHERE id IN (8, 9, 9001)";
+    assert_eq!(one(&database, rows), r"8 8\n a\b 8\n\r c\d, 9 9\n a\b 9\n\r c\d, 9001 1\n a\b 1\n\r c\d");
+    engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).unwrap();
+    assert_eq!(database.dump(), before);
+    assert_eq!(one(&database, "SELECT count(*) FROM t WHERE x <> y"), "0");
 }
 
 /// A key that is printed otherwise is the same key.

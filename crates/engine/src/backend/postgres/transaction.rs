@@ -93,7 +93,8 @@ const AS_CONFIGURED: &str = "SET LOCAL TimeZone TO DEFAULT; SET LOCAL DateStyle 
 
 /// The same for a function of ours, as it is when that is made: a row becomes the same whoever writes it.
 pub(super) const OF_FUNCTION: &str = "SET TimeZone FROM CURRENT SET DateStyle FROM CURRENT \
-     SET IntervalStyle FROM CURRENT SET extra_float_digits FROM CURRENT SET bytea_output FROM CURRENT";
+     SET IntervalStyle FROM CURRENT SET extra_float_digits FROM CURRENT SET bytea_output FROM CURRENT \
+     SET standard_conforming_strings FROM CURRENT";
 
 /// Reads definitions in a transaction in which all else is as configured.
 pub(super) fn printed<T>(session: &mut Session, read: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
