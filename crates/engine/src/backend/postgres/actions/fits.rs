@@ -54,13 +54,7 @@ fn look(session: &mut Session, plan: &Plan, action: &Action) -> Result<()> {
             Some(planned) => rebuild::fits(session, planned),
             None => Ok(()),
         },
-        Action::SwapBack { swap } => match plan.column_swaps.get(*swap) {
-            Some(planned) => {
-                let column = swap::called_now(session, plan, *swap)?;
-                swap::fits(session, planned, &column)
-            }
-            None => Ok(()),
-        },
+        Action::SwapBack { swap } => swap::fits_at_all(session, plan, *swap),
         _ => Ok(()),
     }
 }

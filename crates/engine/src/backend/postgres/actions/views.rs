@@ -131,12 +131,20 @@ fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
 /// Fails when a view reads the column.
 pub(super) fn none_over(session: &mut Session, table: &ObjectName, column: &str) -> Result<()> {
     let views = over(session, table, Some(&[column]))?;
-    let Some(first) = views.first() else { return Ok(()) };
-    Err(Error::new(
-        codes::UNSUPPORTED,
-        format!("view {} reads {}.{}", first.name, object(table), ident(column)),
-    )
-    .with_help("drop that view first"))
+    views.first().map_or(Ok(()), |view| Err(reading(view, table, column)))
+}
+
+/// The same for those that are not out of sight themselves.
+pub(super) fn none_seen_over(session: &mut Session, table: &ObjectName, column: &str) -> Result<()> {
+    let views = over(session, table, Some(&[column]))?;
+    views.iter().find(|view| !view.hidden).map_or(Ok(()), |view| Err(reading(view, table, column)))
+}
+
+fn reading(view: &View, table: &ObjectName, column: &str) -> Error {
+    Error::new(codes::UNSUPPORTED, format!("view {} reads {}.{}", view.name, object(table), ident(column)))
+        .with_help(
+            "drop that view first; one that is made anew with the names of its columns does not read it",
+        )
 }
 
 /// The views over the columns, or over the table at all, and those over these, each after those it reads.
