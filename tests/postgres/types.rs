@@ -189,6 +189,35 @@ fn types_that_change_twice_in_one_migration_come_back() {
     }
 }
 
+/// A view of all columns has those that are out of sight.
+#[test]
+fn what_a_view_reads_out_of_sight_is_neither_purged_nor_given_up() {
+    for change in ["CHANGE COLUMN t.n TYPE TEXT", "DROP COLUMN t.n"] {
+        let database = Database::with(
+            "CREATE TABLE t (id int PRIMARY KEY, n int, m int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 100) i",
+        );
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, change);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let mut client = database.client();
+        client.batch_execute("CREATE VIEW v AS SELECT * FROM t").unwrap();
+        let applied = database.dump();
+        let error = engine.purge(Some(id), None, &careful(), &mut Silent).expect_err(change);
+        assert!(error.message().contains("view public.v reads"), "{change}: {error}");
+        assert_eq!(database.dump(), applied, "{change}");
+        if change.starts_with("CHANGE") {
+            let error =
+                engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect_err(change);
+            assert!(error.message().contains("view public.v reads"), "{change}: {error}");
+            assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{change}");
+        }
+        client.batch_execute("DROP VIEW v").unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(change);
+        assert_eq!(database.dump(), before, "{change}");
+    }
+}
+
 /// What the model does not have would go with the column, or keep it.
 #[test]
 fn what_was_made_of_the_new_column_stops_the_rollback() {

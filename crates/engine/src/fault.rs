@@ -252,6 +252,10 @@ impl Backend for FaultyBackend {
         step.after()
     }
 
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        self.inner.may_purge(plan)
+    }
+
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
         let mut step = FaultyStep { inner: step, fault: &self.fault, committed: false };
         self.inner.purge(plan, &mut step)?;

@@ -101,6 +101,13 @@ pub trait Backend: Send {
     /// one that stopped half way, and an action whose undo would not (a swap) can be probed.
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()>;
 
+    /// Whether that can be removed which [`Self::purge`] removes; asked before the first of it is. The error names what
+    /// else needs it.
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        let _ = plan;
+        Ok(())
+    }
+
     /// Removes what an applied migration retained (hidden tables, columns and indexes, reverse logs), in small
     /// pieces, by the actions of its plan.
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()>;

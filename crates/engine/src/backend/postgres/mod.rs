@@ -155,6 +155,10 @@ impl Backend for Postgres {
         })
     }
 
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        actions::may_purge(&mut self.session, plan)
+    }
+
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {
         actions::purge(&mut self.run(plan, step))
     }
