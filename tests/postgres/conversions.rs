@@ -8,7 +8,7 @@ use crate::support::Database;
 
 /// Applies a change; once every row was compared, and before anything takes the place of anything, the application
 /// writes.
-fn apply_before_exchange(
+pub(crate) fn apply_before_exchange(
     database: &Database,
     change: &str,
     writes: &[&str],
@@ -36,7 +36,7 @@ fn apply_before_exchange(
 }
 
 /// So many indexes that a new table takes the place of the old one.
-const INDEXED: &str =
+pub(crate) const INDEXED: &str =
     "; CREATE INDEX i1 ON t (y); CREATE INDEX i2 ON t (x, y); CREATE INDEX i3 ON t ((y + 1))";
 
 #[test]

@@ -3,6 +3,7 @@
 use pql_engine::{Engine, RollbackTarget, Silent, codes};
 use pql_schema::MigrationStatus;
 
+use crate::conversions::{INDEXED, apply_before_exchange};
 use crate::rows::{careful, generate, one};
 use crate::support::Database;
 
@@ -51,6 +52,30 @@ fn what_the_old_column_lacks_stops_the_rollback() {
         engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(to);
         assert_eq!(database.dump(), before, "{to}");
         assert_eq!(one(&database, ROWS), written, "{to}");
+    }
+}
+
+/// Nothing tells what the new form lacks once every row was compared.
+#[test]
+fn what_the_new_form_lacks_stops_the_exchange() {
+    for indexes in ["", INDEXED] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, x text, y int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 3000) i{indexes}"
+        ));
+        let before = database.dump();
+        let writes = ["ALTER TABLE t DISABLE TRIGGER ALL; UPDATE t SET x = '555' WHERE id = 1; \
+             INSERT INTO t VALUES (9999, '666'); ALTER TABLE t ENABLE TRIGGER ALL"];
+        let change = "CHANGE COLUMN t.x TYPE INTEGER USING x::integer";
+        let (mut engine, id, outcome) = apply_before_exchange(&database, change, &writes);
+        let error = outcome.expect_err(indexes);
+        assert_eq!(error.code(), codes::VERIFY, "{indexes}: {error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed, "{indexes}");
+        assert_eq!(database.dump(), before, "{indexes}");
+        let rows = "SELECT string_agg(x, ', ' ORDER BY id) FROM t WHERE id IN (1, 2, 9999)";
+        assert_eq!(one(&database, rows), "555, 2, 666", "{indexes}");
+        let id = generate(&mut engine, change);
+        engine.apply(id, &careful(), &mut Silent).expect(indexes);
+        assert_eq!(one(&database, rows.replace("(x", "(x::text").as_str()), "555, 2, 666", "{indexes}");
     }
 }
 

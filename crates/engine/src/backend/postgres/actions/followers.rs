@@ -8,10 +8,11 @@ use super::super::blockers::literal;
 use super::super::link::Session;
 use super::by_place;
 use super::catalog::{self, regclass};
-use super::statements::ident;
+use super::statements::{ident, object};
 use crate::backend::Connection as _;
 use crate::backend::Silenced;
-use crate::{Result, Value};
+use crate::error::codes;
+use crate::{Error, Result, Value};
 
 /// Lets them say another name.
 pub(super) fn rename(session: &mut Session, table: &ObjectName, from: &str, to: &str) -> Result<()> {
@@ -103,6 +104,18 @@ pub(super) fn is_always_called(session: &mut Session, function: &str, triggers: 
             literal(function)
         ),
     )
+}
+
+/// The error of a table whose writes were not all followed, so that what is to take its place may lack some.
+pub(super) fn unfollowed(table: &ObjectName) -> Error {
+    Error::new(
+        codes::VERIFY,
+        format!(
+            "triggers on {} were disabled for a while, and what was written then may be missing in what is to take its place",
+            object(table)
+        ),
+    )
+    .with_help("apply the migration again while no triggers are disabled")
 }
 
 /// Sees to it that it is, for each row or for whole tables.

@@ -10,7 +10,7 @@ use super::super::super::holds;
 use super::super::super::link::Session;
 use super::super::super::transaction::printed;
 use super::super::statements::{alter_column, drop_own_schema, move_away, move_back, object};
-use super::super::views;
+use super::super::{followers, views};
 use super::changes::{self, Noting};
 use super::flow::{self, Flow, How};
 use super::{dress, form};
@@ -33,6 +33,9 @@ pub(super) fn forth(session: &mut Session, rebuild: &Rebuild, few: u64) -> Resul
         return Ok(Attempt::Behind);
     }
     form::unchanged(session, rebuild, &rebuild.shadow)?;
+    if !flow.is_followed(session)? {
+        return Err(followers::unfollowed(table));
+    }
     complete(session, &flow)?;
     let down = views::take_all_down(session, table)?;
     let dressed = dress::between(session, table, &rebuild.shadow, table)?;

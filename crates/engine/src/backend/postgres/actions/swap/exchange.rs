@@ -20,6 +20,11 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     definition::unchanged(session, swap)?;
     // What was written since the comparison.
+    if functions::is_filled_beside(session, swap)?
+        && !followers::is_always_called(session, &functions::forward_name(swap), 2)?
+    {
+        return Err(followers::unfollowed(table));
+    }
     let named = functions::unconverted(session, swap)?;
     if !named.is_empty() {
         return Err(forth::misfit(swap, &named));

@@ -107,11 +107,15 @@ pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
     all
 }
 
+/// Whether the new column is filled beside the application: one that is replaced at once has no trigger.
+pub(super) fn is_filled_beside(session: &mut Session, swap: &ColumnSwap) -> Result<bool> {
+    catalog::has_relation(session, &swap.misfits)
+}
+
 /// The rows that were noted and still have no value of the new type, though they have an old one. Nobody may be writing.
 pub(super) fn unconverted(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
     let (table, log) = (&swap.before.name, object(&swap.misfits));
-    // One that is replaced at once has had no trigger.
-    if !catalog::has_relation(session, &swap.misfits)?
+    if !is_filled_beside(session, swap)?
         || !catalog::is_true(session, &format!("SELECT EXISTS (SELECT 1 FROM {log})"))?
     {
         return Ok(Vec::new());
