@@ -181,7 +181,7 @@ impl<'w> Worker<'w> {
     /// The text of the next message, and where the lane stands after each of its batches.
     fn text(&self, ticket: &Ticket) -> Result<(String, Vec<Lane>)> {
         let settings = Settings::of(self.task.options, self.patience.wait);
-        let begin = format!("{};\n{}", settings.begin(false), self.task.silence);
+        let begin = |settings: &Settings| format!("{};\n{}", settings.begin(false), self.task.silence);
         let mut ends: Vec<Lane> = Vec::new();
         let mut after = &self.lane.after;
         let edges = self.edges.iter().map(Some).chain(self.whole.then_some(None));
@@ -190,9 +190,10 @@ impl<'w> Worker<'w> {
         if !self.whole && !self.task.work.key.is_place() {
             // In a transaction of its own: what is held for a batch is held for nothing else, and texts of keys mean the
             // same to every session.
-            let settings = Settings { as_configured: false, ..settings };
-            let _ = write!(sql, "{};\n{};\nCOMMIT;\n", settings.begin(false), self.next_edges(last));
+            let begin = begin(&Settings { as_configured: false, ..settings });
+            let _ = write!(sql, "{begin};\n{};\nCOMMIT;\n", self.next_edges(last));
         }
+        let begin = begin(&settings);
         let mut from = self.lane.clone();
         for edge in edges {
             let to = Lane {
