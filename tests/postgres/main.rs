@@ -9,6 +9,7 @@ mod beside;
 mod brakes;
 mod by_place;
 mod connections;
+mod conversions;
 mod dumps;
 mod journal;
 mod kills;

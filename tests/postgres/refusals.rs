@@ -8,6 +8,18 @@ use crate::support::Database;
 /// Definitions, a statement, what the error says, what its help says.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE FUNCTION f(t) RETURNS text LANGUAGE sql AS 'SELECT $1.n::text'",
+        "CHANGE COLUMN t.n TYPE TEXT USING f(t)",
+        "USING reads the row of t as a whole",
+        "name the columns",
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS 'SELECT $1.id'",
+        "CHANGE COLUMN t.n TYPE TEXT REVERT USING f(t.*)",
+        "REVERT USING reads the row of t as a whole",
+        "EXECUTE 'ALTER TABLE t ALTER COLUMN n TYPE",
+    ),
+    (
         "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (t int REFERENCES t)",
         "CHANGE COLUMN t.id TYPE BIGINT",
         "foreign key u_t_fkey of u",
@@ -232,6 +244,35 @@ fn indexes_of_partitioned_tables_go() {
         );
         engine.apply(id, &careful(), &mut Silent).unwrap();
         assert_eq!(database.dump(), before, "{statement}, for good");
+    }
+}
+
+/// Nor has it a key over an index that was built before, nor a foreign key that is declared before it is examined.
+#[test]
+fn keys_of_partitioned_tables_go_and_come() {
+    let database = Database::with(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+         CREATE TABLE t (n int, m int NOT NULL, p int, PRIMARY KEY (n, m), CONSTRAINT u UNIQUE (m, n, p),
+             CONSTRAINT f FOREIGN KEY (p) REFERENCES p) PARTITION BY LIST (m);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); INSERT INTO t SELECT i, 1, 1 FROM generate_series(1, 2000) i;
+         ANALYZE",
+    );
+    let before = database.dump();
+    let mut engine = database.engine();
+    for (gone, come) in [
+        ("DROP CONSTRAINT t.t_pkey", "ADD CONSTRAINT t.t_pkey PRIMARY KEY (n, m)"),
+        ("DROP CONSTRAINT t.u", "ADD CONSTRAINT t.u UNIQUE (m, n, p)"),
+        ("DROP CONSTRAINT t.f", "ADD CONSTRAINT t.f FOREIGN KEY (p) REFERENCES p (id)"),
+    ] {
+        let id = generate(&mut engine, gone);
+        engine.apply(id, &careful(), &mut Silent).expect(gone);
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(gone);
+        assert_eq!(database.dump(), before, "{gone}");
+        let id = generate(&mut engine, gone);
+        engine.apply(id, &careful(), &mut Silent).expect(gone);
+        let id = generate(&mut engine, come);
+        engine.apply(id, &careful(), &mut Silent).expect(come);
+        assert_eq!(engine.verify().unwrap(), [], "{come}");
     }
 }
 

@@ -262,6 +262,23 @@ fn whoever_holds_a_lock_is_named_and_nobody_else_waits_long() {
     assert!(reading.join().unwrap() < Duration::from_secs(2));
 }
 
+/// No session has it, so there is none to be ended.
+#[test]
+fn a_prepared_transaction_that_holds_a_lock_is_named() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let mut client = database.client();
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'left over'").unwrap();
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "ADD COLUMN t.a INTEGER");
+    let mut options = careful();
+    options.run.lock_timeout = Duration::from_millis(100);
+    options.run.retry_for = Duration::from_millis(300);
+    let error = engine.apply(id, &options, &mut Silent).unwrap_err();
+    assert_eq!(error.code(), codes::LOCKED, "{error}");
+    assert!(error.message().contains("ROLLBACK PREPARED 'left over'"), "{error}");
+    client.batch_execute("ROLLBACK PREPARED 'left over'").unwrap();
+}
+
 #[test]
 fn an_index_is_given_up_when_others_do_not_end() {
     let database = Database::with(

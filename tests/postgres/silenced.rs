@@ -3,6 +3,7 @@
 use pql_engine::{Engine, RollbackTarget, Silent, codes};
 use pql_schema::MigrationStatus;
 
+use crate::conversions::{INDEXED, apply_before_exchange};
 use crate::rows::{careful, generate, one};
 use crate::support::Database;
 
@@ -52,6 +53,45 @@ fn what_the_old_column_lacks_stops_the_rollback() {
         assert_eq!(database.dump(), before, "{to}");
         assert_eq!(one(&database, ROWS), written, "{to}");
     }
+}
+
+/// Nothing tells what the new form lacks once every row was compared.
+#[test]
+fn what_the_new_form_lacks_stops_the_exchange() {
+    for indexes in ["", INDEXED] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, x text, y int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 3000) i{indexes}"
+        ));
+        let before = database.dump();
+        let writes = ["ALTER TABLE t DISABLE TRIGGER ALL; UPDATE t SET x = '555' WHERE id = 1; \
+             INSERT INTO t VALUES (9999, '666'); ALTER TABLE t ENABLE TRIGGER ALL"];
+        let change = "CHANGE COLUMN t.x TYPE INTEGER USING x::integer";
+        let (mut engine, id, outcome) = apply_before_exchange(&database, change, &writes);
+        let error = outcome.expect_err(indexes);
+        assert_eq!(error.code(), codes::VERIFY, "{indexes}: {error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed, "{indexes}");
+        assert_eq!(database.dump(), before, "{indexes}");
+        let rows = "SELECT string_agg(x, ', ' ORDER BY id) FROM t WHERE id IN (1, 2, 9999)";
+        assert_eq!(one(&database, rows), "555, 2, 666", "{indexes}");
+        let id = generate(&mut engine, change);
+        engine.apply(id, &careful(), &mut Silent).expect(indexes);
+        assert_eq!(one(&database, rows.replace("(x", "(x::text").as_str()), "555, 2, 666", "{indexes}");
+    }
+}
+
+/// What guards the place of a column is for the application alone.
+#[test]
+fn a_dropped_column_leaves_nothing_that_differs() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY, a int, b int)");
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "DROP COLUMN t.a");
+    engine.apply(id, &careful(), &mut Silent).unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
+    database.client().batch_execute("ALTER TABLE t DISABLE TRIGGER ALL").unwrap();
+    let drifts: Vec<String> = engine.verify().unwrap().iter().map(ToString::to_string).collect();
+    assert!(drifts.len() == 1 && drifts[0].ends_with("of t was ENABLE and is DISABLE"), "{drifts:?}");
+    database.client().batch_execute("ALTER TABLE t ENABLE TRIGGER ALL").unwrap();
+    assert_eq!(engine.verify().unwrap(), []);
 }
 
 /// Then the old table is brought to what the new one is.

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread::spawn;
 use std::time::Duration;
 
-use pql_engine::{OnFailure, RollbackTarget, RunProgress, Signal, Silent, codes};
+use pql_engine::{ApplyOptions, OnFailure, RollbackTarget, RunProgress, Signal, Silent, codes};
 use pql_schema::MigrationStatus;
 
 use crate::rows::{careful, generate, one};
@@ -369,4 +369,17 @@ fn whoever_goes_on_seeing_the_past_is_named() {
     assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Failed);
     reader.batch_execute("COMMIT").unwrap();
     assert_eq!(database.dump(), before);
+}
+
+/// Few rows with large values are much to read, and the lock on them long.
+#[test]
+fn few_large_rows_are_not_taken_for_a_small_table() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, body text); ALTER TABLE t ALTER body SET STORAGE EXTERNAL;
+         INSERT INTO t SELECT i, repeat('x', 100000) FROM generate_series(1, 300) i; ANALYZE t",
+    );
+    let mut engine = database.engine();
+    let id = generate(&mut engine, "ADD INDEX t_body ON t (length(body))");
+    let (plan, _) = engine.plan(id, &ApplyOptions::default()).unwrap();
+    assert!(format!("{plan:?}").contains("CreateIndexConcurrently"), "{plan:?}");
 }

@@ -188,3 +188,61 @@ fn types_that_change_twice_in_one_migration_come_back() {
         assert_eq!(found, if dropped { "1 2" } else { "1 7" }, "{changes}");
     }
 }
+
+/// A view of all columns has those that are out of sight.
+#[test]
+fn what_a_view_reads_out_of_sight_is_neither_purged_nor_given_up() {
+    for change in ["CHANGE COLUMN t.n TYPE TEXT", "DROP COLUMN t.n"] {
+        let database = Database::with(
+            "CREATE TABLE t (id int PRIMARY KEY, n int, m int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 100) i",
+        );
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, change);
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let mut client = database.client();
+        client.batch_execute("CREATE VIEW v AS SELECT * FROM t").unwrap();
+        let applied = database.dump();
+        let error = engine.purge(Some(id), None, &careful(), &mut Silent).expect_err(change);
+        assert!(error.message().contains("view public.v reads"), "{change}: {error}");
+        assert_eq!(database.dump(), applied, "{change}");
+        if change.starts_with("CHANGE") {
+            let error =
+                engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect_err(change);
+            assert!(error.message().contains("view public.v reads"), "{change}: {error}");
+            assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{change}");
+        }
+        client.batch_execute("DROP VIEW v").unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(change);
+        assert_eq!(database.dump(), before, "{change}");
+    }
+}
+
+/// What the model does not have would go with the column, or keep it.
+#[test]
+fn what_was_made_of_the_new_column_stops_the_rollback() {
+    for (key, made, undo) in [
+        ("", "CREATE STATISTICS s ON n, m FROM t", "DROP STATISTICS s"),
+        ("", "CREATE POLICY p ON t USING (n = current_user)", "DROP POLICY p ON t"),
+        (" UNIQUE", "CREATE STATISTICS s ON n, m FROM t", "DROP STATISTICS s"),
+        ("", "CREATE PUBLICATION pub FOR TABLE t (id, n)", "DROP PUBLICATION pub"),
+    ] {
+        let database = Database::with(&format!(
+            "CREATE TABLE t (id int PRIMARY KEY, n int{key}, m int); INSERT INTO t SELECT i, i, i FROM generate_series(1, 100) i"
+        ));
+        let before = database.dump();
+        let mut engine = database.engine();
+        let id = generate(&mut engine, "CHANGE COLUMN t.n TYPE TEXT");
+        engine.apply(id, &careful(), &mut Silent).unwrap();
+        let mut client = database.client();
+        client.batch_execute(made).unwrap();
+        let applied = database.dump();
+        let error = engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect_err(made);
+        assert_eq!(error.code(), codes::UNSUPPORTED, "{made}: {error}");
+        assert_eq!(engine.info(id).unwrap().status, MigrationStatus::Applied, "{made}: {error}");
+        assert_eq!(database.dump(), applied, "{made}");
+        client.batch_execute(undo).unwrap();
+        engine.rollback(RollbackTarget::Migration(id), &careful(), &mut Silent).expect(made);
+        assert_eq!(database.dump(), before, "{made}");
+    }
+}

@@ -20,7 +20,9 @@ use pql_schema::{Expr, ObjectName, Schema, Table};
 use rusqlite::Connection as Db;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::backend::{Backend, Connection, LockPatience, Opener, Progress, RunOptions, Step, Ticket};
+use crate::backend::{
+    Backend, Connection, LockPatience, Opener, Progress, RunOptions, Silenced, Step, Ticket,
+};
 use crate::{Error, Result, codes};
 
 /// The variable that tells a child process where to die.
@@ -224,7 +226,7 @@ impl Backend for FaultyBackend {
         self.inner.forget(action)
     }
 
-    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+    fn silenced(&mut self) -> Result<Vec<Silenced>> {
         self.inner.silenced()
     }
 
@@ -248,6 +250,10 @@ impl Backend for FaultyBackend {
         let mut step = FaultyStep { inner: step, fault: &self.fault, committed: false };
         self.inner.execute(plan, action, &mut step)?;
         step.after()
+    }
+
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        self.inner.may_purge(plan)
     }
 
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {

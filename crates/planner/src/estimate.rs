@@ -16,11 +16,21 @@ const PACED: f64 = 2.0;
 pub(crate) struct Costs {
     size: TableStatistics,
     rates: Rates,
+    /// How many rows of the size that the rates are of it amounts to.
+    weight: u64,
 }
+
+/// A row of so many bytes is taken for one; the rates are those of smaller ones.
+const ROW_BYTES: u64 = 1_024;
 
 impl Costs {
     pub(crate) fn new(size: TableStatistics, rates: Rates) -> Self {
-        Self { size, rates }
+        Self { size, rates, weight: size.rows }
+    }
+
+    /// The same where large values are kept apart from their rows: few rows may be much to read.
+    pub(crate) fn with_large_rows(self) -> Self {
+        Self { weight: self.size.rows.max(self.size.bytes / ROW_BYTES), ..self }
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -33,7 +43,7 @@ impl Costs {
 
     fn rows_at(&self, millis: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let rows = self.size.rows as f64;
+        let rows = self.weight as f64;
         rows * millis
     }
 
@@ -134,5 +144,20 @@ impl Estimate {
     pub(crate) fn rounded(self) -> Self {
         let round = |millis: f64| (millis * 1000.0).round() / 1000.0;
         Self { millis: round(self.millis), lock_millis: round(self.lock_millis), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_large_rows_are_as_much_as_many_small_ones() {
+        let of =
+            |rows, bytes| Costs::new(TableStatistics { rows, bytes }, Rates::default()).with_large_rows();
+        let (few, many) = (of(300, 30 << 20), of(30 << 10, 3 << 20));
+        assert!((few.index() - many.index()).abs() < 1e-6);
+        assert_eq!(few.at_once(1.0, 0).rows, 300);
+        assert!((of(300, 30_000).scan() - of(300, 0).scan()).abs() < 1e-6);
     }
 }

@@ -1,6 +1,9 @@
 //! Names for keys that were given none. A key's index is a relation of PostgreSQL's, and shares its names with tables,
 //! views and other indexes: after `RENAME TABLE t TO u` the key of a new `t` cannot be called `t_pkey`. It gets a
 //! number then, as the server itself would give it one.
+//!
+//! And names for constraints whose table or column is called otherwise later in the migration: the server keeps the name
+//! that it gave them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +11,8 @@ use pql_schema::{Constraint, ConstraintKind, MigrationOp, NameRule, ObjectName, 
 
 use crate::text::postgres_invented;
 
-/// Says the names of unnamed keys in the operations where the name that they would have is another relation's.
+/// Says the names of unnamed keys in the operations where the name that they would have is another relation's, and of
+/// unnamed constraints where what they are called after is renamed.
 /// Operations that the schema refuses are left as they are, with those that come after.
 pub fn name_keys(schema: &Schema, ops: &mut [MigrationOp]) {
     if schema.names != NameRule::Exact {
@@ -16,7 +20,15 @@ pub fn name_keys(schema: &Schema, ops: &mut [MigrationOp]) {
     }
     let mut schema = schema.clone();
     let mut taken = None;
-    for op in ops {
+    let mut rest = ops;
+    while let Some((op, later)) = rest.split_first_mut() {
+        let renamed = |table: &ObjectName| {
+            later.iter().any(|op| match op {
+                MigrationOp::RenameTable { from, .. } => schema.same(from, table),
+                MigrationOp::RenameColumn { table: of, .. } => schema.same(of, table),
+                _ => false,
+            })
+        };
         let known = |name: &ObjectName| schema.table(name).cloned();
         let place = match op {
             MigrationOp::CreateTable { table } => {
@@ -31,7 +43,8 @@ pub fn name_keys(schema: &Schema, ops: &mut [MigrationOp]) {
             _ => None,
         };
         if let Some((table, added)) = place {
-            name(table, added, taken.get_or_insert_with(|| relations(&schema)));
+            let renamed = renamed(&table.name);
+            name(table, added, renamed, taken.get_or_insert_with(|| relations(&schema)));
         }
         let made = match op {
             MigrationOp::CreateTable { table } => Some(table.name.clone()),
@@ -49,16 +62,23 @@ pub fn name_keys(schema: &Schema, ops: &mut [MigrationOp]) {
         if schema.apply(op).is_err() {
             return;
         }
+        rest = later;
     }
 }
 
-/// Names what is added to the table, and takes note.
-fn name(mut table: Table, added: &mut [Constraint], taken: &mut BTreeSet<ObjectName>) {
+/// Names what is added to the table, all of it where names are `renamed` later, and takes note.
+fn name(mut table: Table, added: &mut [Constraint], renamed: bool, taken: &mut BTreeSet<ObjectName>) {
     let before = table.constraints.len();
     table.constraints.extend(added.iter().cloned());
     let own = table.constraint_names();
-    for (at, constraint) in added.iter_mut().enumerate().filter(|(_, constraint)| has_index(constraint)) {
+    for (at, constraint) in added.iter_mut().enumerate() {
         let base = &own[before + at];
+        if !has_index(constraint) {
+            if renamed {
+                constraint.name.get_or_insert_with(|| postgres_invented(base));
+            }
+            continue;
+        }
         let is_free = |name: &String| {
             !taken.contains(&table.name.sibling(postgres_invented(name)))
                 && (name == base || !own.contains(name))
@@ -66,8 +86,8 @@ fn name(mut table: Table, added: &mut [Constraint], taken: &mut BTreeSet<ObjectN
         let mut names = std::iter::once(base.clone()).chain((1..).map(|number| format!("{base}{number}")));
         let Some(free) = names.find(is_free) else { continue };
         taken.insert(table.name.sibling(postgres_invented(&free)));
-        if constraint.name.is_none() && free != *base {
-            constraint.name = Some(free);
+        if constraint.name.is_none() && (free != *base || renamed) {
+            constraint.name = Some(if free == *base { postgres_invented(&free) } else { free });
         }
     }
 }

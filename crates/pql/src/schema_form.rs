@@ -29,7 +29,7 @@ pub(crate) fn schema_as(schema: &Schema, dialect: Dialect, form: SchemaForm) -> 
         }
         SchemaForm::Sql => match dialect {
             Dialect::Sqlite => text::schema_in(schema, &text::SQLITE),
-            Dialect::Postgres => text::schema(schema),
+            Dialect::Postgres => text::schema_in(schema, &text::POSTGRES),
         },
         SchemaForm::Mermaid => mermaid(schema),
     }
@@ -101,4 +101,23 @@ fn word(text: &str) -> String {
 fn type_word(data_type: &DataType) -> String {
     let name = word(&data_type.to_string());
     if name.is_empty() { "any".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use pql_schema::{Column, NameRule};
+
+    use super::*;
+
+    #[test]
+    fn each_database_has_its_own_types() {
+        let mut table = Table::new("t");
+        table.columns.push(Column::new("b", DataType::Bytes));
+        table.columns.push(Column::new("d", DataType::Double));
+        table.columns.push(Column::new("j", DataType::Json));
+        let mut schema = Schema::new(NameRule::AsciiInsensitive);
+        schema.tables.insert(table.name.clone(), table);
+        let sql = schema_as(&schema, Dialect::Postgres, SchemaForm::Sql);
+        assert!(sql.contains("BYTEA") && sql.contains("DOUBLE PRECISION") && sql.contains("JSONB"), "{sql}");
+    }
 }

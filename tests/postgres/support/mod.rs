@@ -65,6 +65,7 @@ impl Server {
              \tunix_socket_directories = '{shown}/run'
              \tfsync = off
              \tmax_connections = 200
+             \tmax_prepared_transactions = 10
              \tshared_buffers = '128MB'
              \tmax_wal_size = '4GB'
              \twal_level = logical

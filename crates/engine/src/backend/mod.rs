@@ -82,9 +82,8 @@ pub trait Backend: Send {
     /// told before other actions are done counts as fitting.
     fn fits(&mut self, plan: &Plan, action: &Action) -> Result<()>;
 
-    /// The triggers of ours that others have kept from firing always, each with what it is instead: what was written
-    /// meanwhile they may not have seen.
-    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+    /// The triggers of ours that others have kept from firing: what was written meanwhile they may not have seen.
+    fn silenced(&mut self) -> Result<Vec<Silenced>> {
         Ok(Vec::new())
     }
 
@@ -101,6 +100,13 @@ pub trait Backend: Send {
     /// [`Backend::probe`] says that it is not in effect: so the undo of an action of several transactions copes with
     /// one that stopped half way, and an action whose undo would not (a swap) can be probed.
     fn execute(&mut self, plan: &Plan, action: &Action, step: &mut dyn Step) -> Result<()>;
+
+    /// Whether that can be removed which [`Self::purge`] removes; asked before the first of it is. The error names what
+    /// else needs it.
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        let _ = plan;
+        Ok(())
+    }
 
     /// Removes what an applied migration retained (hidden tables, columns and indexes, reverse logs), in small
     /// pieces, by the actions of its plan.
@@ -138,6 +144,17 @@ pub trait Backend: Send {
     /// What opens another connection to the same database, for the lease's heartbeat and the flags that other sessions
     /// set while this one is busy; `None` where nobody else can be connected (a database in memory).
     fn companion(&mut self) -> Option<Opener>;
+}
+
+/// A trigger of ours that others have kept from firing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silenced {
+    /// What it is called, and its table.
+    pub trigger: String,
+    /// When it is to fire, in the words of `ALTER TABLE`.
+    pub meant: String,
+    /// When it does.
+    pub state: String,
 }
 
 /// Opens a connection, from whatever thread, when it is needed.

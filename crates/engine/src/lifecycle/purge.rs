@@ -85,10 +85,14 @@ impl Engine {
         let mut purged = Vec::new();
         for mut record in records.into_iter().filter(|record| due(record) && retains(record)) {
             let id = record.migration.id;
+            let plans = self.journal.plans(self.backend.connection(), id)?;
+            for stored in &plans {
+                self.backend.may_purge(&stored.plan)?;
+            }
             // From here on what is left is no longer enough for a rollback.
             record.retention = Retention::Purging;
             self.write(lease, &record, "purge_started", None)?;
-            for stored in self.journal.plans(self.backend.connection(), id)? {
+            for stored in plans {
                 let job = Job {
                     journal: self.journal,
                     id,

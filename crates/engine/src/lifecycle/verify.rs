@@ -23,10 +23,10 @@ impl Engine {
         };
         let found = self.backend.introspect()?.visible();
         let mut drifts = differences(&recorded, &found);
-        drifts.extend(self.backend.silenced()?.into_iter().map(|(trigger, state)| Drift {
-            object: format!("trigger {trigger}"),
-            expected: Some("ENABLE ALWAYS".to_owned()),
-            found: Some(state),
+        drifts.extend(self.backend.silenced()?.into_iter().map(|silenced| Drift {
+            object: format!("trigger {}", silenced.trigger),
+            expected: Some(silenced.meant),
+            found: Some(silenced.state),
         }));
         Ok(drifts)
     }

@@ -93,13 +93,22 @@ pub(super) fn postgres(
     let MigrationOp::ChangeColumnType { using, revert_using, .. } = op else { return Ok(()) };
     let (before, after) = ladder.applied(op, table)?;
     let names = ladder.schema.names;
-    let (Some(old), Some(new)) =
+    let (Some(old), Some(mut new)) =
         (before.column(column, names).cloned(), after.column(column, names).cloned())
     else {
         return Ok(());
     };
     if old == new && using.is_none() {
         return Ok(());
+    }
+    if old.data_type != new.data_type {
+        // Also for the operations that follow, whose way back gives the column this default again.
+        new.default = new.default.as_ref().map(postgres_literal);
+        ladder.schema.tables.entry(after.name).and_modify(|table| {
+            if let Some(column) = table.column_mut(&new.name, names) {
+                column.default.clone_from(&new.default);
+            }
+        });
     }
     // A domain's values are those of the type beneath it.
     let beneath = ladder.held(&before.name).iter().any(|held| {
@@ -160,8 +169,7 @@ pub(super) fn postgres(
     let back = to(&old, revert_using.as_ref(), comes_back(&old, &new, revert_using.as_ref()));
     let mut undo = vec![around(back, default(&old, old.default.clone()))];
     undo.extend(valid.iter().cloned());
-    let literal = default(&new, new.default.as_ref().map(postgres_literal));
-    ladder.short(Phase::Cutover, around(to(&new, None, None), literal), undo);
+    ladder.short(Phase::Cutover, around(to(&new, None, None), default(&new, new.default.clone())), undo);
     for action in valid {
         ladder.step(Phase::Cutover, action, Vec::new(), costs.unlocked(costs.scan()));
     }

@@ -45,7 +45,15 @@ impl Ladder<'_> {
         let checks: Vec<Check> = check_of(table, constraint).into_iter().collect();
         let millis = self.check_millis(&table.name, &checks);
         let add = |constraint: Constraint| vec![Change::AddConstraint { constraint }];
-        if self.is_brief(millis) || constraint.not_valid {
+        let at_once = self.is_declared_at_once(table, constraint);
+        if at_once && !self.is_brief(millis) && !constraint.not_valid {
+            let message = format!(
+                "{} is partitioned: the rows are examined while nobody writes, when its foreign key is declared",
+                table.name
+            );
+            self.warn(codes::NOT_ONLINE, Severity::Warning, message);
+        }
+        if self.is_brief(millis) || constraint.not_valid || at_once {
             let estimate =
                 if constraint.not_valid { metadata() } else { self.costs(&table.name).at_once(millis, 0) };
             let action = alter(table, add(constraint.clone()));
@@ -100,7 +108,7 @@ impl Ladder<'_> {
         let add = |constraint: Constraint| vec![Change::AddConstraint { constraint }];
         match &constraint.kind {
             ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_)
-                if !self.is_brief(self.costs(&table.name).index()) =>
+                if !self.is_brief(self.costs(&table.name).index()) && !self.is_partitioned(&table.name) =>
             {
                 let index = Index {
                     name: self.names.beside("key", &table.name),
@@ -114,7 +122,10 @@ impl Ladder<'_> {
             }
             ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => {
                 let checks: Vec<Check> = check_of(table, constraint).into_iter().collect();
-                if constraint.not_valid || self.is_brief(self.check_millis(&table.name, &checks)) {
+                if constraint.not_valid
+                    || self.is_brief(self.check_millis(&table.name, &checks))
+                    || self.is_declared_at_once(table, constraint)
+                {
                     let look = Action::Validate { table: table.name.clone(), checks, captured: None };
                     let declare = alter(table, add(constraint.clone()));
                     return if constraint.not_valid { vec![declare] } else { vec![look, declare] };
@@ -141,7 +152,13 @@ impl Ladder<'_> {
         let mut undo = drop_constraint(constraint);
         undo.extend(loose.iter().map(|column| Change::DropNotNull { column: column.clone() }));
         let undo = vec![alter(table, undo)];
-        if self.is_brief(costs.index()) {
+        let partitioned = self.is_partitioned(&table.name);
+        if self.is_brief(costs.index()) || partitioned {
+            if !self.is_brief(costs.index()) {
+                let message =
+                    format!("{} is partitioned: its indexes are not built CONCURRENTLY", table.name);
+                self.warn(codes::NOT_ONLINE, Severity::Warning, message);
+            }
             let estimate = costs.at_once(costs.index(), 0);
             let action = alter(table, vec![Change::AddConstraint { constraint: constraint.clone() }]);
             self.step(Phase::Validate, action, undo, estimate);
@@ -273,6 +290,11 @@ impl Ladder<'_> {
     /// Whether the rows are in partitions, where PostgreSQL knows no CONCURRENTLY.
     fn is_partitioned(&self, table: &ObjectName) -> bool {
         self.held(table).iter().any(|held| held.hold == Hold::Partitioned)
+    }
+
+    /// Whether PostgreSQL has no NOT VALID for the constraint.
+    fn is_declared_at_once(&self, table: &Table, constraint: &Constraint) -> bool {
+        matches!(constraint.kind, ConstraintKind::ForeignKey(_)) && self.is_partitioned(&table.name)
     }
 
     /// The action that builds an index.

@@ -210,7 +210,11 @@ impl<'a> Ladder<'a> {
     /// What work on the table costs.
     pub(super) fn costs(&self, table: &ObjectName) -> Costs {
         let size = self.sizes.get(&self.key(table)).copied().unwrap_or_default();
-        Costs::new(size, self.caps.rates)
+        let costs = Costs::new(size, self.caps.rates);
+        match self.caps.dialect {
+            Dialect::Sqlite => costs,
+            Dialect::Postgres => costs.with_large_rows(),
+        }
     }
 
     /// Whether a lock of this length needs no other way.

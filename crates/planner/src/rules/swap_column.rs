@@ -2,12 +2,13 @@
 
 use pql_schema::{
     Column, Constraint, ConstraintKind, DataType, Expr, Index, MigrationOp, ObjectRef, Schema, Table,
+    TokenKind, can_be_column, tokens,
 };
 
 use crate::estimate::metadata;
 use crate::exprs::{columns_in, is_unstable};
-use crate::text::{postgres_comparable, postgres_ident, postgres_literal, postgres_type_name};
-use crate::{Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError};
+use crate::text::{postgres_comparable, postgres_ident, postgres_type_name};
+use crate::{Action, Change, Check, ColumnSwap, ConstraintTwin, IndexTwin, Phase, PlanError, codes};
 
 use super::constrain::{alter, key_index, not_null_check, validation};
 use super::ladder::Ladder;
@@ -25,6 +26,7 @@ pub(super) struct TypeChange<'a> {
 
 /// The steps that replace the column. The operation is applied to the model already.
 pub(super) fn swap(ladder: &mut Ladder<'_>, change: TypeChange<'_>) -> Result<(), PlanError> {
+    reads_no_row(&change)?;
     let TypeChange { before, old, new, .. } = change;
     let dependants = hindrances::of_swap(ladder, before, old)?;
     let shadow = ladder.names.next("new", &old.name);
@@ -94,11 +96,11 @@ fn describe(ladder: &mut Ladder<'_>, change: TypeChange<'_>) -> ColumnSwap {
         before: before.clone(),
         after: before.clone(),
         old: old.clone(),
-        new: Column { default: new.default.as_ref().map(postgres_literal), ..new.clone() },
+        new: new.clone(),
         shadow: String::new(),
         retained: String::new(),
         key: postgres_row_key(&ladder.schema, before, Some(&old.name)),
-        sources: columns_in(&forward, before),
+        sources: sources(&forward, before),
         unstable: is_unstable(&forward),
         forward,
         fits,
@@ -112,6 +114,60 @@ fn describe(ladder: &mut Ladder<'_>, change: TypeChange<'_>) -> ColumnSwap {
         indexes: Vec::new(),
         misfits: ladder.names.hidden("misfits", &before.name),
     }
+}
+
+/// The columns of a row that is being written which it reads: what the server generates is not there yet, but what that
+/// is generated from.
+fn sources(expr: &Expr, table: &Table) -> Vec<String> {
+    let named = columns_in(expr, table);
+    let mut all: Vec<String> = table
+        .columns
+        .iter()
+        .filter(|column| named.contains(&column.name))
+        .flat_map(|column| match &column.generated {
+            Some(generated) => columns_in(&generated.expr, table),
+            None => vec![column.name.clone()],
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Fails when an expression reads the row as a whole: it stands for one that is being written, too, which the server has
+/// not completed then, and which has one column more.
+fn reads_no_row(change: &TypeChange<'_>) -> Result<(), PlanError> {
+    let TypeChange { before, old, conversion, .. } = change;
+    let said = [("USING", &conversion.forward), ("REVERT USING", &conversion.backward)];
+    let Some((word, _)) = said.into_iter().find(|(_, expr)| reads_row(expr, before)) else { return Ok(()) };
+    let message = format!(
+        "the type of {}.{} cannot be changed: {word} reads the row of {} as a whole",
+        before.name, old.name, before.name.name
+    );
+    let help = format!(
+        "name the columns that it reads; or change it by EXECUTE 'ALTER TABLE {} ALTER COLUMN {} TYPE …' REVERT '…', which \
+         writes the rows anew while nobody else can use the table",
+        before.name, old.name
+    );
+    Err(PlanError::new(codes::IN_USE, message, help))
+}
+
+fn reads_row(expr: &Expr, table: &Table) -> bool {
+    let name = &table.name.name;
+    if table.columns.iter().any(|column| column.name == *name) {
+        return false;
+    }
+    let all: Vec<_> = tokens(expr.as_str()).collect();
+    let text = |at: usize| all.get(at).map_or("", |token| token.text);
+    (0..all.len()).any(|at| {
+        // `extract(year FROM a)` and `date '2020-01-01'` are no columns either.
+        let word = || {
+            all.get(at + 1)
+                .is_some_and(|next| next.kind == TokenKind::String || next.text.eq_ignore_ascii_case("from"))
+        };
+        all[at].name().is_some_and(|token| token == *name)
+            && (can_be_column(&all, at) && !word() || text(at + 1) == "." && text(at + 2) == "*")
+    })
 }
 
 fn add_constraint(

@@ -99,7 +99,7 @@ impl Target {
         let mut config = self.config.clone();
         let listener = notices.clone();
         config.notice_callback(move |notice| listener.hear(&notice));
-        let client = config.connect(self.connector()?).map_err(|error| {
+        let mut client = config.connect(self.connector()?).map_err(|error| {
             let error = errors::connecting(error, &self.shown, self.config.get_ssl_mode());
             if !self.guessed || error.help().is_some() || error.code() != codes::CANNOT_OPEN {
                 return error;
@@ -109,9 +109,16 @@ impl Target {
                  or name a socket's directory as in postgres://user@/database?host=/run/postgresql",
             )
         })?;
+        // A text of several statements is taken apart before the first of them sets anything.
+        client.batch_execute(PLAIN_STRINGS)?;
         Ok(Opened { client, notices })
     }
 }
+
+/// A backslash in a string is itself, as everywhere in PQL. It is the default, so there hardly is anything to set, and a
+/// pooler keeps it apart for each of its clients.
+const PLAIN_STRINGS: &str = "SELECT pg_catalog.set_config('standard_conforming_strings', 'on', false) \
+     WHERE pg_catalog.current_setting('standard_conforming_strings') <> 'on'";
 
 /// The parameters of an address that the client does not know or knows only in part.
 #[derive(Debug, Default)]

@@ -38,7 +38,7 @@ use self::connect::Target;
 use self::link::Session;
 use self::run::Run;
 use self::transaction::{Settings, transact};
-use super::{Backend, Connection, LockPatience, Opener, Step};
+use super::{Backend, Connection, LockPatience, Opener, Silenced, Step};
 use crate::Result;
 use crate::error::codes;
 use crate::location::PostgresUrl;
@@ -131,7 +131,7 @@ impl Backend for Postgres {
         actions::probe(&mut self.session, plan, action)
     }
 
-    fn silenced(&mut self) -> Result<Vec<(String, String)>> {
+    fn silenced(&mut self) -> Result<Vec<Silenced>> {
         match self.capabilities.flavour {
             Flavour::Plain | Flavour::Citus => actions::silenced(&mut self.session),
             _ => Ok(Vec::new()),
@@ -153,6 +153,10 @@ impl Backend for Postgres {
             let swaps = plan.column_swaps.iter();
             swaps.fold(error, |error, swap| error.renaming(&swap.shadow, &swap.old.name))
         })
+    }
+
+    fn may_purge(&mut self, plan: &Plan) -> Result<()> {
+        actions::may_purge(&mut self.session, plan)
     }
 
     fn purge(&mut self, plan: &Plan, step: &mut dyn Step) -> Result<()> {

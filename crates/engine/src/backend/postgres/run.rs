@@ -137,7 +137,7 @@ impl Run<'_> {
 
     /// Reads one snapshot.
     pub(super) fn read<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        transact(self.session, &Settings { snapshot: true, ..Settings::default() }, work)
+        transact(self.session, &Settings::of_rows(), work)
     }
 
     /// Another connection, for work beside this one.

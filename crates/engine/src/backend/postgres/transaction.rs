@@ -25,18 +25,36 @@ pub(super) struct Settings {
     pub(super) snapshot: bool,
     /// A transaction that is rolled back in any case.
     pub(super) discard: bool,
+    /// What is said in it means what it means to the application, see [`AS_CONFIGURED`].
+    pub(super) as_configured: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lock_timeout: DEFAULT_LOCK_TIMEOUT, statement_timeout: None, snapshot: false, discard: false }
+        Self {
+            lock_timeout: DEFAULT_LOCK_TIMEOUT,
+            statement_timeout: None,
+            snapshot: false,
+            discard: false,
+            as_configured: false,
+        }
     }
 }
 
 impl Settings {
     /// For an action, whose every attempt may queue for a lock as long as `lock_timeout`.
     pub(super) fn of(options: &RunOptions, lock_timeout: Duration) -> Self {
-        Self { lock_timeout, statement_timeout: options.statement_timeout, ..Self::default() }
+        Self {
+            lock_timeout,
+            statement_timeout: options.statement_timeout,
+            as_configured: true,
+            ..Self::default()
+        }
+    }
+
+    /// For reading rows in one snapshot.
+    pub(super) fn of_rows() -> Self {
+        Self { snapshot: true, as_configured: true, ..Self::default() }
     }
 
     /// BEGIN and what holds until the end.
@@ -51,19 +69,40 @@ impl Settings {
         let _ = write!(
             sql,
             "; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = 0; {PINNED}",
+             SET LOCAL idle_in_transaction_session_timeout = 0; {PINNED}; {}",
             millis(self.lock_timeout),
             self.statement_timeout.map_or(0, millis),
+            if self.as_configured { AS_CONFIGURED } else { AS_PRINTED },
         );
         sql
     }
 }
 
-/// What makes the server print every definition in one way, whoever is connected.
-pub(super) const PINNED: &str = "SET LOCAL search_path = public; SET LOCAL TimeZone = 'UTC'; \
-     SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
-     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL row_security = off; \
-     SET LOCAL standard_conforming_strings = on";
+/// What makes statements of ours mean the same, whoever is connected.
+const PINNED: &str = "SET LOCAL search_path = public; SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; \
+     SET LOCAL row_security = off; SET LOCAL standard_conforming_strings = on";
+
+/// What makes the server print every value, and so every definition, in one way, which it reads alike whatever is set.
+const AS_PRINTED: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; \
+     SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
+
+/// What a literal means and what becomes of a value in another type, as the server, the database and the role say it: so
+/// it is for the application, and for an ALTER TABLE of anybody.
+const AS_CONFIGURED: &str = "SET LOCAL TimeZone TO DEFAULT; SET LOCAL DateStyle TO DEFAULT; \
+     SET LOCAL IntervalStyle TO DEFAULT; SET LOCAL extra_float_digits TO DEFAULT; SET LOCAL bytea_output TO DEFAULT";
+
+/// The same for a function of ours, as it is when that is made: a row becomes the same whoever writes it.
+pub(super) const OF_FUNCTION: &str = "SET TimeZone FROM CURRENT SET DateStyle FROM CURRENT \
+     SET IntervalStyle FROM CURRENT SET extra_float_digits FROM CURRENT SET bytea_output FROM CURRENT \
+     SET standard_conforming_strings FROM CURRENT";
+
+/// Reads definitions in a transaction in which all else is as configured.
+pub(super) fn printed<T>(session: &mut Session, read: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+    session.batch(AS_PRINTED)?;
+    let found = read(session)?;
+    session.batch(AS_CONFIGURED)?;
+    Ok(found)
+}
 
 /// Runs one transaction. An error of `work` ends it without effect. A lost COMMIT is looked up: the error is only
 /// given when nothing was kept.

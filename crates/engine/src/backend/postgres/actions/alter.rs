@@ -89,7 +89,7 @@ fn is_of_values(error: &Error) -> bool {
 
 /// The rows for which it does not hold, those included for which it cannot even be computed.
 fn uncomputed(session: &mut Session, table: &ObjectName, column: &str, fits: &Expr) -> Result<Vec<String>> {
-    let settings = Settings { discard: true, ..Settings::default() };
+    let settings = Settings { discard: true, as_configured: true, ..Settings::default() };
     transact(session, &settings, |session| {
         let misfit = examine::misfit(session, table, &fits.to_string())?;
         examine::shown(session, table, &misfit, Some(column))

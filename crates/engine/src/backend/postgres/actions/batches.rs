@@ -22,6 +22,7 @@ use super::super::brake::Brake;
 use super::super::ledger;
 use super::super::link::Session;
 use super::super::run::{Run, done};
+use super::super::transaction::{Settings, transact};
 use super::lanes::{FIRST, Lane, Report, Task, Worker};
 use super::rows::Key;
 use super::statements::{ident, object};
@@ -190,7 +191,9 @@ fn edge(session: &mut Session, work: &Work<'_>, order: &str, offset: u64) -> Res
 }
 
 fn one_key(session: &mut Session, sql: &str) -> Result<Option<Vec<String>>> {
-    let found = session.query(sql, &[])?;
+    // A text that means the same key to every session.
+    let settings = Settings { snapshot: true, ..Settings::default() };
+    let found = transact(session, &settings, |session| session.query(sql, &[]))?;
     Ok(found
         .rows
         .into_iter()

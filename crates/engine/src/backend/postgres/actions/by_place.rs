@@ -14,6 +14,9 @@ use super::catalog;
 use super::statements::{alter_column, ident, object};
 use crate::Result;
 
+/// What the names of the triggers begin with.
+pub(super) const GUARD: &str = "~pql_,";
+
 /// The statements that refuse it; `column`: as it was.
 pub(super) fn refuse(table: &ObjectName, column: &Column, hidden: &str) -> Vec<String> {
     let (function, mark) = (function(hidden), literal(&mark(hidden)));
@@ -36,7 +39,7 @@ pub(super) fn refuse(table: &ObjectName, column: &Column, hidden: &str) -> Vec<S
         postgres_type_name(&column.data_type)
     );
     // After those that move such a value.
-    let trigger = |letter| ident(&format!("~pql_,{}{letter}", short(hidden)));
+    let trigger = |letter| ident(&format!("{GUARD}{}{letter}", short(hidden)));
     let create = |letter, each: &str| {
         format!(
             "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH {each} EXECUTE FUNCTION {function}()",

@@ -42,6 +42,9 @@ pub(super) fn misfit(session: &mut Session, table: &ObjectName, fits: &str) -> R
     Ok(format!("NOT pg_temp.pql_fits({name}.*)"))
 }
 
+/// Ends that where the transaction goes on.
+pub(super) const NO_MISFIT: &str = "DROP FUNCTION pg_temp.pql_fits";
+
 /// The rows for which a condition holds, in words.
 pub(super) fn found(session: &mut Session, table: &ObjectName, condition: &str) -> Result<Vec<String>> {
     shown(session, table, condition, None)

@@ -6,10 +6,13 @@ use pql_schema::ObjectName;
 
 use super::super::blockers::literal;
 use super::super::link::Session;
+use super::by_place;
 use super::catalog::{self, regclass};
-use super::statements::ident;
+use super::statements::{ident, object};
 use crate::backend::Connection as _;
-use crate::{Result, Value};
+use crate::backend::Silenced;
+use crate::error::codes;
+use crate::{Error, Result, Value};
 
 /// Lets them say another name.
 pub(super) fn rename(session: &mut Session, table: &ObjectName, from: &str, to: &str) -> Result<()> {
@@ -103,6 +106,18 @@ pub(super) fn is_always_called(session: &mut Session, function: &str, triggers: 
     )
 }
 
+/// The error of a table whose writes were not all followed, so that what is to take its place may lack some.
+pub(super) fn unfollowed(table: &ObjectName) -> Error {
+    Error::new(
+        codes::VERIFY,
+        format!(
+            "triggers on {} were disabled for a while, and what was written then may be missing in what is to take its place",
+            object(table)
+        ),
+    )
+    .with_help("apply the migration again while no triggers are disabled")
+}
+
 /// Sees to it that it is, for each row or for whole tables.
 pub(super) fn call_always(session: &mut Session, function: &str, each: bool) -> Result<()> {
     let found = session.query(
@@ -117,22 +132,29 @@ pub(super) fn call_always(session: &mut Session, function: &str, each: bool) -> 
     session.batch(&catalog::texts(found.rows).join("; "))
 }
 
-/// The triggers of ours that are not called always, each with its table and with what it is instead.
-pub(in super::super) fn silenced(session: &mut Session) -> Result<Vec<(String, String)>> {
+/// The triggers of ours that are not called when they are to be, each with its table, and with what it is to be and what
+/// it is: those that guard a place are there for the application alone, all others for rows that are replicated in, too.
+pub(in super::super) fn silenced(session: &mut Session) -> Result<Vec<Silenced>> {
+    const STATE: &str = "WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'D' THEN 'DISABLE' \
+         ELSE 'ENABLE' END";
     let found = session.query(
         &format!(
-            "SELECT pg_catalog.format('%I of %s', g.tgname, g.tgrelid::pg_catalog.regclass), \
-                 CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END \
+            "SELECT pg_catalog.format('%I of %s', g.tgname, g.tgrelid::pg_catalog.regclass), CASE w.meant {STATE}, \
+                 CASE g.tgenabled {STATE} \
              FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = '{}' \
-             WHERE NOT g.tgisinternal AND g.tgenabled <> 'A' AND g.tgtype & 3 <> 2 ORDER BY 1",
-            pql_planner::HIDDEN_SCHEMA
+             CROSS JOIN LATERAL (VALUES (CASE WHEN g.tgname LIKE '{}%' THEN 'O' ELSE 'A' END)) w(meant) \
+             WHERE NOT g.tgisinternal AND g.tgenabled::pg_catalog.text <> w.meant AND g.tgtype & 3 <> 2 ORDER BY 1",
+            pql_planner::HIDDEN_SCHEMA,
+            by_place::GUARD.replace('_', "\\_")
         ),
         &[],
     )?;
-    let pair = |row: Vec<Value>| match row.as_slice() {
-        [Value::Text(trigger), Value::Text(state)] => Some((trigger.clone(), state.clone())),
+    let silenced = |row: Vec<Value>| match row.as_slice() {
+        [Value::Text(trigger), Value::Text(meant), Value::Text(state)] => {
+            Some(Silenced { trigger: trigger.clone(), meant: meant.clone(), state: state.clone() })
+        }
         _ => None,
     };
-    Ok(found.rows.into_iter().filter_map(pair).collect())
+    Ok(found.rows.into_iter().filter_map(silenced).collect())
 }

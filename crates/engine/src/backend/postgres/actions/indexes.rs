@@ -197,7 +197,9 @@ fn waited_for(session: &mut Session, mark: &str) -> Option<(String, bool)> {
         "SELECT pg_catalog.string_agg(x.said, '; '), pg_catalog.bool_or(x.blocks) FROM ( \
              SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = w.pid AND NOT l.granted \
                      AND l.locktype = 'relation' AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock')) AS blocks, \
-                 CASE WHEN b.pid = 0 THEN 'a prepared transaction' \
+                 CASE WHEN b.pid = 0 THEN pg_catalog.format('a prepared transaction, to be ended by COMMIT PREPARED or \
+                     ROLLBACK PREPARED: %s', (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(p.gid), ', ') \
+                     FROM pg_catalog.pg_prepared_xacts p WHERE p.database = pg_catalog.current_database())) \
                  ELSE {} END AS said \
              FROM pg_catalog.pg_stat_activity w \
              CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b(pid) \

@@ -180,20 +180,20 @@ impl<'w> Worker<'w> {
 
     /// The text of the next message, and where the lane stands after each of its batches.
     fn text(&self, ticket: &Ticket) -> Result<(String, Vec<Lane>)> {
-        let begin = format!(
-            "{};\n{}",
-            Settings::of(self.task.options, self.patience.wait).begin(false),
-            self.task.silence
-        );
+        let settings = Settings::of(self.task.options, self.patience.wait);
+        let begin = |settings: &Settings| format!("{};\n{}", settings.begin(false), self.task.silence);
         let mut ends: Vec<Lane> = Vec::new();
         let mut after = &self.lane.after;
         let edges = self.edges.iter().map(Some).chain(self.whole.then_some(None));
         let mut sql = String::new();
         let last = self.edges.last().or(self.lane.after.as_ref());
         if !self.whole && !self.task.work.key.is_place() {
-            // In a transaction of its own: what is held for a batch is held for nothing else.
+            // In a transaction of its own: what is held for a batch is held for nothing else, and texts of keys mean the
+            // same to every session.
+            let begin = begin(&Settings { as_configured: false, ..settings });
             let _ = write!(sql, "{begin};\n{};\nCOMMIT;\n", self.next_edges(last));
         }
+        let begin = begin(&settings);
         let mut from = self.lane.clone();
         for edge in edges {
             let to = Lane {
@@ -211,10 +211,11 @@ impl<'w> Worker<'w> {
                 ledger::lane(ticket, self.at, &json(&from)?, &json(&to)?, &refused.unwrap_or_default());
             let _ = write!(
                 sql,
-                "{begin};\nSELECT pg_catalog.set_config('pql.since', pg_catalog.clock_timestamp()::text, true);\n\
+                "{begin};\nSELECT pg_catalog.set_config('pql.since', \
+                 extract(epoch FROM pg_catalog.clock_timestamp())::text, true);\n\
                  {};\n{entry};\n\
-                 SELECT {} AS _pql_rows, (1e6 * extract(epoch FROM pg_catalog.clock_timestamp() \
-                 - pg_catalog.current_setting('pql.since')::timestamptz))::int8;\nCOMMIT;\n",
+                 SELECT {} AS _pql_rows, (1e6 * (extract(epoch FROM pg_catalog.clock_timestamp()) \
+                 - pg_catalog.current_setting('pql.since')::float8))::int8;\nCOMMIT;\n",
                 counted(&(self.task.work.change)(&range)),
                 ledger::CHANGED
             );

@@ -45,7 +45,7 @@ pub(super) use fits::fits;
 pub(super) use followers::silenced;
 pub(super) use hidden::forget;
 pub(super) use probe::probe;
-pub(super) use purge::purge;
+pub(super) use purge::{may_purge, purge};
 pub(super) use statements::shown as statements;
 
 /// Does it.

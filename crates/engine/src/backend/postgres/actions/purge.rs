@@ -3,11 +3,30 @@
 use pql_planner::{Action, Plan};
 use pql_schema::ObjectName;
 
+use super::super::link::Session;
 use super::super::run::Run;
 use super::statements::{self, object};
-use super::{catalog, hidden, indexes, rebuild, swap};
+use super::{catalog, hidden, indexes, rebuild, swap, views};
 use crate::Result;
 use crate::backend::Progress;
+
+/// Fails when a view reads a column that is out of sight: it has all columns of its table, or somebody named it.
+pub(in super::super) fn may_purge(session: &mut Session, plan: &Plan) -> Result<()> {
+    for step in &plan.steps {
+        let column = match &step.action {
+            Action::HideColumn { hidden, .. } => Some(hidden),
+            Action::SwapColumns { swap: at } | Action::SwapAtOnce { swap: at } => {
+                plan.column_swaps.get(*at).map(|swap| &swap.retained)
+            }
+            _ => None,
+        };
+        let Some(column) = column else { continue };
+        if let Some(table) = hidden::table_of(session, column)? {
+            views::none_seen_over(session, &table, column)?;
+        }
+    }
+    Ok(())
+}
 
 /// Removes all of it, each thing in a short transaction of its own.
 pub(in super::super) fn purge(run: &mut Run<'_>) -> Result<()> {

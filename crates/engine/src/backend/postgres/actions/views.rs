@@ -6,6 +6,7 @@ use pql_schema::ObjectName;
 
 use super::super::blockers::literal;
 use super::super::link::Session;
+use super::super::transaction::printed;
 use super::catalog;
 use super::statements::{ident, object};
 use crate::backend::Connection as _;
@@ -46,17 +47,19 @@ impl Down {
             return Ok(());
         }
         session.batch(&format!("CREATE TABLE {memory} (view text PRIMARY KEY, before text, after text)"))?;
-        for view in &self.views {
-            session.execute(
-                &format!(
-                    "INSERT INTO {memory} VALUES ($1, $2, pg_catalog.rtrim(pg_catalog.pg_get_viewdef( \
-                     {}::pg_catalog.regclass), '; '))",
-                    literal(&view.name)
-                ),
-                &[Value::from(view.name.clone()), Value::from(view.text.clone())],
-            )?;
-        }
-        Ok(())
+        printed(session, |session| {
+            for view in &self.views {
+                session.execute(
+                    &format!(
+                        "INSERT INTO {memory} VALUES ($1, $2, pg_catalog.rtrim(pg_catalog.pg_get_viewdef( \
+                         {}::pg_catalog.regclass), '; '))",
+                        literal(&view.name)
+                    ),
+                    &[Value::from(view.name.clone()), Value::from(view.text.clone())],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Lets each view that is as it was remembered say again what it said before.
@@ -116,7 +119,7 @@ fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
                 "drop it before, in a migration of its own with retain = false, and make it again after"
             }));
         }
-        down.views.push(definition(session, view)?);
+        down.views.push(printed(session, |session| definition(session, view))?);
     }
     if !views.is_empty() {
         let names: Vec<&str> = views.iter().rev().map(|view| view.name.as_str()).collect();
@@ -128,12 +131,20 @@ fn down(session: &mut Session, views: &[View], read: &str) -> Result<Down> {
 /// Fails when a view reads the column.
 pub(super) fn none_over(session: &mut Session, table: &ObjectName, column: &str) -> Result<()> {
     let views = over(session, table, Some(&[column]))?;
-    let Some(first) = views.first() else { return Ok(()) };
-    Err(Error::new(
-        codes::UNSUPPORTED,
-        format!("view {} reads {}.{}", first.name, object(table), ident(column)),
-    )
-    .with_help("drop that view first"))
+    views.first().map_or(Ok(()), |view| Err(reading(view, table, column)))
+}
+
+/// The same for those that are not out of sight themselves.
+pub(super) fn none_seen_over(session: &mut Session, table: &ObjectName, column: &str) -> Result<()> {
+    let views = over(session, table, Some(&[column]))?;
+    views.iter().find(|view| !view.hidden).map_or(Ok(()), |view| Err(reading(view, table, column)))
+}
+
+fn reading(view: &View, table: &ObjectName, column: &str) -> Error {
+    Error::new(codes::UNSUPPORTED, format!("view {} reads {}.{}", view.name, object(table), ident(column)))
+        .with_help(
+            "drop that view first; one that is made anew with the names of its columns does not read it",
+        )
 }
 
 /// The views over the columns, or over the table at all, and those over these, each after those it reads.

@@ -48,7 +48,8 @@ fn pass(
     if is_empty(&wanted) {
         return Ok(());
     }
-    let settings = Settings { discard: true, ..Settings::default() };
+    // What is typed is read as the application would have it read.
+    let settings = Settings { discard: true, as_configured: true, ..Settings::default() };
     let outcome = transact(session, &settings, |session| {
         let stored = counterpart(current, target, (&wanted, &columns), retyped);
         let read = read_back(session, &wanted)?;

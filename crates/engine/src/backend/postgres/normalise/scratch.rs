@@ -8,6 +8,7 @@ use pql_schema::{
 
 use super::super::introspect;
 use super::super::link::Session;
+use super::super::transaction::printed;
 use crate::Result;
 
 /// How the schemas that stand for the real ones are called, by number.
@@ -28,7 +29,7 @@ pub(super) fn read_back(session: &mut Session, part: &Schema) -> Result<Schema> 
         session.batch(&names.begin())?;
         one_by_one(session, all)?;
     }
-    let mut found = introspect::scratch(session, PREFIX)?;
+    let mut found = printed(session, |session| introspect::scratch(session, PREFIX))?;
     session.batch("ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch")?;
     found.for_each_expr(&mut |expr| *expr = names.real_text(expr));
     for table in found.tables.values_mut() {

@@ -8,8 +8,9 @@ use pql_planner::Rebuild;
 
 use super::super::super::holds;
 use super::super::super::link::Session;
+use super::super::super::transaction::printed;
 use super::super::statements::{alter_column, drop_own_schema, move_away, move_back, object};
-use super::super::views;
+use super::super::{followers, views};
 use super::changes::{self, Noting};
 use super::flow::{self, Flow, How};
 use super::{dress, form};
@@ -32,11 +33,14 @@ pub(super) fn forth(session: &mut Session, rebuild: &Rebuild, few: u64) -> Resul
         return Ok(Attempt::Behind);
     }
     form::unchanged(session, rebuild, &rebuild.shadow)?;
+    if !flow.is_followed(session)? {
+        return Err(followers::unfollowed(table));
+    }
     complete(session, &flow)?;
     let down = views::take_all_down(session, table)?;
     let dressed = dress::between(session, table, &rebuild.shadow, table)?;
     let counters = dress::counters(session, &rebuild.before)?;
-    let attached = holds::attached(session, table)?;
+    let attached = printed(session, |session| holds::attached(session, table))?;
     let mut all = changes::stop(&rebuild.forward);
     all.extend(counters.before);
     all.extend(forth_statements(rebuild));
@@ -72,7 +76,7 @@ pub(super) fn back(session: &mut Session, rebuild: &Rebuild, few: u64) -> Result
     down.recall(session, &changes::memory(&rebuild.reverse))?;
     let dressed = dress::between(session, table, &rebuild.retained, table)?;
     let counters = dress::counters(session, &rebuild.after)?;
-    let attached = holds::attached(session, table)?;
+    let attached = printed(session, |session| holds::attached(session, table))?;
     let mut all = changes::stop(&rebuild.forward);
     all.extend(changes::stop(&rebuild.reverse));
     all.extend(counters.before);

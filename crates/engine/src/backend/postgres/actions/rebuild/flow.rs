@@ -301,7 +301,7 @@ impl Flow<'_> {
     /// The same, of all rows where the log does not have all that were written.
     fn misfits_of(&self, session: &mut Session, all: bool) -> Result<Vec<String>> {
         let Some(fits) = self.fits() else { return Ok(Vec::new()) };
-        let settings = Settings { discard: true, ..Settings::default() };
+        let settings = Settings { discard: true, as_configured: true, ..Settings::default() };
         transact(session, &settings, |session| {
             let logs = self.open_logs(session)?;
             if logs.is_empty() {

@@ -7,6 +7,7 @@ use pql_schema::{Column, Index, KeyPart, ObjectName};
 
 use super::super::super::blockers::literal;
 use super::super::super::link::Session;
+use super::super::super::transaction::printed;
 use super::super::super::{holds, introspect};
 use super::super::catalog::{self, regclass};
 use super::super::examine;
@@ -92,7 +93,7 @@ pub(super) fn unchanged(session: &mut Session, rebuild: &Rebuild, other: &Object
 
 fn fingerprint(session: &mut Session, rebuild: &Rebuild) -> Result<String> {
     let names = std::slice::from_ref(&rebuild.before.name);
-    Ok(introspect::part(session, names)?.fingerprint_of(names).0)
+    Ok(printed(session, |session| introspect::part(session, names))?.fingerprint_of(names).0)
 }
 
 /// Fails when something hangs on the table that another one could not have. What hangs on it because of us is known.

@@ -19,6 +19,7 @@ use pql_planner::{Action, Rebuild};
 
 use super::super::link::Session;
 use super::super::run::Run;
+use super::super::transaction::printed;
 use super::batches::{self, CHANGED, Work};
 use super::catalog;
 use super::rows::Key;
@@ -99,7 +100,7 @@ pub(super) fn copy(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
 /// Gives the new table its keys, indexes and checks, catches up, and compares.
 pub(super) fn verify(run: &mut Run<'_>, rebuild: &Rebuild) -> Result<()> {
     let flow = flow::forth(rebuild);
-    let mut parts = run.read(|session| form::parts(session, rebuild))?;
+    let mut parts = run.read(|session| printed(session, |session| form::parts(session, rebuild)))?;
     // The key first: rows are found by it.
     parts.sort_by_key(|part| !part.finds(&flow.key));
     for (at, part) in parts.iter().enumerate() {

@@ -5,6 +5,7 @@ use pql_planner::ColumnSwap;
 
 use super::super::super::blockers::literal;
 use super::super::super::link::Session;
+use super::super::super::transaction::printed;
 use super::super::catalog::regclass;
 use super::functions;
 use crate::error::codes;
@@ -43,7 +44,7 @@ pub(super) fn unchanged(session: &mut Session, swap: &ColumnSwap) -> Result<()> 
 
 /// Its definition in words, with all that hangs on it and would not go along. Views do.
 fn now(session: &mut Session, swap: &ColumnSwap) -> Result<String> {
-    let found = session.batch_value(&format!(
+    let sql = format!(
         "SELECT pg_catalog.concat_ws(' ', pg_catalog.format_type(a.atttypid, a.atttypmod), \
              CASE WHEN a.attcollation <> t.typcollation THEN 'COLLATE ' || a.attcollation::pg_catalog.regcollation::pg_catalog.text END, \
              CASE WHEN a.attnotnull THEN 'NOT NULL' END, \
@@ -64,6 +65,7 @@ fn now(session: &mut Session, swap: &ColumnSwap) -> Result<String> {
          WHERE a.attrelid = {} AND a.attname = {}",
         regclass(&swap.before.name),
         literal(&swap.old.name)
-    ))?;
+    );
+    let found = printed(session, |session| session.batch_value(&sql))?;
     Ok(found.unwrap_or_else(|| "gone".to_owned()))
 }

@@ -8,9 +8,10 @@ use pql_schema::ObjectName;
 
 use super::super::super::holds;
 use super::super::super::link::Session;
+use super::super::super::transaction::printed;
 use super::super::statements::{self, alter_column, ident, object, rename_column, rename_index};
 use super::super::{followers, views};
-use super::{carried, definition, functions};
+use super::{carried, definition, forth, functions};
 use crate::Result;
 
 /// The new column takes the old one's place.
@@ -18,6 +19,16 @@ pub(super) fn forth(session: &mut Session, swap: &ColumnSwap) -> Result<()> {
     let table = &swap.before.name;
     session.batch(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", object(table)))?;
     definition::unchanged(session, swap)?;
+    // What was written since the comparison.
+    if functions::is_filled_beside(session, swap)?
+        && !followers::is_always_called(session, &functions::forward_name(swap), 2)?
+    {
+        return Err(followers::unfollowed(table));
+    }
+    let named = functions::unconverted(session, swap)?;
+    if !named.is_empty() {
+        return Err(forth::misfit(swap, &named));
+    }
     let down = views::take_down(session, table, &[&swap.old.name], true)?;
     let carried = carried::read(session, table, &swap.old.name)?;
     let attached = attached(session, swap)?;
@@ -58,7 +69,7 @@ fn attached(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
         swap.indexes.iter().any(|twin| twin.index.name.name == *name)
             || swap.declared.iter().chain(&swap.declared_back).any(|declared| declared.name == *name)
     };
-    let all = holds::attached(session, &swap.before.name)?;
+    let all = printed(session, |session| holds::attached(session, &swap.before.name))?;
     Ok(all.into_iter().filter(|(name, _)| replaced(name)).map(|(_, sql)| sql).collect())
 }
 

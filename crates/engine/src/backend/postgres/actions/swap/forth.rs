@@ -114,12 +114,14 @@ pub(in super::super) fn verify(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<(
         Ok(named) => named,
         Err(error) => return Err(explained(run.session, swap, error)),
     };
-    if named.is_empty() {
-        return run.finish();
-    }
-    let what = format!("{}.{} has no value of the new type in", object(table), ident(&swap.old.name));
-    Err(rows::error(codes::ROWS, &what, &named)
-        .with_help("change those rows, or say with USING what they become; then apply the migration again"))
+    if named.is_empty() { run.finish() } else { Err(misfit(swap, &named)) }
+}
+
+/// The error of rows whose values have no place in the new column.
+pub(super) fn misfit(swap: &ColumnSwap, named: &[String]) -> Error {
+    let (table, column) = (object(&swap.before.name), ident(&swap.old.name));
+    rows::error(codes::ROWS, &format!("{table}.{column} has no value of the new type in"), named)
+        .with_help("change those rows, or say with USING what they become; then apply the migration again")
 }
 
 /// The query, for showing.
@@ -151,10 +153,7 @@ pub(super) fn at_once(session: &mut Session, swap: &ColumnSwap, silence: &str) -
     if !swap.unstable {
         let named = examine::found(session, table, &differs(swap))?;
         if !named.is_empty() {
-            let what = format!("{}.{} has no value of the new type in", object(table), ident(&swap.old.name));
-            return Err(rows::error(codes::ROWS, &what, &named).with_help(
-                "change those rows, or say with USING what they become; then apply the migration again",
-            ));
+            return Err(misfit(swap, &named));
         }
     }
     if swap.new.not_null {

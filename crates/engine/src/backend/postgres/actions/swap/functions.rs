@@ -6,9 +6,10 @@
 
 use pql_planner::ColumnSwap;
 use pql_planner::text::{postgres_comparable as comparable, postgres_type_name};
-use pql_schema::{Expr, ObjectName, tokens};
+use pql_schema::{Column, Expr, ObjectName};
 
 use super::super::super::link::Session;
+use super::super::super::transaction::OF_FUNCTION;
 use super::super::rows::{self, Key};
 use super::super::statements::{ident, object};
 use super::super::{catalog, examine, followers};
@@ -37,6 +38,9 @@ pub(super) fn memory(swap: &ColumnSwap) -> ObjectName {
     swap.misfits.sibling(swap.retained.clone())
 }
 
+/// The row that is being written.
+const NEW: &str = "NEW";
+
 /// The place of the first column of a table that is kept true; each later one has one less.
 pub(super) const FIRST: u16 = 999;
 
@@ -63,18 +67,29 @@ fn trigger(place: Option<u16>, name: &str, letter: char) -> String {
     ident(&format!("~pql_{place}{stem}{letter}"))
 }
 
-/// The statements that fill the new column for what is written from then on.
+/// The statements that fill the new column for what is written from then on, and note the rows for which it cannot be:
+/// those are not looked at again where they are written after the comparison.
 pub(super) fn create_forward(swap: &ColumnSwap) -> Vec<String> {
-    let (function, shadow) = (forward_name(swap), ident(&swap.shadow));
+    let (function, shadow, key) = (forward_name(swap), ident(&swap.shadow), Key::of(&swap.key));
+    let (log, table) = (object(&swap.misfits), object(&swap.before.name));
     let value = over_new(swap, &swap.forward, None);
     let mut when: Vec<String> = rows::changed(&names(&swap.sources)).into_iter().collect();
     when.push(format!("NEW.{shadow} IS NULL"));
-    let mut all = vec![format!(
-        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{} AS $pql$ BEGIN \
-         BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; END; \
-         RETURN NEW; END $pql$",
-        search_path(&swap.forward)
-    )];
+    // An entry for each time, so that nobody waits for another's. Where rows have no key it says that there is one.
+    let (columns, entry) = if key.is_place() {
+        ("true AS _pql_any".to_owned(), "true".to_owned())
+    } else {
+        (key.list(""), key_of_new(swap, &key))
+    };
+    let mut all = vec![
+        format!("CREATE TABLE {log} AS SELECT {columns} FROM {table} WITH NO DATA"),
+        format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ BEGIN \
+             BEGIN NEW.{shadow} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{shadow} := NULL; \
+             INSERT INTO {log} VALUES ({entry}); END; RETURN NEW; END $pql$"
+        ),
+    ];
     let triggers = ['i', 'u'].map(|letter| trigger(None, &swap.shadow, letter));
     all.extend(create_triggers(swap, &triggers, &function, &when.join(" OR ")));
     all
@@ -88,7 +103,39 @@ pub(super) fn drop_forward(swap: &ColumnSwap) -> Vec<String> {
         triggers.iter().map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}")).collect();
     // Those of a table that others renamed go along.
     all.push(format!("DROP FUNCTION IF EXISTS {}() CASCADE", forward_name(swap)));
+    all.push(format!("DROP TABLE IF EXISTS {}", object(&swap.misfits)));
     all
+}
+
+/// Whether the new column is filled beside the application: one that is replaced at once has no trigger.
+pub(super) fn is_filled_beside(session: &mut Session, swap: &ColumnSwap) -> Result<bool> {
+    catalog::has_relation(session, &swap.misfits)
+}
+
+/// The rows that were noted and still have no value of the new type, though they have an old one. Nobody may be writing.
+pub(super) fn unconverted(session: &mut Session, swap: &ColumnSwap) -> Result<Vec<String>> {
+    let (table, log) = (&swap.before.name, object(&swap.misfits));
+    if !is_filled_beside(session, swap)?
+        || !catalog::is_true(session, &format!("SELECT EXISTS (SELECT 1 FROM {log})"))?
+    {
+        return Ok(Vec::new());
+    }
+    let (key, name) = (Key::of(&swap.key), ident(&table.name));
+    let noted = if key.is_place() {
+        String::new()
+    } else {
+        format!(" AND EXISTS (SELECT 1 FROM {log} AS _pql_l WHERE {})", key.same("_pql_l", &name))
+    };
+    // Some were written again since, and are NULL now, or are not what they were.
+    let nothing = format!("({})::{} IS NULL", swap.forward, postgres_type_name(&swap.new.data_type));
+    let misfit = examine::misfit(session, table, &nothing)?;
+    let named = examine::found(
+        session,
+        table,
+        &format!("{name}.{} IS NULL{noted} AND {misfit}", ident(&swap.shadow)),
+    )?;
+    session.batch(examine::NO_MISFIT)?;
+    Ok(named)
 }
 
 /// The statements that keep the old column true, in its place among others, and note the rows for which it cannot be.
@@ -99,24 +146,18 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     let (retained, column) = (ident(&swap.retained), ident(&swap.new.name));
     let value = over_new(swap, &swap.backward, None);
     let again = over_new(swap, &swap.forward, Some(&swap.retained));
-    let mut reads: Vec<String> = swap
-        .after
-        .columns
-        .iter()
-        .filter(|column| !column.retained && swap.backward.mentions(&column.name))
-        .map(|column| column.name.clone())
-        .collect();
-    if !reads.contains(&swap.new.name) {
-        reads.push(swap.new.name.clone());
+    let mut watched = names(&read_by(swap, &swap.backward));
+    let new = ident(&swap.new.name);
+    if !watched.contains(&new) {
+        watched.push(new);
     }
-    let mut watched = names(&reads);
     let note = if key.is_place() {
         String::new()
     } else {
-        watched.extend(key.names());
+        watched.extend(key.names().into_iter().flat_map(|name| names(&read_by(swap, &Expr::new(name)))));
         format!(
             "IF NOT fits THEN INSERT INTO {log} VALUES ({}) ON CONFLICT DO NOTHING; END IF; ",
-            key.list("NEW")
+            key_of_new(swap, &key)
         )
     };
     // What the author said is meant; otherwise what comes out again is to be what went in.
@@ -136,7 +177,7 @@ pub(super) fn create_backward(swap: &ColumnSwap, place: u16) -> Vec<String> {
     }
     all.push(format!(
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE fits boolean := true; BEGIN \
+         SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ DECLARE fits boolean := true; BEGIN \
          BEGIN NEW.{retained} := {value}; EXCEPTION WHEN OTHERS THEN NEW.{retained} := NULL; fits := false; END; \
          {fits}{note}RETURN NEW; END $pql$"
     ));
@@ -164,7 +205,7 @@ fn create_by_place(swap: &ColumnSwap, place: u16) -> [String; 3] {
     [
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = public, pg_catalog, pg_temp AS $pql$ DECLARE given boolean; BEGIN \
+             SET search_path = public, pg_catalog, pg_temp {OF_FUNCTION} AS $pql$ DECLARE given boolean; BEGIN \
              BEGIN given := {} IS DISTINCT FROM {given}; EXCEPTION WHEN OTHERS THEN given := true; END; \
              IF given THEN NEW.{column} := {value}; END IF; RETURN NEW; END $pql$",
             comparable(old, &back)
@@ -285,13 +326,33 @@ fn unfollowed(swap: &ColumnSwap, named: &[String], back: &str, stale: &str) -> E
     ))
 }
 
+/// The columns that an expression over the row after reads, and for those that are generated what they are generated from.
+fn read_by(swap: &ColumnSwap, expr: &Expr) -> Vec<String> {
+    let named = |expr: &Expr| -> Vec<&Column> {
+        let all = swap.after.columns.iter();
+        all.filter(|column| !column.retained && expr.mentions(&column.name)).collect()
+    };
+    let stored = |column: &Column| match &column.generated {
+        Some(generated) => named(&generated.expr).iter().map(|column| column.name.clone()).collect(),
+        None => vec![column.name.clone()],
+    };
+    named(expr).into_iter().flat_map(stored).collect()
+}
+
 fn names(columns: &[String]) -> Vec<String> {
     columns.iter().map(|name| ident(name)).collect()
 }
 
 /// The expression over the row that is being written; the column itself read from another one, where said.
 fn over_new(swap: &ColumnSwap, expr: &Expr, own: Option<&str>) -> String {
-    substituted(swap, expr, "NEW", own)
+    substituted(swap, expr, NEW, own)
+}
+
+/// The key of that row.
+fn key_of_new(swap: &ColumnSwap, key: &Key) -> String {
+    let all: Vec<String> =
+        key.names().into_iter().map(|name| over_new(swap, &Expr::new(name), None)).collect();
+    all.join(", ")
 }
 
 /// The new value that the old column's would become, over a row of the table.
@@ -304,6 +365,11 @@ fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> S
         let folded = name.to_lowercase();
         let known = |wanted: &str| swap.before.columns.iter().find(|column| column.name == wanted);
         let column = known(name).or_else(|| known(&folded))?;
+        // In a row that is being written the server has not computed it yet.
+        if let Some(generated) = column.generated.as_ref().filter(|_| of == NEW) {
+            let value = substituted(swap, &generated.expr, of, own);
+            return Some(Expr::new(format!("{value}::{}", postgres_type_name(&column.data_type))));
+        }
         let column = if column.name == swap.old.name { own.unwrap_or(&column.name) } else { &column.name };
         Some(Expr::new(format!("{of}.{}", ident(column))))
     };
@@ -313,11 +379,4 @@ fn substituted(swap: &ColumnSwap, expr: &Expr, of: &str, own: Option<&str>) -> S
 /// The value as one of the new type.
 fn typed(swap: &ColumnSwap, value: &str) -> String {
     format!("{value}::{}", postgres_type_name(&swap.new.data_type))
-}
-
-/// Where the expression calls something, it is found as it was when the column was checked.
-fn search_path(expr: &Expr) -> &'static str {
-    let all: Vec<_> = tokens(expr.as_str()).collect();
-    let calls = all.windows(2).any(|pair| pair[1].text == "(" && pair[0].name().is_some());
-    if calls { " SET search_path = public, pg_catalog, pg_temp" } else { "" }
 }

@@ -15,11 +15,15 @@ mod exchange;
 mod forth;
 mod functions;
 
-use pql_planner::{Action, ColumnSwap, Plan};
+use pql_planner::{Action, ColumnSwap, Hold, Plan};
 
+use super::super::holds;
 use super::super::link::Session;
 use super::super::run::Run;
-use crate::Result;
+use super::statements::{ident, object};
+use super::views;
+use crate::error::codes;
+use crate::{Error, Result};
 
 pub(super) use forth::{fill, prepare, verify};
 
@@ -40,9 +44,33 @@ pub(super) fn at_once(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
 /// Puts the old column back.
 pub(super) fn back(run: &mut Run<'_>, swap: &ColumnSwap) -> Result<()> {
     run.write_last(|session| {
+        unneeded(session, swap, &swap.new.name)?;
         fits(session, swap, &swap.new.name)?;
         exchange::back(session, swap)
     })
+}
+
+/// Fails with what hangs on the new column and would be lost with it, and with a view that reads the old one by the name
+/// that it has out of sight.
+fn unneeded(session: &mut Session, swap: &ColumnSwap, column: &str) -> Result<()> {
+    let table = &swap.before.name;
+    let all = holds::of_one(session, table)?;
+    let lost = all.iter().find(|held| {
+        matches!(held.hold, Hold::ExtendedStatistics | Hold::Policy | Hold::Publication)
+            && held.columns.iter().any(|name| name == column)
+    });
+    if let Some(held) = lost {
+        let what = format!(
+            "{} {} names {}.{}, which another column takes the place of",
+            held.hold.as_str(),
+            held.name,
+            object(table),
+            ident(&swap.new.name)
+        );
+        let error = Error::new(codes::UNSUPPORTED, what);
+        return Err(error.with_help("take it away, roll back again, and make it again after"));
+    }
+    views::none_seen_over(session, table, &swap.retained)
 }
 
 /// Removes the new column and what fills it, whatever its table is called by now; and what followed the old one, where the
@@ -79,8 +107,19 @@ pub(super) fn fits(session: &mut Session, swap: &ColumnSwap, column: &str) -> Re
     functions::fits(session, swap, column)
 }
 
+/// The same before any action of the rollback, and with what hangs on the column; but what an EXECUTE made may be taken
+/// back before its turn comes.
+pub(super) fn fits_at_all(session: &mut Session, plan: &Plan, at: usize) -> Result<()> {
+    let Some(swap) = plan.column_swaps.get(at) else { return Ok(()) };
+    let column = called_now(session, plan, at)?;
+    if !plan.steps.iter().any(|step| matches!(step.action, Action::Execute { .. })) {
+        unneeded(session, swap, &column)?;
+    }
+    fits(session, swap, &column)
+}
+
 /// What the new column is called by now: a later step of the plan may have put it out of sight in its turn.
-pub(super) fn called_now(session: &mut Session, plan: &Plan, at: usize) -> Result<String> {
+fn called_now(session: &mut Session, plan: &Plan, at: usize) -> Result<String> {
     let swap = &plan.column_swaps[at];
     let exchanges = |action: &Action| match action {
         Action::SwapColumns { swap } | Action::SwapAtOnce { swap } => Some(*swap),
