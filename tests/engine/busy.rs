@@ -13,14 +13,14 @@ fn what_is_written_all_the_time_comes_along() {
     for operation in ["CHANGE COLUMN t.v TYPE TEXT", "ADD INDEX t_v ON t (v, u)"] {
         let mut world = World::new(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT, v INT);
-             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 4000)
+             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1500)
              INSERT INTO t SELECT i, '', i FROM c;",
         );
         let mut options = ApplyOptions::default();
         options.run.max_stall = Duration::from_nanos(1);
         let id = world.generate(operation);
         let (stop, turns) = (AtomicBool::new(false), AtomicI64::new(0));
-        let writers: Vec<_> = (0..2).map(|_| world.db()).collect();
+        let writers: Vec<_> = (0..1).map(|_| world.db()).collect();
         thread::scope(|scope| {
             for db in &writers {
                 db.busy_timeout(Duration::from_mins(1)).expect("patience");
@@ -33,8 +33,8 @@ fn what_is_written_all_the_time_comes_along() {
                         db.execute_batch(&format!(
                             "BEGIN IMMEDIATE; UPDATE t SET v = v + 10000, u = u || '.' WHERE id BETWEEN {0} AND {0} + 9;
                              DELETE FROM t WHERE id = {1}; INSERT INTO t VALUES ({turn} + 1000000, '', 0); COMMIT",
-                            turn * 7919 % 4000,
-                            turn % 4000,
+                            turn * 7919 % 1500,
+                            turn % 1500,
                         ))
                         .expect("a turn");
                     }
