@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use args::{Action, Cli};
 use clap::{CommandFactory, FromArgMatches};
-use commands::connect::{connect, connect_to_look};
+use commands::connect::{Connection, block_on, connect, connect_to_look, fail};
 use commands::run::Input;
 use exit::Exit;
 use render::Ui;
@@ -81,7 +81,7 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
             }
         }
         Some(Action::Demo { rows }) => commands::demo::run(ui, *rows),
-        None => match connect(ui, &cli.common, named) {
+        None => match connect(ui, &cli.common, named).and_then(|connection| begun(ui, connection)) {
             Ok(connection) if inputs.is_empty() && ui.terminal.stdin && ui.terminal.stdout => {
                 shell::run(ui, &cli.common, connection.session, connection.database.as_deref())
             }
@@ -92,6 +92,14 @@ fn dispatch(ui: &mut Ui, cli: &Cli, inputs: &[Input]) -> Exit {
             }
             Err(exit) => exit,
         },
+    }
+}
+
+/// The connection, once its database is what the settings want it to be.
+fn begun(ui: &mut Ui, mut connection: Connection) -> Result<Connection, Exit> {
+    match block_on(connection.session.begin()) {
+        Ok(()) => Ok(connection),
+        Err(error) => Err(fail(ui, &error)),
     }
 }
 

@@ -124,6 +124,14 @@ impl Session {
         self.worker.call(move |interpreter| interpreter.looking(Absent::Empty, Interpreter::probe)).await
     }
 
+    /// Brings the database to its application schema where the settings that the session was made with ask for it, as
+    /// [`SessionBuilder::open`] does at once.
+    pub async fn begin(&mut self) -> Result<(), Error> {
+        self.worker
+            .call(|interpreter| if interpreter.migrates_itself() { interpreter.begin() } else { Ok(()) })
+            .await
+    }
+
     /// Takes back a transaction that was begun and left open, as the end of the session would; whether there was one.
     pub async fn roll_back_open(&mut self) -> Result<bool, Error> {
         self.worker.call(Interpreter::roll_back_open).await

@@ -167,12 +167,17 @@ impl Interpreter {
     /// What a session does when it is opened.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         self.engine()?;
-        if self.settings.auto_migrate && self.settings.application_schema.is_some() {
+        if self.migrates_itself() {
             let (events, _nobody) = tokio::sync::mpsc::unbounded_channel();
             let outcome = self.auto_migrate(&Line { events, control: std::sync::Arc::default() })?;
             self.notices.extend(outcome.warnings);
         }
         Ok(())
+    }
+
+    /// Whether the database is to be brought to an application schema without being told.
+    pub(crate) fn migrates_itself(&self) -> bool {
+        self.settings.auto_migrate && self.settings.application_schema.is_some()
     }
 
     pub(crate) fn schema(&mut self) -> Result<Schema, Error> {

@@ -27,10 +27,7 @@ impl Interpreter {
                 setting.set(&mut self.settings, &given).map_err(|error| error.at(span))?;
             }
         }
-        if matches!(setting.name, "auto_migrate" | "application_schema")
-            && self.settings.auto_migrate
-            && self.settings.application_schema.is_some()
-        {
+        if matches!(setting.name, "auto_migrate" | "application_schema") && self.migrates_itself() {
             let outcome = self.auto_migrate(line)?;
             output.answer = outcome.answer;
             output.warnings = outcome.warnings;
