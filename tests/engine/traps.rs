@@ -291,6 +291,13 @@ fn references_that_lead_nowhere_are_not_made() {
             let id = world.generate(operation);
             world.engine.apply(id, &options, &mut Silent).expect(operation);
         }
+        // Nor is a key that is referred to without its name.
+        let mut world = World::new(
+            "CREATE TABLE p (id TEXT PRIMARY KEY); INSERT INTO p VALUES ('a'), ('b');
+             CREATE TABLE t (id INTEGER PRIMARY KEY, fk TEXT REFERENCES p); INSERT INTO t VALUES (1, 'a');",
+        );
+        let id = world.generate("CHANGE COLUMN p.id TYPE VARCHAR(10) USING lower(id)");
+        world.engine.apply(id, &options, &mut Silent).expect("the keys stay what they are");
     }
 }
 

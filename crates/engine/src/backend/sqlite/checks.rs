@@ -200,19 +200,7 @@ impl Subject {
 
     /// The row refers to one that does not exist. A key with a NULL in it refers to nothing.
     fn orphan(&self, db: &Db, key: &ForeignKey) -> Result<String> {
-        let t = ident(&self.table);
-        let present: Vec<String> =
-            key.columns.iter().map(|column| format!("{t}.{} IS NOT NULL", ident(column))).collect();
-        // The parent's side stands left: its affinity and collation are the ones that count.
-        let equal: Vec<String> = (referenced_columns(db, key)?.iter().zip(&key.columns))
-            .map(|(parent, child)| format!("_pql_p.{} = {t}.{}", ident(parent), ident(child)))
-            .collect();
-        Ok(format!(
-            "{} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_p WHERE {})",
-            present.join(" AND "),
-            ident(&key.table.name),
-            equal.join(" AND ")
-        ))
+        leads_nowhere(db, key, &self.table, &key.table.name)
     }
 
     /// Another row has the same values.
@@ -265,7 +253,25 @@ fn collated(of: &str, part: &KeyPart) -> String {
 }
 
 /// The columns that a foreign key refers to: those it names, or the primary key.
-fn referenced_columns(db: &Db, key: &ForeignKey) -> Result<Vec<String>> {
+/// The condition that a row of the child refers to none of the parent, either of which may stand for the key's own.
+pub(super) fn leads_nowhere(db: &Db, key: &ForeignKey, child: &str, parent: &str) -> Result<String> {
+    let child = ident(child);
+    let present: Vec<String> =
+        key.columns.iter().map(|column| format!("{child}.{} IS NOT NULL", ident(column))).collect();
+    // The parent's side stands left: its affinity and collation are the ones that count.
+    let equal: Vec<String> = (referenced_columns(db, key)?.iter().zip(&key.columns))
+        .map(|(parent, own)| format!("_pql_p.{} = {child}.{}", ident(parent), ident(own)))
+        .collect();
+    Ok(format!(
+        "{} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_p WHERE {})",
+        present.join(" AND "),
+        ident(parent),
+        equal.join(" AND ")
+    ))
+}
+
+/// The columns that a foreign key refers to.
+pub(super) fn referenced_columns(db: &Db, key: &ForeignKey) -> Result<Vec<String>> {
     if !key.referenced.is_empty() {
         return Ok(key.referenced.clone());
     }

@@ -45,35 +45,30 @@ fn examine(db: &Db, plan: &Plan, table: &Table, checks: &[Check]) -> Result<()> 
     let now = model::table_of(db, name)?;
     let known = |column: &str| now.column(column, pql_schema::NameRule::AsciiInsensitive).is_some();
     let subject = Subject::of(db, name)?;
+    let hidden = hidden(plan, name);
     for check in checks {
-        let asked = match check {
+        let renamed = by_hidden_columns(check, known, &hidden);
+        let asked = match renamed.as_ref().unwrap_or(check) {
             Check::NotNull { column, fill } => fill.is_none() && known(column),
             Check::Holds { expr, .. } => {
                 table.columns.iter().all(|column| known(&column.name) || !expr.mentions(&column.name))
             }
-            Check::References { name: constraint, key } => {
+            Check::References { key, .. } => {
                 // A parent that is rebuilt may have another key until it is taken back itself.
                 let rebuilt =
                     |rebuild: &Rebuild| rebuild.after.name == key.table || rebuild.before.name == key.table;
-                let hidden = hidden(plan, name);
-                let now = |column: &String| match hidden.get(column) {
-                    Some(hidden) if !known(column) => (*hidden).clone(),
-                    _ => column.clone(),
-                };
-                let key = ForeignKey { columns: key.columns.iter().map(now).collect(), ..key.clone() };
-                if !plan.rebuilds.iter().any(rebuilt)
+                !plan.rebuilds.iter().any(rebuilt)
                     && has_columns(db, &key.table.name, &key.referenced)?
                     && key.columns.iter().all(|column| known(column))
-                {
-                    let check = Check::References { name: constraint.clone(), key };
-                    subject.examine(db, &check, Among::All).map_err(|error| unhidden(&error, &hidden))?;
-                }
-                false
             }
             Check::Distinct { columns, .. } => columns.iter().all(|part| known(&part.column)),
         };
-        if asked {
-            subject.examine(db, check, Among::All)?;
+        match &renamed {
+            _ if !asked => {}
+            Some(check) => {
+                subject.examine(db, check, Among::All).map_err(|error| unhidden(&error, &hidden))?;
+            }
+            None => subject.examine(db, check, Among::All)?,
         }
     }
     Ok(())
@@ -109,6 +104,23 @@ fn hidden<'p>(plan: &'p Plan, table: &str) -> BTreeMap<&'p String, &'p String> {
         _ => None,
     })
     .collect()
+}
+
+/// The check of a foreign key by the names that its columns have until they come back.
+fn by_hidden_columns(
+    check: &Check,
+    known: impl Fn(&str) -> bool,
+    hidden: &BTreeMap<&String, &String>,
+) -> Option<Check> {
+    let Check::References { name, key } = check else { return None };
+    let is_hidden = |column: &String| !known(column) && hidden.contains_key(column);
+    let now = |column: &String| if is_hidden(column) { hidden[column].clone() } else { column.clone() };
+    let columns = key.columns.iter().map(now).collect();
+    let key = ForeignKey { columns, ..key.clone() };
+    key.columns
+        .iter()
+        .any(|column| hidden.values().any(|hidden| *hidden == column))
+        .then(|| Check::References { name: name.clone(), key })
 }
 
 /// The error with the names that everybody knows.

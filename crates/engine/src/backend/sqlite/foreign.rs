@@ -7,6 +7,7 @@ use pql_planner::{Backfill, Rebuild};
 use pql_schema::{ForeignKey, NameRule, Table};
 use rusqlite::Connection as Db;
 
+use super::checks::{leads_nowhere, referenced_columns};
 use super::keys::Key;
 use super::report::{NAMED, Rows};
 use super::{catalog, cell, exprs, model, rates, record, texts};
@@ -90,7 +91,7 @@ pub(super) fn none_lost(db: &Db, rebuild: &Rebuild) -> Result<()> {
         let child = model::table_of(db, &entry.name)?;
         for key in child.foreign_keys().filter(|key| key.table.name.eq_ignore_ascii_case(table)) {
             let then = Reference { child: &entry.name, parent: table, key };
-            if then.referenced(db)?.iter().any(|column| is_computed(rebuild, column)) {
+            if referenced_columns(db, key)?.iter().any(|column| is_computed(rebuild, column)) {
                 let now = Reference { parent: &rebuild.shadow.name, ..then };
                 now.leads_where(db, Some(&then), rebuild, &entry.name)?;
             }
@@ -155,17 +156,6 @@ struct Reference<'a> {
 }
 
 impl Reference<'_> {
-    /// The columns that it refers to.
-    fn referenced(&self, db: &Db) -> Result<Vec<String>> {
-        if !self.key.referenced.is_empty() {
-            return Ok(self.key.referenced.clone());
-        }
-        let parent = model::table_of(db, self.parent)?;
-        let key =
-            parent.primary_key().map(|key| key.columns.iter().map(|part| part.column.clone()).collect());
-        Ok(key.unwrap_or_default())
-    }
-
     /// The number of rows that refer to none.
     fn lost(&self, db: &Db) -> Result<u64> {
         rates::count(
@@ -176,19 +166,7 @@ impl Reference<'_> {
 
     /// The condition that a row refers to none.
     fn is_lost(&self, db: &Db) -> Result<String> {
-        let child = ident(self.child);
-        let present: Vec<String> =
-            self.key.columns.iter().map(|column| format!("{child}.{} IS NOT NULL", ident(column))).collect();
-        // The parent's side stands left: its affinity and collation are the ones that count.
-        let equal: Vec<String> = (self.referenced(db)?.iter().zip(&self.key.columns))
-            .map(|(parent, column)| format!("_pql_p.{} = {child}.{}", ident(parent), ident(column)))
-            .collect();
-        Ok(format!(
-            "{} AND NOT EXISTS (SELECT 1 FROM main.{} AS _pql_p WHERE {})",
-            present.join(" AND "),
-            ident(self.parent),
-            equal.join(" AND ")
-        ))
+        leads_nowhere(db, self.key, self.child, self.parent)
     }
 
     fn leads_where(&self, db: &Db, then: Option<&Self>, rebuild: &Rebuild, child: &str) -> Result<()> {

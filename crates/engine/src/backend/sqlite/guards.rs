@@ -5,7 +5,6 @@
 //! A guard belongs to what remembers (a log, a record, a table that is kept in step with another) and is named after it;
 //! it stays on its table whatever that is called.
 
-use pql_planner::RowKey;
 use pql_planner::text::ident;
 use rusqlite::Connection as Db;
 
@@ -33,8 +32,7 @@ pub(super) fn statement(db: &Db, table: &str, owner: &str) -> Result<Option<Stri
 
 /// Whether the rows of the table are told apart by numbers that are no column of theirs.
 pub(super) fn is_needed(db: &Db, table: &str) -> Result<bool> {
-    let numbered = matches!(keys::of_table(db, table)?, RowKey::Rowid(_));
-    Ok(numbered && keys::integer_key(db, table)?.is_none())
+    Ok(keys::row_number(db, table)?.is_some())
 }
 
 /// Takes it away.

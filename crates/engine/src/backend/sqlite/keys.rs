@@ -315,6 +315,14 @@ pub(super) fn of_table(db: &Db, table: &str) -> Result<RowKey> {
     }
 }
 
+/// The name by which rows are told apart that have nothing but a number: no column is it.
+pub(super) fn row_number(db: &Db, table: &str) -> Result<Option<String>> {
+    match of_table(db, table)? {
+        RowKey::Rowid(name) => Ok(integer_key(db, table)?.is_none().then_some(name)),
+        RowKey::Columns(_) => Ok(None),
+    }
+}
+
 /// How a column's type is declared in a table of ours that has its values, too: ANY keeps a value as it is in a STRICT
 /// table only.
 pub(super) fn beside(declared: &str, table: &Table) -> String {

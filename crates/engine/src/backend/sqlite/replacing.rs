@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use pql_planner::substitute;
 use pql_planner::text::ident;
-use pql_planner::{RowKey, substitute};
 use pql_schema::{Column, ConstraintKind, Expr, Generated, KeyPart, Table, Token, TokenKind, tokens};
 use rusqlite::Connection as Db;
 
@@ -34,9 +34,7 @@ pub(super) fn keys(db: &Db, table: &str) -> Result<Vec<Unique>> {
     let model = model::table_of(db, table)?;
     let columns = Rc::new(Columns::of(&model));
     let mut found = Vec::new();
-    if let Ok(RowKey::Rowid(name)) = keys::of_table(db, table)
-        && keys::integer_key(db, table)?.is_none()
-    {
+    if let Ok(Some(name)) = keys::row_number(db, table) {
         // The number that a row is given counts as well, though no column is it.
         let parts = vec![Part { value: Ok(name), collation: None }];
         found.push(Unique { parts, predicate: None, columns: Rc::clone(&columns) });

@@ -374,13 +374,19 @@ impl Flow<'_> {
     fn misfits(&self, db: &Db, map: &ColumnMapping, condition: &str, limit: usize) -> Option<String> {
         let fits = map.fits.as_ref()?;
         let source = ident(self.source);
+        Some(format!(
+            "SELECT {} FROM main.{source} WHERE {condition} AND NOT ({fits}) LIMIT {limit}",
+            self.shown(db, map)
+        ))
+    }
+
+    /// What is shown of a row that may not be written.
+    pub(super) fn shown(&self, db: &Db, map: &ColumnMapping) -> String {
+        let source = ident(self.source);
         let own = format!("{source}.{}", ident(&map.column));
         let stands = db.prepare_cached(&format!("SELECT {own} FROM main.{source}")).is_ok();
-        Some(format!(
-            "SELECT {}, {} FROM main.{source} WHERE {condition} AND NOT ({fits}) LIMIT {limit}",
-            self.source_key.columns(&source),
-            if stands { own } else { map.from.to_string() },
-        ))
+        let value = if stands { own } else { map.from.to_string() };
+        format!("{}, {value}", self.source_key.columns(&source))
     }
 
     /// Fails with the rows of a range that may not be written.

@@ -43,13 +43,10 @@ impl Flow<'_> {
     fn all_fit(&self, db: &Db, map: &ColumnMapping) -> Result<()> {
         let (Some(fits), Some(unchanged)) = (&map.fits, self.unchanged(db, map)?) else { return Ok(()) };
         let (log, source) = (ident(self.log), ident(self.source));
-        let own = format!("{source}.{}", ident(&map.column));
-        let stands = db.prepare_cached(&format!("SELECT {own} FROM main.{source}")).is_ok();
         let sql = format!(
-            "SELECT {}, {} FROM main.{log} AS _pql_l CROSS JOIN main.{source} ON {} \
+            "SELECT {} FROM main.{log} AS _pql_l CROSS JOIN main.{source} ON {} \
              WHERE NOT ({fits}) AND NOT ({unchanged}) LIMIT {}",
-            self.source_key.columns(&source),
-            if stands { own } else { map.from.to_string() },
+            self.shown(db, map),
             self.source_key.is_logged(&source, "_pql_l"),
             NAMED + 1,
         );
